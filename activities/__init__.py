@@ -1,0 +1,1 @@
+"""The services as Temporal activities: Temporal in, service out, nothing in between."""

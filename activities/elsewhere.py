@@ -1,0 +1,26 @@
+"""Stands in for the orders service in a process that runs the saga alone."""
+
+from typing import NoReturn
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from services.orders.contracts import CompleteOrder, CreateOrder, OrderCompleted, OrderCreated
+
+
+class Elsewhere:
+    """Answers the saga's local attempts, so that they go on to the workers of the orders service."""
+
+    @activity.defn(name="orders.create")
+    def create(self, command: CreateOrder) -> OrderCreated:
+        _pass_on()
+
+    @activity.defn(name="orders.complete")
+    def complete(self, command: CompleteOrder) -> OrderCompleted:
+        _pass_on()
+
+
+def _pass_on() -> NoReturn:
+    raise ApplicationError(
+        "the orders service has workers of its own", type="Elsewhere", category=ApplicationErrorCategory.BENIGN
+    )

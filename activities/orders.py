@@ -1,0 +1,37 @@
+from temporalio import activity
+
+from services.contracts import Undo, Undone
+from services.orders.contracts import (
+    CompleteOrder,
+    CreateOrder,
+    FlagOrder,
+    OrderCompleted,
+    OrderCreated,
+    OrderFlagged,
+    OrdersPort,
+)
+
+
+class Orders:
+    def __init__(self, service: OrdersPort) -> None:
+        self._service = service
+
+    @activity.defn(name="orders.create")
+    def create(self, command: CreateOrder) -> OrderCreated:
+        return self._service.create(command)
+
+    @activity.defn(name="orders.complete")
+    def complete(self, command: CompleteOrder) -> OrderCompleted:
+        return self._service.complete(command)
+
+    @activity.defn(name="orders.reject")
+    def reject(self, command: Undo) -> Undone:
+        return self._service.reject(command)
+
+    @activity.defn(name="orders.cancel")
+    def cancel(self, command: Undo) -> Undone:
+        return self._service.cancel(command)
+
+    @activity.defn(name="orders.flag")
+    def flag(self, command: FlagOrder) -> OrderFlagged:
+        return self._service.flag(command)

@@ -1,0 +1,17 @@
+from temporalio import activity
+
+from services.contracts import Undo, Undone
+from services.shipping.contracts import Shipped, ShipOrder, ShippingPort
+
+
+class Shipping:
+    def __init__(self, service: ShippingPort) -> None:
+        self._service = service
+
+    @activity.defn(name="shipping.ship")
+    def ship(self, command: ShipOrder) -> Shipped:
+        return self._service.ship(command)
+
+    @activity.defn(name="shipping.cancel")
+    def cancel(self, command: Undo) -> Undone:
+        return self._service.cancel(command)

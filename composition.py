@@ -1,0 +1,160 @@
+"""Where things are constructed and wired for `worker.py` and `starter.py`: services to databases, clients to servers."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError
+
+from activities.fraud import Fraud as FraudActivities
+from activities.inventory import Inventory as InventoryActivities
+from activities.orders import Orders as OrdersActivities
+from activities.payments import Payments as PaymentsActivities
+from activities.shipping import Shipping as ShippingActivities
+from services.contracts import Money
+from services.database import Database
+from services.faults import BadSpec, Faults
+from services.fraud.service import Fraud
+from services.inventory.contracts import StockLine
+from services.inventory.service import Inventory
+from services.orders.contracts import Product
+from services.orders.service import Orders
+from services.payments.service import Payments
+from services.payments.simulated_gateway import SimulatedGateway
+from services.shipping.service import Shipping
+from services.shipping.simulated_courier import SimulatedCourier
+from settings import Settings, SettingsError, one_line
+from workflows.contracts import ORDER_REASON, ORDER_STAGE, ORDER_STATUS
+
+SEARCH_ATTRIBUTES = (ORDER_STATUS, ORDER_STAGE, ORDER_REASON)
+
+_CONNECT_SECONDS = 10
+
+
+class Unreachable(Exception):
+    """A server that is needed does not answer; the text is one line that says what to do."""
+
+
+async def connect(settings: Settings) -> Client:
+    """Raises Unreachable."""
+    config = settings.temporal()
+    address = f"{config['target_host']} (namespace {config['namespace']})"
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            return await Client.connect(**config, data_converter=pydantic_data_converter)
+    except (RuntimeError, RPCError, TimeoutError, ValueError) as error:
+        why = "" if isinstance(error, TimeoutError) else f": {one_line(error)[:200]}"
+        raise Unreachable(
+            f"cannot reach the Temporal server at {address}{why}; start one with 'make up', or set TEMPORAL_ADDRESS"
+        ) from None
+
+
+async def ensure_search_attributes(client: Client) -> None:
+    """Make the search attributes that orders are found by, where they are not there yet. Raises Unreachable."""
+    try:
+        known = await client.operator_service.list_search_attributes(
+            ListSearchAttributesRequest(namespace=client.namespace)
+        )
+        missing = [key.name for key in SEARCH_ATTRIBUTES if key.name not in known.custom_attributes]
+        if missing:
+            keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+            request = AddSearchAttributesRequest(
+                namespace=client.namespace, search_attributes=dict.fromkeys(missing, keyword)
+            )
+            await client.operator_service.add_search_attributes(request)
+    except RPCError as error:
+        names = ", ".join(f"{key.name}=Keyword" for key in SEARCH_ATTRIBUTES)
+        raise Unreachable(
+            f"the search attributes {names} are not on the server and cannot be made from here "
+            f"({one_line(error)[:200]}); make them with 'temporal operator search-attribute create'"
+        ) from None
+
+
+class Shop:
+    """The services over their databases, each opened when it is first asked for, with faults at their boundary."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._databases: list[Database] = []
+        try:
+            self._faults = Faults(settings.faults, lambda: self._database("faults"))
+        except BadSpec as error:
+            raise SettingsError(f"FAULTS: {error}") from None
+
+    def activities(self, service: str) -> Sequence[Callable[..., Any]]:
+        """A service's activities. Raises SettingsError when its database cannot be opened."""
+        open_service: dict[str, Callable[[], Sequence[Callable[..., Any]]]] = {
+            "orders": self._orders,
+            "fraud": self._fraud,
+            "inventory": self._inventory,
+            "payments": self._payments,
+            "shipping": self._shipping,
+        }
+        try:
+            return open_service[service]()
+        except (SQLAlchemyError, OSError) as error:
+            url = Database(self._settings.url_of(service)).url.render_as_string()
+            raise SettingsError(f"the database of {service}, {url}, cannot be used: {one_line(error)[:300]}") from None
+
+    def close(self) -> None:
+        for database in self._databases:
+            database.close()
+
+    def _database(self, name: str) -> Database:
+        database = Database(self._settings.url_of(name))
+        self._databases.append(database)
+        return database
+
+    def _migrated(self, service: str) -> Database:
+        database = self._database(service)
+        database.migrate(service)
+        return database
+
+    def _orders(self) -> Sequence[Callable[..., Any]]:
+        orders = Orders(self._migrated("orders"))
+        catalogue = self._settings.products()
+        orders.offer(
+            Product(
+                sku=product.sku,
+                name=product.name,
+                unit_price=Money(amount=product.unit_price, currency=catalogue.currency),
+            )
+            for product in catalogue.products
+        )
+        do = OrdersActivities(self._faults.around("orders", orders))
+        return do.create, do.complete, do.reject, do.cancel, do.flag
+
+    def _fraud(self) -> Sequence[Callable[..., Any]]:
+        fraud = Fraud(self._migrated("fraud"), self._settings.fraud)
+        do = FraudActivities(self._faults.around("fraud", fraud))
+        return do.screen, do.decide
+
+    def _inventory(self) -> Sequence[Callable[..., Any]]:
+        inventory = Inventory(self._migrated("inventory"))
+        inventory.stock(
+            StockLine(sku=product.sku, quantity=product.stock) for product in self._settings.products().products
+        )
+        do = InventoryActivities(self._faults.around("inventory", inventory))
+        return do.reserve, do.release
+
+    def _payments(self) -> Sequence[Callable[..., Any]]:
+        gateway = SimulatedGateway(self._database("gateway"))
+        gateway.open()
+        payments = Payments(self._migrated("payments"), self._faults.around("gateway", gateway))
+        do = PaymentsActivities(self._faults.around("payments", payments))
+        return do.charge, do.refund
+
+    def _shipping(self) -> Sequence[Callable[..., Any]]:
+        courier = SimulatedCourier(self._database("courier"), timedelta(seconds=self._settings.courier_pickup))
+        courier.open()
+        shipping = Shipping(self._migrated("shipping"), self._faults.around("courier", courier))
+        do = ShippingActivities(self._faults.around("shipping", shipping))
+        return do.ship, do.cancel
+
+

@@ -1,0 +1,1 @@
+"""The five services of an order. None of them knows Temporal, the bus, or another service."""

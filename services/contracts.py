@@ -1,0 +1,52 @@
+"""What all the services' contracts share: money, commands with a key, and the undo."""
+
+from pydantic import BaseModel, ConfigDict
+
+_WITHOUT_MINOR_UNITS = {"CLP", "ISK", "JPY", "KRW", "VND"}
+
+
+class Contract(BaseModel):
+    """A value that crosses a boundary. Frozen: what was said stays said."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Money(Contract):
+    """An amount in minor units (cents) of an ISO 4217 currency."""
+
+    amount: int
+    currency: str
+
+    def __str__(self) -> str:
+        if self.currency in _WITHOUT_MINOR_UNITS:
+            return f"{self.amount} {self.currency}"
+        return f"{self.amount / 100:.2f} {self.currency}"
+
+
+class Command(Contract):
+    """A request to a service.
+
+    `key` is the idempotency key, `<order_id>:<step>`: the same on every attempt, so that a retry is a repeat.
+    """
+
+    key: str
+    order_id: str
+
+    def in_words(self) -> str:
+        """One line for the person who reads the order's timeline."""
+        return ""
+
+
+class Undo(Command):
+    """Take back what was done under `key`. For a key never seen it leaves a tombstone."""
+
+    reason: str
+
+    def in_words(self) -> str:
+        return self.reason
+
+
+class Undone(Contract):
+    """The answer to an undo: whether there was anything to take back."""
+
+    had_effect: bool

@@ -1,0 +1,82 @@
+"""One service's database: SQLite by default, PostgreSQL by URL; the same SQL for both."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command as alembic
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, make_url, text
+
+_MIGRATIONS = Path(__file__).parent
+_MIGRATION_LOCK = 7_233_001  # any number, the same for every process
+
+
+class Database:
+    """Connections to one database, and its transactions.
+
+    Args:
+        url: an SQLAlchemy URL; `postgresql://` means the psycopg driver.
+        connections: how many PostgreSQL connections at most; SQLite always has one, since it has one writer.
+    """
+
+    def __init__(self, url: str, connections: int = 10) -> None:
+        self.url = make_url(url)
+        if self.url.drivername == "postgresql":
+            self.url = self.url.set(drivername="postgresql+psycopg")
+        self.engine = self._sqlite() if self.is_sqlite else create_engine(self.url, pool_size=connections)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
+
+    def _sqlite(self) -> Engine:
+        if self.url.database:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        # Threads queue for the one connection here, which is fairer and cheaper than SQLite's busy polling.
+        engine = create_engine(self.url, poolclass=QueuePool, pool_size=1, max_overflow=0, pool_timeout=60)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+        return engine
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """One transaction: committed at the end of the block, rolled back by an exception."""
+        with self.engine.begin() as tx:
+            yield tx
+
+    def migrate(self, service: str) -> None:
+        """Bring the schema up to date. Any number of processes may do this at once: they take turns."""
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS / "migrations"))
+        config.set_main_option("path_separator", "os")
+        config.set_main_option("version_locations", str(_MIGRATIONS / service / "migrations"))
+
+        def upgrade(tx: Connection) -> None:
+            config.attributes["connection"] = tx
+            alembic.upgrade(config, "head")
+
+        self.alone(upgrade)
+
+    def alone(self, change: Callable[[Connection], Any]) -> None:
+        """Change the schema in one transaction, with no other process doing so at the same time."""
+        with self.begin() as tx:
+            if not self.is_sqlite:
+                tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+            change(tx)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver would begin late and deferred; `_begin_immediate` does it
+    connection.execute("PRAGMA busy_timeout = 30000")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")  # money: a commit survives a power cut
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

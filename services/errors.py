@@ -1,0 +1,47 @@
+"""What a service may answer instead of a reply.
+
+    ServiceError
+    ├── Refusal                 the service says no, for good; never retried
+    │   ├── AlreadyUndone       a late `do`: its undo came first
+    │   ├── KeyReused           the key was used before, for something else
+    │   ├── CannotUndo          an undo that this service will not do
+    │   └── (each service's own, in its contracts.py)
+    └── Outage                  the service could not answer; nothing is known; retried
+
+Anything else that a service raises is a bug or a broken database: it says nothing about what happened, so it is
+treated as an outage.
+"""
+
+
+class ServiceError(Exception):
+    """An answer that is not a reply. Its text is written for the person who reads the order."""
+
+
+class Refusal(ServiceError):
+    """A final, business answer. A repeat under the same key gets the same refusal."""
+
+    _by_name: dict[str, type["Refusal"]] = {}
+
+    def __init_subclass__(cls) -> None:
+        Refusal._by_name[cls.__name__] = cls
+
+    @staticmethod
+    def named(name: str, message: str) -> "Refusal":
+        """The refusal recorded under this name, so that a repeat gets the first answer."""
+        return Refusal._by_name[name](message)
+
+
+class AlreadyUndone(Refusal):
+    """This operation was undone before it arrived; it must not happen any more."""
+
+
+class KeyReused(Refusal):
+    """The idempotency key belongs to another request."""
+
+
+class CannotUndo(Refusal):
+    """The service cannot take this back; a person has to decide."""
+
+
+class Outage(ServiceError):
+    """The service, or a company behind it, could not answer."""

@@ -1,0 +1,1 @@
+"""Fraud: is this order the customer's own?"""

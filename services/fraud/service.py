@@ -1,0 +1,85 @@
+"""The rules of fraud: amount, velocity by customer, and an address that does not fit the customer."""
+
+from sqlalchemy import Connection, exists, func, insert, select, update
+
+from services.database import Database
+from services.fraud.contracts import (
+    DecideOnFraud,
+    FraudConfirmed,
+    FraudDecided,
+    FraudLimits,
+    Screened,
+    ScreenOrder,
+    Verdict,
+)
+from services.fraud.tables import ScreeningRow
+from services.operations import Clock, Operations, milliseconds, system_clock
+
+_HOUR = 3_600_000
+
+
+class Fraud:
+    def __init__(self, database: Database, limits: FraudLimits, clock: Clock = system_clock) -> None:
+        self._operations = Operations(database, clock)
+        self._limits = limits
+        self._clock = clock
+
+    def screen(self, command: ScreenOrder) -> Screened:
+        """Score the order by the rules. Raises FraudConfirmed."""
+
+        def effect(tx: Connection) -> Screened:
+            scores = self._score(tx, command)
+            screened = Screened(
+                verdict=Verdict.POSSIBLE if sum(scores.values()) >= self._limits.possible_score else Verdict.CLEAR,
+                score=sum(scores.values()),
+                rules=tuple(scores),
+            )
+            if screened.score >= self._limits.confirmed_score:
+                raise FraudConfirmed(f"score {screened.score}: {', '.join(screened.rules)}")
+            tx.execute(
+                insert(ScreeningRow).values(
+                    order_id=command.order_id,
+                    customer_id=command.customer_id,
+                    country=command.country,
+                    score=screened.score,
+                    rules=", ".join(screened.rules),
+                    verdict=screened.verdict,
+                    decision="",
+                    screened_at=milliseconds(self._clock()),
+                )
+            )
+            return screened
+
+        return self._operations.do(command, Screened, effect)
+
+    def decide(self, command: DecideOnFraud) -> FraudDecided:
+        """Record the decision on an order held as a possible fraud."""
+
+        def effect(tx: Connection) -> FraudDecided:
+            held = ScreeningRow.order_id == command.order_id
+            tx.execute(update(ScreeningRow).where(held).values(decision=command.decision))
+            return FraudDecided(decision=command.decision)
+
+        return self._operations.do(command, FraudDecided, effect)
+
+    def _score(self, tx: Connection, command: ScreenOrder) -> dict[str, int]:
+        limits, scores = self._limits, dict[str, int]()
+        if command.amount.amount >= limits.huge_amount:
+            scores["huge amount"] = limits.huge_amount_score
+        elif command.amount.amount >= limits.large_amount:
+            scores["large amount"] = limits.large_amount_score
+
+        of_customer = ScreeningRow.customer_id == command.customer_id
+        an_hour_ago = milliseconds(self._clock()) - _HOUR
+        lately, known, known_country = tx.execute(
+            select(
+                select(func.count()).where(of_customer, ScreeningRow.screened_at > an_hour_ago).scalar_subquery(),
+                exists().where(of_customer),
+                exists().where(of_customer, ScreeningRow.country == command.country),
+            )
+        ).one()
+        if lately >= limits.orders_an_hour:
+            scores["many orders within an hour"] = limits.velocity_score
+        if known and not known_country:
+            scores["a country new for this customer"] = limits.new_country_score
+        return scores

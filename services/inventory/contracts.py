@@ -1,0 +1,33 @@
+"""What the inventory service is asked and what it answers."""
+
+from typing import Protocol
+
+from services.contracts import Command, Contract, Undo, Undone
+from services.errors import Refusal
+
+
+class StockLine(Contract):
+    """`quantity` pieces of a product."""
+
+    sku: str
+    quantity: int
+
+
+class ReserveStock(Command):
+    lines: tuple[StockLine, ...]
+
+    def in_words(self) -> str:
+        return ", ".join(f"{line.quantity} × {line.sku}" for line in self.lines[:5])
+
+
+class StockReserved(Contract):
+    pass
+
+
+class OutOfStock(Refusal):
+    """There are not enough pieces on hand."""
+
+
+class InventoryPort(Protocol):
+    def reserve(self, command: ReserveStock) -> StockReserved: ...
+    def release(self, command: Undo) -> Undone: ...

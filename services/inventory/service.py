@@ -1,0 +1,62 @@
+"""The rules of stock: no piece is promised twice."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from services.contracts import Undo, Undone
+from services.database import Database
+from services.inventory.contracts import OutOfStock, ReserveStock, StockLine, StockReserved
+from services.inventory.tables import ReservationRow, StockRow
+from services.operations import Clock, Operations, system_clock
+
+
+class Inventory:
+    def __init__(self, database: Database, clock: Clock = system_clock) -> None:
+        self._database = database
+        self._operations = Operations(database, clock)
+
+    def stock(self, lines: Iterable[StockLine]) -> None:
+        """Receive the first stock of products that have none on record yet."""
+        with self._database.begin() as tx:
+            known = set(tx.scalars(select(StockRow.sku)))
+            for line in lines:
+                if line.sku not in known:
+                    row = {"sku": line.sku, "received": line.quantity, "on_hand": line.quantity}
+                    tx.execute(insert(StockRow).values(row))
+
+    def on_hand(self) -> dict[str, int]:
+        """Pieces free to be reserved, by SKU."""
+        with self._database.begin() as tx:
+            return {sku: quantity for sku, quantity in tx.execute(select(StockRow.sku, StockRow.on_hand))}
+
+    def reserve(self, command: ReserveStock) -> StockReserved:
+        """Hold every line, or none. Raises OutOfStock."""
+
+        def effect(tx: Connection) -> StockReserved:
+            # One order of locking for all: two orders for the same products wait, they don't deadlock.
+            lines = sorted(command.lines, key=lambda line: line.sku)
+            for line in lines:
+                enough = (StockRow.sku == line.sku) & (StockRow.on_hand >= line.quantity)
+                taken = update(StockRow).where(enough).values(on_hand=StockRow.on_hand - line.quantity)
+                if tx.execute(taken).rowcount == 0:
+                    left = tx.scalar(select(StockRow.on_hand).where(StockRow.sku == line.sku)) or 0
+                    raise OutOfStock(f"{line.sku}: {line.quantity} wanted, {left} on hand")
+            rows = [{"order_id": command.order_id, "sku": line.sku, "quantity": line.quantity} for line in lines]
+            tx.execute(insert(ReservationRow), rows)
+            return StockReserved()
+
+        return self._operations.do(command, StockReserved, effect)
+
+    def release(self, command: Undo) -> Undone:
+        """Put what was held back on the shelf."""
+
+        def effect(tx: Connection) -> None:
+            of_order = ReservationRow.order_id == command.order_id
+            held = select(ReservationRow.sku, ReservationRow.quantity).where(of_order).order_by(ReservationRow.sku)
+            for sku, quantity in tx.execute(held).all():
+                back = update(StockRow).where(StockRow.sku == sku).values(on_hand=StockRow.on_hand + quantity)
+                tx.execute(back)
+            tx.execute(delete(ReservationRow).where(of_order))
+
+        return self._operations.undo(command, effect)

@@ -1,0 +1,154 @@
+"""What the orders service is asked and what it answers."""
+
+from enum import StrEnum
+from typing import Annotated, Protocol, Self
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from services.contracts import Command, Contract, Money, Undo, Undone
+from services.errors import Refusal
+
+MAX_LINES = 100
+MAX_QUANTITY = 9_999
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands, in the words that everything shows."""
+
+    IN_PROGRESS = "in-progress"
+    COMPLETED = "completed"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    NEEDS_ATTENTION = "needs-attention"
+
+
+def _token(value: str) -> str:
+    if not value.startswith("tok_"):
+        raise ValueError("must be a card token such as tok_visa, never a card number")
+    return value
+
+
+def _printable(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("must not have control characters")
+    return value
+
+
+def _upper(value: object) -> object:
+    return value.strip().upper() if isinstance(value, str) else value
+
+
+Text = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_printable)
+]
+OrderId = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
+    Field(description="1 to 64 letters, digits, dots, dashes or underscores"),
+]
+CountryCode = Annotated[str, BeforeValidator(_upper), StringConstraints(pattern=r"^[A-Z]{2}$")]
+Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY, strict=True)]
+
+
+class Address(Contract):
+    """Where a parcel goes. `country` is an ISO 3166 two-letter code."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Text
+    street: Text
+    postal_code: Text
+    city: Text
+    country: CountryCode
+
+
+class OrderLine(Contract):
+    model_config = ConfigDict(extra="forbid")
+
+    sku: Text
+    quantity: Quantity
+
+
+class Order(Contract):
+    """What a customer sends. It carries no price: prices come from the catalogue."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    order_id: OrderId
+    customer_id: Text
+    lines: Annotated[tuple[OrderLine, ...], Field(min_length=1, max_length=MAX_LINES)]
+    payment_token: Annotated[Text, AfterValidator(_token)]
+    ship_to: Address
+
+    @model_validator(mode="after")
+    def _one_line_a_sku(self) -> Self:
+        skus = [line.sku for line in self.lines]
+        twice = next((sku for sku in skus if skus.count(sku) > 1), None)
+        if twice:
+            raise ValueError(f"{twice} is on two lines; put its whole quantity on one")
+        return self
+
+
+class Product(Contract):
+    sku: str
+    name: str
+    unit_price: Money
+
+
+class CreateOrder(Command):
+    customer_id: str
+    lines: tuple[OrderLine, ...]
+    ship_to: Address
+
+    def in_words(self) -> str:
+        return ", ".join(f"{line.quantity} × {line.sku}" for line in self.lines[:5])
+
+
+class OrderCreated(Contract):
+    """The order is on record, priced from the catalogue."""
+
+    total: Money
+
+
+class CompleteOrder(Command):
+    def in_words(self) -> str:
+        return "paid and shipped"
+
+
+class OrderCompleted(Contract):
+    pass
+
+
+class FlagOrder(Command):
+    """Mark the order as waiting for an operator; an empty `problem` takes the mark away.
+
+    `settled` is the operator's note on what was settled by hand; it stays.
+    """
+
+    problem: str
+    settled: str = ""
+
+    def in_words(self) -> str:
+        return self.problem or self.settled or "taken up by an operator"
+
+
+class OrderFlagged(Contract):
+    pass
+
+
+class UnknownSku(Refusal):
+    """The catalogue has no such product."""
+
+
+class OrderEnded(Refusal):
+    """The order has ended otherwise, for good."""
+
+
+class OrdersPort(Protocol):
+    """The service, as its callers see it."""
+
+    def create(self, command: CreateOrder) -> OrderCreated: ...
+    def complete(self, command: CompleteOrder) -> OrderCompleted: ...
+    def reject(self, command: Undo) -> Undone: ...
+    def cancel(self, command: Undo) -> Undone: ...
+    def flag(self, command: FlagOrder) -> OrderFlagged: ...

@@ -1,0 +1,1 @@
+"""Payments: the customer's money, through a card processor."""

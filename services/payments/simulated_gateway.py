@@ -1,0 +1,85 @@
+"""A card processor in a box: its own ledger, idempotency keys, and Stripe's test tokens."""
+
+import hashlib
+
+from sqlalchemy import BigInteger, Column, MetaData, String, Table, insert, select, update
+
+from services.contracts import Money
+from services.database import Database
+from services.payments.contracts import CardDeclined
+
+# https://docs.stripe.com/testing lists these tokens and what each card does.
+APPROVED = {"tok_visa", "tok_visa_debit", "tok_mastercard", "tok_amex", "tok_discover", "tok_diners", "tok_jcb"}
+DECLINED = {
+    "tok_chargeDeclined": "the card was declined",
+    "tok_chargeDeclinedInsufficientFunds": "the card has insufficient funds",
+    "tok_chargeDeclinedExpiredCard": "the card has expired",
+    "tok_chargeDeclinedIncorrectCvc": "the card's security code is incorrect",
+    "tok_chargeDeclinedFraudulent": "the card was declined as fraudulent",
+    "tok_chargeDeclinedProcessingError": "the card could not be processed",
+}
+
+CHARGED, REFUSED, REFUNDED, REVERSED = "charged", "refused", "refunded", "reversed"
+
+_metadata = MetaData()
+ledger = Table(
+    "ledger",
+    _metadata,
+    Column("key", String(200), primary_key=True, comment="the merchant's idempotency key"),
+    Column("state", String(10), nullable=False, comment="charged, refused, refunded, or reversed before any charge"),
+    Column("charge_id", String(64), nullable=False),
+    Column("amount", BigInteger, nullable=False, comment="minor units charged"),
+    Column("refunded", BigInteger, nullable=False, comment="minor units given back"),
+    Column("currency", String(3), nullable=False),
+    Column("payment_token", String(100), nullable=False),
+    Column("message", String(200), nullable=False),
+)
+
+
+class SimulatedGateway:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def open(self) -> None:
+        """Make the ledger, if this is the first day."""
+        self._database.alone(_metadata.create_all)
+
+    def charge(self, key: str, amount: Money, payment_token: str) -> str:
+        with self._database.begin() as tx:
+            first = tx.execute(select(ledger).where(ledger.c.key == key)).one_or_none()
+            if first is None:
+                message = _refusal_of(payment_token)
+                charge_id = "" if message else _charge_id(key)
+                charged = 0 if message else amount.amount
+                row = {"key": key, "state": REFUSED if message else CHARGED, "charge_id": charge_id}
+                row |= {"currency": amount.currency, "payment_token": payment_token, "message": message}
+                tx.execute(insert(ledger).values(**row, amount=charged, refunded=0))
+            elif first.state in (REFUNDED, REVERSED):
+                raise CardDeclined("this charge was reversed")
+            elif first.payment_token != payment_token or (first.amount and first.amount != amount.amount):
+                raise CardDeclined("the idempotency key was used before, for another charge")
+            else:
+                message, charge_id = first.message, first.charge_id
+        if message:
+            raise CardDeclined(message)
+        return charge_id
+
+    def reverse(self, key: str) -> None:
+        with self._database.begin() as tx:
+            first = tx.execute(select(ledger).where(ledger.c.key == key).with_for_update()).one_or_none()
+            if first is None:
+                row = {"key": key, "state": REVERSED, "charge_id": "", "currency": "", "payment_token": ""}
+                tx.execute(insert(ledger).values(**row, amount=0, refunded=0, message="reversed before any charge"))
+            elif first.state == CHARGED:
+                refund = update(ledger).where(ledger.c.key == key)
+                tx.execute(refund.values(state=REFUNDED, refunded=ledger.c.amount))
+
+
+def _refusal_of(payment_token: str) -> str:
+    if payment_token in APPROVED:
+        return ""
+    return DECLINED.get(payment_token, f"no such token: {payment_token}")
+
+
+def _charge_id(key: str) -> str:
+    return "ch_" + hashlib.sha256(key.encode()).hexdigest()[:24]

@@ -1,0 +1,1 @@
+"""Shipping: the parcel, through a courier."""

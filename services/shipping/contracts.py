@@ -1,0 +1,60 @@
+"""What the shipping service is asked and what it answers, and its port to the courier."""
+
+from typing import Protocol
+
+from services.contracts import Command, Contract, Undo, Undone
+from services.errors import Refusal
+
+
+class Destination(Contract):
+    """Where a parcel goes. `country` is an ISO 3166 two-letter code."""
+
+    name: str
+    street: str
+    postal_code: str
+    city: str
+    country: str
+
+
+class ShipOrder(Command):
+    ship_to: Destination
+
+    def in_words(self) -> str:
+        return f"to {self.ship_to.city}, {self.ship_to.country}"
+
+
+class Shipped(Contract):
+    tracking_number: str
+
+
+class Undeliverable(Refusal):
+    """The courier does not go there."""
+
+
+class ShippingPort(Protocol):
+    def ship(self, command: ShipOrder) -> Shipped: ...
+    def cancel(self, command: Undo) -> Undone: ...
+
+
+class AddressNotServed(Exception):
+    """The courier's word for a parcel that it will not take; its text says why."""
+
+
+class AlreadyCollected(Exception):
+    """The courier has the parcel and cannot give it back."""
+
+
+class Courier(Protocol):
+    """A courier. Anything but the two exceptions above that it raises means that the outcome is unknown."""
+
+    def book(self, key: str, ship_to: Destination) -> str:
+        """Book one parcel under this idempotency key; a repeat gets the first answer. Raises AddressNotServed.
+
+        Returns:
+            the parcel's tracking number
+        """
+        ...
+
+    def cancel(self, key: str) -> None:
+        """Cancel the booking under this key, and refuse any that comes under it later. Raises AlreadyCollected."""
+        ...

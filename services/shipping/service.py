@@ -1,0 +1,60 @@
+"""The rules of shipping: one parcel an order, which can be called back until the courier has it.
+
+The courier is asked outside of any transaction, and first, as the card processor is.
+"""
+
+from sqlalchemy import Connection, insert, update
+
+from services.contracts import Undo, Undone
+from services.database import Database
+from services.errors import CannotUndo
+from services.operations import Clock, Operations, system_clock
+from services.shipping.contracts import (
+    AddressNotServed,
+    AlreadyCollected,
+    Courier,
+    Shipped,
+    ShipOrder,
+    Undeliverable,
+)
+from services.shipping.tables import ShipmentRow
+
+BOOKED, CANCELLED = "booked", "cancelled"
+
+
+class Shipping:
+    def __init__(self, database: Database, courier: Courier, clock: Clock = system_clock) -> None:
+        self._operations = Operations(database, clock)
+        self._courier = courier
+
+    def ship(self, command: ShipOrder) -> Shipped:
+        """Hand the parcel to the courier. Raises Undeliverable."""
+        answered = self._operations.first_answer(command, Shipped)
+        if answered:
+            return answered
+        try:
+            tracking_number, not_served = self._courier.book(command.key, command.ship_to), ""
+        except AddressNotServed as refusal:
+            tracking_number, not_served = "", str(refusal)
+
+        def effect(tx: Connection) -> Shipped:
+            if not_served:
+                raise Undeliverable(not_served)
+            row = {"order_id": command.order_id, "tracking_number": tracking_number, "status": BOOKED}
+            tx.execute(insert(ShipmentRow).values(row))
+            return Shipped(tracking_number=tracking_number)
+
+        return self._operations.do(command, Shipped, effect)
+
+    def cancel(self, command: Undo) -> Undone:
+        """Call the parcel back. Raises CannotUndo once the courier has it."""
+        try:
+            self._courier.cancel(command.key)
+        except AlreadyCollected as refusal:
+            raise CannotUndo(str(refusal)) from refusal
+
+        def effect(tx: Connection) -> None:
+            of_order = ShipmentRow.order_id == command.order_id
+            tx.execute(update(ShipmentRow).where(of_order).values(status=CANCELLED))
+
+        return self._operations.undo(command, effect)

@@ -1,0 +1,84 @@
+"""A courier in a box: its own records, idempotency keys, places it does not go to, and a van that comes by."""
+
+import hashlib
+from datetime import timedelta
+
+from sqlalchemy import BigInteger, Column, MetaData, String, Table, insert, select, update
+
+from services.database import Database
+from services.operations import Clock, milliseconds, system_clock
+from services.shipping.contracts import AddressNotServed, AlreadyCollected, Destination
+
+# ISO 3166: places without a courier, and the codes that no country has (AA, QM to QZ, XA to XZ, ZZ).
+NOT_SERVED = {"AQ", "BV", "GS", "HM", "KP", "TF", "AA", "ZZ"}
+
+BOOKED, CANCELLED, REFUSED = "booked", "cancelled", "refused"
+
+_metadata = MetaData()
+parcels = Table(
+    "parcels",
+    _metadata,
+    Column("key", String(200), primary_key=True),
+    Column("status", String(10), nullable=False, comment="booked, cancelled (perhaps before it was booked), refused"),
+    Column("tracking_number", String(64), nullable=False),
+    Column("destination", String(600), nullable=False, comment="JSON"),
+    Column("message", String(200), nullable=False),
+    Column("booked_at", BigInteger, nullable=False, comment="milliseconds since 1970"),
+)
+
+
+class SimulatedCourier:
+    """Args: pickup: how long after the booking the van takes the parcel along."""
+
+    def __init__(self, database: Database, pickup: timedelta, clock: Clock = system_clock) -> None:
+        self._database = database
+        self._pickup = pickup
+        self._clock = clock
+
+    def open(self) -> None:
+        """Make the records, if this is the first day."""
+        self._database.alone(_metadata.create_all)
+
+    def book(self, key: str, ship_to: Destination) -> str:
+        destination = ship_to.model_dump_json()
+        with self._database.begin() as tx:
+            parcel = tx.execute(select(parcels).where(parcels.c.key == key)).one_or_none()
+            if parcel is None:
+                message = _refusal_of(ship_to)
+                number = "" if message else _tracking_number(key)
+                status = REFUSED if message else BOOKED
+                row = {"key": key, "status": status, "tracking_number": number, "destination": destination}
+                now = milliseconds(self._clock())
+                tx.execute(insert(parcels).values(**row, message=message, booked_at=now))
+            elif parcel.status == CANCELLED:
+                message = "this booking was cancelled"
+            elif parcel.destination != destination:
+                message = "the booking's key was used before, for another parcel"
+            else:
+                message, number = parcel.message, parcel.tracking_number
+        if message:
+            raise AddressNotServed(message)
+        return number
+
+    def cancel(self, key: str) -> None:
+        with self._database.begin() as tx:
+            parcel = tx.execute(select(parcels).where(parcels.c.key == key).with_for_update()).one_or_none()
+            now = milliseconds(self._clock())
+            if parcel is None:
+                row = {"key": key, "status": CANCELLED, "tracking_number": "", "destination": ""}
+                tx.execute(insert(parcels).values(**row, message="cancelled before it was booked", booked_at=now))
+            elif parcel.status == BOOKED:
+                if now >= parcel.booked_at + self._pickup / timedelta(milliseconds=1):
+                    raise AlreadyCollected(f"the courier has parcel {parcel.tracking_number} already")
+                tx.execute(update(parcels).where(parcels.c.key == key).values(status=CANCELLED))
+
+
+def _refusal_of(ship_to: Destination) -> str:
+    unassigned = ship_to.country[0] == "X" or "QM" <= ship_to.country <= "QZ"
+    if unassigned or ship_to.country in NOT_SERVED:
+        return f"no courier goes to {ship_to.country}"
+    return ""
+
+
+def _tracking_number(key: str) -> str:
+    return "TRK" + hashlib.sha256(key.encode()).hexdigest()[:12].upper()

@@ -1,0 +1,118 @@
+"""Settings, from the environment (or a `.env` file); Temporal's own come from its environment variables and profiles.
+
+Every value has a default that works on one machine with nothing configured.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+from temporalio.envconfig import ClientConfig
+
+from services.fraud.contracts import FraudLimits
+from workflows.contracts import Policy
+
+SERVICES = ("orders", "fraud", "inventory", "payments", "shipping")
+COMPANIES = ("gateway", "courier")  # the simulated card processor and courier, with records of their own
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the text is one line that says which, and what would do."""
+
+
+class CatalogueProduct(BaseModel):
+    """`unit_price` in minor units; `stock` in pieces."""
+
+    sku: str
+    name: str
+    unit_price: NonNegativeInt
+    stock: NonNegativeInt
+
+
+class Catalogue(BaseModel):
+    currency: str = Field(pattern="^[A-Z]{3}$")
+    products: list[CatalogueProduct]
+
+
+class Settings(BaseSettings):
+    """Durations are in seconds.
+
+    `database_url` is for all databases, with `{service}` where a database's name goes; `databases` names single ones.
+    """
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_nested_delimiter="__")
+
+    data_dir: Path = Path("data")
+    database_url: str = ""
+    databases: dict[str, str] = {}
+    catalogue: Path = Path(__file__).with_name("catalogue.json")
+
+    temporal_port: int = Field(7233, ge=1, le=65_535)
+    ui_port: int = Field(8233, ge=1, le=65_535)
+    ui_url: str = ""
+
+    policy: Policy = Policy()
+    fraud: FraudLimits = FraudLimits()
+    courier_pickup: PositiveFloat = 3600
+    shutdown_grace: PositiveFloat = 20
+    max_concurrent_activities: int = Field(50, ge=1)
+    faults: str = ""
+
+    def url_of(self, name: str) -> str:
+        """The database of a service, or of a simulated company."""
+        if name in self.databases:
+            return self.databases[name]
+        template = self.database_url or f"sqlite:///{self.data_dir.absolute()}/{{service}}.db"
+        return template.replace("{service}", name)
+
+    def temporal(self) -> dict[str, Any]:
+        """Where the Temporal server is, for `Client.connect`: as its profile says, or the dev server on this machine."""
+        configured = dict(ClientConfig.load_client_connect_config())
+        return {"target_host": f"127.0.0.1:{self.temporal_port}", "namespace": "default"} | configured
+
+    def link(self, namespace: str, workflow_id: str) -> str:
+        """The Temporal UI's page of a workflow."""
+        base = self.ui_url.rstrip("/") or f"http://localhost:{self.ui_port}"
+        return f"{base}/namespaces/{namespace}/workflows/{workflow_id}"
+
+    def products(self) -> Catalogue:
+        try:
+            return Catalogue.model_validate(json.loads(self.catalogue.read_text()))
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"CATALOGUE: {self.catalogue}: {one_line(error)}") from None
+
+
+def load() -> Settings:
+    """Raises SettingsError, with all that can be checked without a connection checked."""
+    try:
+        settings = Settings()
+        settings.temporal()
+    except (ValueError, RuntimeError) as error:
+        raise SettingsError(one_line(error)) from None
+    for name in settings.databases:
+        if name not in SERVICES + COMPANIES:
+            raise SettingsError(f"DATABASES: '{name}' is no database; there are: {', '.join(SERVICES + COMPANIES)}")
+    if settings.database_url and "{service}" not in settings.database_url:
+        raise SettingsError("DATABASE_URL: each service has a database of its own: put {service} where its name goes")
+    for name in SERVICES + COMPANIES:
+        try:
+            backend = make_url(settings.url_of(name)).get_backend_name()
+        except ArgumentError:
+            raise SettingsError(f"the database URL of {name} is not a URL, such as sqlite:///data/{name}.db") from None
+        if backend not in ("sqlite", "postgresql"):
+            raise SettingsError(f"the database of {name} is {backend}; it can be sqlite or postgresql")
+    return settings
+
+
+def one_line(error: Exception) -> str:
+    """An error in one line; of pydantic's, the first with the place it is about."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]).upper() or "value"
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        return f"{where}: {first['msg'].removeprefix('Value error, ')}{more}"
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,1 @@
+"""Orchestration: the workflow decides what is next. Knows the services' contracts, and nothing inside them."""
