@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 from temporalio.workflow import ActivityCancellationType, ActivityHandle
 
 with workflow.unsafe.imports_passed_through():
@@ -38,6 +38,19 @@ class Abandoned(Exception):
         super().__init__(reason)
         self.reason = reason
         self.cancelled = cancelled
+
+
+class _Failed(Exception):
+    """An activity that ended without a reply; `refused` when the service said no, else nothing is known."""
+
+    def __init__(self, activity: str, failure: FailureError) -> None:
+        cause = failure.cause if isinstance(failure, ActivityError) else failure
+        self.refused = isinstance(cause, ApplicationError) and cause.non_retryable
+        if isinstance(cause, ApplicationError) and cause.non_retryable:
+            super().__init__(f"{cause.type}: {cause.message}")
+        else:
+            last = cause.cause if cause and cause.cause else cause
+            super().__init__(f"Outage: no answer from {activity} in time ({getattr(last, 'message', last)})")
 
 
 @dataclass(frozen=True)
@@ -135,13 +148,12 @@ class Saga:
             self._report(step, "unknown", "stopped")
             self.stop_if_cancelled()
             raise Abandoned(f"{step} was stopped") from None
-        except ActivityError as error:
-            refused = _is_refusal(error)
-            if refused and compensation:
+        except _Failed as failure:
+            if failure.refused and compensation:
                 self._compensations.remove(compensation)  # the service's own word that nothing was done
-            self._report(step, "refused" if refused else "unknown", _in_words(error))
+            self._report(step, "refused" if failure.refused else "unknown", str(failure))
             self.stop_if_cancelled()
-            raise Abandoned(_in_words(error)) from error
+            raise Abandoned(str(failure)) from None
         self._report(step, "done")
         self.stop_if_cancelled()
         return reply
@@ -197,8 +209,8 @@ class Saga:
         """Let a service know, as patiently as an undo is retried; the saga does not hang on it."""
         try:
             await self._execute(activity, command, self._policy.undo_deadline)
-        except ActivityError as error:
-            self._report(_name(activity), "failed", _in_words(error))
+        except _Failed as failure:
+            self._report(_name(activity), "failed", str(failure))
 
     def resolve(self, resolution: Resolution) -> None:
         """An operator's word on the problems."""
@@ -212,9 +224,9 @@ class Saga:
                 self._report(step, "running")
                 try:
                     await self._execute(action.activity, action.command, self._policy.undo_deadline, local=local)
-                except ActivityError as error:
-                    self._report(step, "failed", _in_words(error))
-                    failed[f"{step}: {_in_words(error)}"] = action
+                except _Failed as failure:
+                    self._report(step, "failed", str(failure))
+                    failed[f"{step}: {failure}"] = action
                 else:
                     self._report(step, action.state)
             actions = list(failed.values())
@@ -245,13 +257,15 @@ class Saga:
         if local:
             try:
                 return await self._outcome(
-                    workflow.start_local_activity_method(activity, command, retry_policy=_ONCE, **options)
+                    _name(activity),
+                    workflow.start_local_activity_method(activity, command, retry_policy=_ONCE, **options),
                 )
-            except ActivityError as error:
-                if _is_refusal(error) or self._stopping:
+            except _Failed as failure:
+                if failure.refused or self._stopping:
                     raise
                 # Unknown. It is retried where an outage can be seen, on the service's own task queue.
         return await self._outcome(
+            _name(activity),
             workflow.start_activity_method(
                 activity,
                 command,
@@ -259,13 +273,15 @@ class Saga:
                 schedule_to_close_timeout=timedelta(seconds=deadline),
                 retry_policy=_PATIENTLY,
                 **options,
-            )
+            ),
         )
 
-    async def _outcome(self, handle: ActivityHandle[R]) -> R:
+    async def _outcome(self, activity: str, handle: ActivityHandle[R]) -> R:
         self._running.add(handle)
         try:
             return await handle
+        except FailureError as failure:
+            raise _Failed(activity, failure) from failure
         finally:
             self._running.discard(handle)
 
@@ -282,17 +298,3 @@ class Saga:
 def _name(activity: Callable[..., Any]) -> str:
     """`service.verb`: a service has one name in every layer."""
     return f"{activity.__module__.rpartition('.')[2]}.{activity.__name__}"
-
-
-def _is_refusal(error: ActivityError) -> bool:
-    return isinstance(error.cause, ApplicationError) and error.cause.non_retryable
-
-
-def _in_words(error: ActivityError) -> str:
-    cause = error.cause
-    if isinstance(cause, ApplicationError) and cause.non_retryable:
-        return f"{cause.type}: {cause.message}"
-    if isinstance(cause, CancelledError):
-        return f"{error.activity_type} was stopped"
-    last = cause.cause if cause and cause.cause else cause
-    return f"Outage: no answer from {error.activity_type} in time ({getattr(last, 'message', last)})"
