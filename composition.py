@@ -156,5 +156,3 @@ class Shop:
         shipping = Shipping(self._migrated("shipping"), self._faults.around("courier", courier))
         do = ShippingActivities(self._faults.around("shipping", shipping))
         return do.ship, do.cancel
-
-

@@ -79,7 +79,9 @@ async def _run(settings: Settings, roles: Sequence[Role]) -> None:
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
     running = [asyncio.create_task(worker.run()) for worker in workers]
-    _log.info("ready: %s at %s, namespace %s", ", ".join(roles), client.service_client.config.target_host, client.namespace)
+    _log.info(
+        "ready: %s at %s, namespace %s", ", ".join(roles), client.service_client.config.target_host, client.namespace
+    )
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait([stopped, *running], return_when=asyncio.FIRST_COMPLETED)
     if stop.is_set():

@@ -1,7 +1,7 @@
 from temporalio import activity
 
 from services.contracts import Undo, Undone
-from services.shipping.contracts import Shipped, ShipOrder, ShippingPort
+from services.shipping.contracts import ShipOrder, Shipped, ShippingPort
 
 
 class Shipping:

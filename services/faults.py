@@ -198,5 +198,3 @@ def _after(fault: Fault) -> None:
 def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
     signal.pause()  # the signal may come to another thread first
-
-

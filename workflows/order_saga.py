@@ -76,6 +76,7 @@ class OrderSaga:
         self._to(Stage.ENDED, self._reason)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.state()
+
     async def _clear_of_fraud(self, screened: Screened) -> None:
         """Hold a possible fraud until a person decides; the deadline declines."""
         if screened.verdict is Verdict.CLEAR:

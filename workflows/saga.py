@@ -49,7 +49,7 @@ class _Failed(Exception):
         if isinstance(cause, ApplicationError) and cause.non_retryable:
             super().__init__(f"{cause.type}: {cause.message}")
         else:
-            last = cause.cause if cause and cause.cause else cause
+            last = getattr(cause, "cause", None) or cause
             super().__init__(f"Outage: no answer from {activity} in time ({getattr(last, 'message', last)})")
 
 
@@ -246,9 +246,7 @@ class Saga:
         await self._attention(problems, resolution)
         return resolution.decision
 
-    async def _execute(
-        self, activity: Callable[[Any, C], R], command: C, deadline: float, *, local: bool = False
-    ) -> R:
+    async def _execute(self, activity: Callable[[Any, C], R], command: C, deadline: float, *, local: bool = False) -> R:
         options: dict[str, Any] = {
             "start_to_close_timeout": timedelta(seconds=self._policy.attempt_timeout),
             "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

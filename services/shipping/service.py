@@ -13,8 +13,8 @@ from services.shipping.contracts import (
     AddressNotServed,
     AlreadyCollected,
     Courier,
-    Shipped,
     ShipOrder,
+    Shipped,
     Undeliverable,
 )
 from services.shipping.tables import ShipmentRow

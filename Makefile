@@ -1,0 +1,75 @@
+# The two commands: make demo, make test. Everything they need goes into .venv, data/ and nowhere else.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+export PYTHONUNBUFFERED = 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help demo up test check format bench histories lock clean
+
+help:
+	@echo "make demo    everything from nothing: server, worker, and orders that complete, fail and are undone"
+	@echo "make up      server and worker in the foreground, for use with $(BIN)/python starter.py"
+	@echo "make test    the whole test suite, on real servers that it starts itself"
+	@echo "make check   ruff, mypy --strict, import-linter"
+	@echo "make bench   what an order costs, as ratios to a bare workflow"
+	@echo "make clean   remove what the above have made: .venv and data"
+	@echo
+	@echo "Ports taken? make demo TEMPORAL_PORT=7300 UI_PORT=8300. A server of your own? Set TEMPORAL_ADDRESS."
+
+# Given on make's command line or in the environment, these reach every program below.
+export DATA_DIR TEMPORAL_PORT UI_PORT
+ifndef DATA_DIR
+unexport DATA_DIR
+endif
+ifndef TEMPORAL_PORT
+unexport TEMPORAL_PORT
+endif
+ifndef UI_PORT
+unexport UI_PORT
+endif
+
+$(INSTALLED): requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed; this is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Setting up .venv (once; about a minute, 600 MB on disk: real servers come along) ..."
+	@$(PYTHON) -m venv --clear .venv || { \
+		echo "Python's venv module is missing; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+	@echo "Set-up done."
+
+demo: $(INSTALLED)
+	@$(BIN)/python -m local.demo
+
+up: $(INSTALLED)
+	@exec $(BIN)/python -m local.up
+
+test: $(INSTALLED)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+
+format: $(INSTALLED)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(INSTALLED)
+	@$(BIN)/python -m local.bench $(ARGS)
+
+histories: $(INSTALLED)
+	@$(BIN)/python -m tests.record_histories
+
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		pyproject.toml --group dev -o requirements-dev.lock
+
+clean:
+	rm -rf .venv data
