@@ -1,7 +1,8 @@
-"""Where things are constructed and wired for `worker.py` and `starter.py`: services to databases, clients to servers."""
+"""Where `worker.py` and `starter.py` get things constructed and wired: services to databases, clients to servers."""
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ from activities.inventory import Inventory as InventoryActivities
 from activities.orders import Orders as OrdersActivities
 from activities.payments import Payments as PaymentsActivities
 from activities.shipping import Shipping as ShippingActivities
-from services.contracts import Money
+from services.contracts import Contract, Money
 from services.database import Database
 from services.faults import BadSpec, Faults
 from services.fraud.service import Fraud
@@ -156,3 +157,30 @@ class Shop:
         shipping = Shipping(self._migrated("shipping"), self._faults.around("courier", courier))
         do = ShippingActivities(self._faults.around("shipping", shipping))
         return do.ship, do.cancel
+
+
+class Offer(Contract):
+    """A product as a customer sees it, with the pieces that can be had."""
+
+    sku: str
+    name: str
+    unit_price: Money
+    on_hand: int
+
+
+def read_catalogue(settings: Settings) -> list[Offer]:
+    """What the orders and inventory services say of each product. Raises SettingsError when they cannot be read."""
+    try:
+        with (
+            closing(Database(settings.url_of("orders"), must_exist=True)) as orders,
+            closing(Database(settings.url_of("inventory"), must_exist=True)) as inventory,
+        ):
+            on_hand = Inventory(inventory).on_hand()
+            return [
+                Offer(**product.model_dump(), on_hand=on_hand.get(product.sku, 0))
+                for product in Orders(orders).catalogue()
+            ]
+    except (SQLAlchemyError, OSError) as error:
+        raise SettingsError(
+            f"the catalogue cannot be read: {one_line(error)[:200]}; start a worker first ('make up')"
+        ) from None

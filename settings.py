@@ -70,7 +70,7 @@ class Settings(BaseSettings):
         return template.replace("{service}", name)
 
     def temporal(self) -> dict[str, Any]:
-        """Where the Temporal server is, for `Client.connect`: as its profile says, or the dev server on this machine."""
+        """Where the Temporal server is, for `Client.connect`: as its profile says, or on this machine."""
         configured = dict(ClientConfig.load_client_connect_config())
         return {"target_host": f"127.0.0.1:{self.temporal_port}", "namespace": "default"} | configured
 

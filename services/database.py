@@ -19,10 +19,13 @@ class Database:
     Args:
         url: an SQLAlchemy URL; `postgresql://` means the psycopg driver.
         connections: how many PostgreSQL connections at most; SQLite always has one, since it has one writer.
+        must_exist: for readers: raise FileNotFoundError rather than make a new SQLite file.
     """
 
-    def __init__(self, url: str, connections: int = 10) -> None:
+    def __init__(self, url: str, connections: int = 10, *, must_exist: bool = False) -> None:
         self.url = make_url(url)
+        if must_exist and self.is_sqlite and not Path(self.url.database or "").exists():
+            raise FileNotFoundError(f"there is no {self.url.database}")
         if self.url.drivername == "postgresql":
             self.url = self.url.set(drivername="postgresql+psycopg")
         self.engine = self._sqlite() if self.is_sqlite else create_engine(self.url, pool_size=connections)

@@ -12,6 +12,8 @@ Anything else that a service raises is a bug or a broken database: it says nothi
 treated as an outage.
 """
 
+from typing import ClassVar
+
 
 class ServiceError(Exception):
     """An answer that is not a reply. Its text is written for the person who reads the order."""
@@ -20,7 +22,7 @@ class ServiceError(Exception):
 class Refusal(ServiceError):
     """A final, business answer. A repeat under the same key gets the same refusal."""
 
-    _by_name: dict[str, type["Refusal"]] = {}
+    _by_name: ClassVar[dict[str, type["Refusal"]]] = {}
 
     def __init_subclass__(cls) -> None:
         Refusal._by_name[cls.__name__] = cls

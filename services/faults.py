@@ -19,6 +19,7 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
@@ -35,8 +36,7 @@ from services.payments.contracts import CardDeclined, PaymentDeclined
 from services.shipping.contracts import AddressNotServed, AlreadyCollected, Undeliverable
 
 T = TypeVar("T")
-
-KINDS = ("down", "lost", "slow", "refuse", "kill-before", "kill-after")
+N = TypeVar("N", int, float)
 
 # Every operation that can fail, and how it says no.
 OPERATIONS: dict[str, Callable[[str], Exception]] = {
@@ -91,21 +91,24 @@ def _parse_one(part: str) -> Fault:
     operation, kind, count, orders = match["operation"].strip(), match["kind"], match["count"] or "", match["orders"]
     if operation not in OPERATIONS:
         raise BadSpec(f"'{operation}' is no operation; there are: {', '.join(OPERATIONS)}")
-    if kind not in KINDS:
-        raise BadSpec(f"'{kind}' is no kind of fault; there are: {', '.join(KINDS)}")
-    try:
-        if kind == "slow":
-            seconds, calls = float(count or 1), ALWAYS
-        else:
-            seconds, calls = 0.0, ALWAYS if count == "*" else int(count or 1)
-        if not 0 <= seconds < 86_400 or (calls != ALWAYS and calls < 1):
-            raise ValueError
-    except ValueError:
-        wanted = "seconds" if kind == "slow" else "a whole number of calls from 1, or *"
-        raise BadSpec(f"'{count}' in '{part}' is not {wanted}") from None
+    if kind not in _BEFORE | _AFTER:
+        raise BadSpec(f"'{kind}' is no kind of fault; there are: {', '.join(_BEFORE | _AFTER)}")
+    if kind == "slow":
+        calls, seconds = ALWAYS, _number(count or "1", float, "seconds", part)
+    else:
+        seconds = 0.0
+        calls = ALWAYS if count == "*" else _number(count or "1", int, "a whole number of calls from 1, or *", part)
     if kind.startswith("kill") and calls != 1:
         raise BadSpec(f"'{part}': a process dies once an order, so {kind} takes no count")
     return Fault(operation, kind, calls, seconds, orders or "*")
+
+
+def _number(text: str, kind: Callable[[str], N], wanted: str, part: str) -> N:
+    with suppress(ValueError):
+        number = kind(text)
+        if 0 < number < 86_400:
+            return number
+    raise BadSpec(f"'{text}' in '{part}' is not {wanted}")
 
 
 _metadata = MetaData()
@@ -166,35 +169,36 @@ class _Faulty:
 
     def _call(self, method: Callable[..., Any], faults: list[Fault], request: Any, *more: Any) -> Any:
         order_id = request.partition(":")[0] if isinstance(request, str) else request.order_id
-        struck = [fault for fault in faults if self._strikes(fault, order_id)]
-        for fault in struck:
-            _before(fault)
+        for fault in faults:
+            if fault.kind in _BEFORE and self._strikes(fault, order_id):
+                _BEFORE[fault.kind](fault)
         reply = method(request, *more)
-        for fault in struck:
-            _after(fault)
+        for fault in faults:
+            if fault.kind in _AFTER and self._strikes(fault, order_id):
+                _AFTER[fault.kind](fault)
         return reply
 
 
-def _before(fault: Fault) -> None:
-    match fault.kind:
-        case "slow":
-            time.sleep(fault.seconds)
-        case "down":
-            raise Outage(f"{fault.operation} is down")
-        case "refuse":
-            raise OPERATIONS[fault.operation](f"{fault.operation} says no")
-        case "kill-before":
-            _die()
+def _slow(fault: Fault) -> None:
+    time.sleep(fault.seconds)
 
 
-def _after(fault: Fault) -> None:
-    match fault.kind:
-        case "lost":
-            raise Outage(f"the reply of {fault.operation} was lost")
-        case "kill-after":
-            _die()
+def _down(fault: Fault) -> None:
+    raise Outage(f"{fault.operation} is down")
 
 
-def _die() -> None:
+def _refuse(fault: Fault) -> None:
+    raise OPERATIONS[fault.operation](f"{fault.operation} says no")
+
+
+def _lose(fault: Fault) -> None:
+    raise Outage(f"the reply of {fault.operation} was lost")
+
+
+def _die(_fault: Fault) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
     signal.pause()  # the signal may come to another thread first
+
+
+_BEFORE = {"slow": _slow, "down": _down, "refuse": _refuse, "kill-before": _die}
+_AFTER = {"lost": _lose, "kill-after": _die}

@@ -28,7 +28,7 @@ class Inventory:
     def on_hand(self) -> dict[str, int]:
         """Pieces free to be reserved, by SKU."""
         with self._database.begin() as tx:
-            return {sku: quantity for sku, quantity in tx.execute(select(StockRow.sku, StockRow.on_hand))}
+            return {row.sku: row.on_hand for row in tx.execute(select(StockRow.sku, StockRow.on_hand))}
 
     def reserve(self, command: ReserveStock) -> StockReserved:
         """Hold every line, or none. Raises OutOfStock."""

@@ -1,0 +1,104 @@
+"""What every database says of every order, side by side.
+
+Each database is read in one transaction, the orders' first: an order that had ended by then had done, or undone,
+everything else before. Orders that are placed meanwhile are left out.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from services.database import Database
+from services.fraud.tables import ScreeningRow
+from services.inventory.tables import ReservationRow, StockRow
+from services.orders.contracts import OrderStatus
+from services.orders.tables import OrderLineRow, OrderRow
+from services.payments.simulated_gateway import ledger
+from services.payments.tables import PaymentRow
+from services.shipping.simulated_courier import BOOKED, parcels
+from services.shipping.tables import ShipmentRow
+from settings import Settings, SettingsError, one_line
+
+
+@dataclass
+class OrderBooks:
+    """One order in all books. Money in minor units with its currency; `lines` and `held` are pieces by SKU."""
+
+    status: OrderStatus | None = None
+    settled_by_hand: str = ""
+    total: tuple[int, str] = (0, "")
+    lines: dict[str, int] = field(default_factory=dict)
+    held: dict[str, int] = field(default_factory=dict)
+    cleared_of_fraud: bool = False
+    payment: tuple[int, int] = (0, 0)
+    charges: list[tuple[int, str]] = field(default_factory=list)
+    charged: int = 0
+    refunded: int = 0
+    shipment_booked: bool = False
+    parcels_booked: int = 0
+
+
+@dataclass
+class Books:
+    orders: dict[str, OrderBooks]
+    stock: dict[str, tuple[int, int]]  # received and on hand, by SKU
+
+
+def read(settings: Settings) -> Books:
+    """Raises SettingsError when a database is not there or cannot be read."""
+    orders: defaultdict[str, OrderBooks] = defaultdict(OrderBooks)
+    with _reading(settings, "orders") as tx:
+        _read_orders(tx, orders)
+    recorded = set(orders)
+    with _reading(settings, "fraud") as tx:
+        for screening in tx.execute(select(ScreeningRow.order_id, ScreeningRow.verdict, ScreeningRow.decision)):
+            cleared = screening.decision == "approve" if screening.decision else screening.verdict == "clear"
+            orders[screening.order_id].cleared_of_fraud = cleared
+    with _reading(settings, "inventory") as tx:
+        stock = {row.sku: (row.received, row.on_hand) for row in tx.execute(select(*StockRow.__table__.c))}
+        for held in tx.execute(select(*ReservationRow.__table__.c)):
+            orders[held.order_id].held[held.sku] = held.quantity
+    with _reading(settings, "payments") as tx:
+        for payment in tx.execute(select(PaymentRow.order_id, PaymentRow.amount, PaymentRow.refunded)):
+            orders[payment.order_id].payment = (payment.amount, payment.refunded)
+    with _reading(settings, "gateway") as tx:
+        for entry in tx.execute(select(ledger)):
+            books = orders[entry.key.partition(":")[0]]
+            if entry.amount:
+                books.charges.append((entry.amount, entry.currency))
+            books.charged += entry.amount
+            books.refunded += entry.refunded
+    with _reading(settings, "shipping") as tx:
+        for shipment in tx.execute(select(ShipmentRow.order_id, ShipmentRow.status)):
+            orders[shipment.order_id].shipment_booked = shipment.status == BOOKED
+    with _reading(settings, "courier") as tx:
+        for key in tx.scalars(select(parcels.c.key).where(parcels.c.status == BOOKED)):
+            orders[key.partition(":")[0]].parcels_booked += 1
+    with _reading(settings, "orders") as tx:
+        placed_meanwhile = set(tx.scalars(select(OrderRow.order_id))) - recorded
+    return Books({key: books for key, books in orders.items() if key not in placed_meanwhile}, stock)
+
+
+def _read_orders(tx: Connection, orders: defaultdict[str, OrderBooks]) -> None:
+    for row in tx.execute(select(*OrderRow.__table__.c)):
+        books = orders[row.order_id]
+        books.status = OrderStatus.NEEDS_ATTENTION if row.problem else OrderStatus(row.status)
+        books.settled_by_hand = row.settled
+        books.total = (row.total, row.currency)
+    for line in tx.execute(select(OrderLineRow.order_id, OrderLineRow.sku, OrderLineRow.quantity)):
+        orders[line.order_id].lines[line.sku] = line.quantity
+
+
+@contextmanager
+def _reading(settings: Settings, name: str) -> Iterator[Connection]:
+    try:
+        with closing(Database(settings.url_of(name), must_exist=True)) as database, database.begin() as tx:
+            yield tx
+    except (SQLAlchemyError, OSError) as error:
+        raise SettingsError(
+            f"the database of {name} cannot be read: {one_line(error)[:200]}; start a worker first ('make up')"
+        ) from None

@@ -1,0 +1,118 @@
+"""How the commands speak: one JSON document on standard output for scripts, or a few lines for a person."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from audit.invariants import Report
+from cli.saga_client import PlacedOrder
+from services.orders.contracts import OrderStatus
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_LOOKS = {
+    OrderStatus.COMPLETED: ("✓", "green"),
+    OrderStatus.REJECTED: ("✗", "red"),
+    OrderStatus.CANCELLED: ("✗", "yellow"),
+    OrderStatus.NEEDS_ATTENTION: ("!", "bold red"),
+    OrderStatus.IN_PROGRESS: ("…", "cyan"),
+}
+_STEP_LOOKS = {"done": "green", "undone": "yellow", "refused": "red", "failed": "bold red", "running": "cyan"}
+
+
+class BadInput(Exception):
+    """What the user gave cannot be used; one line that says what is wrong and what to do."""
+
+
+def complain(message: str) -> None:
+    """One line on standard error."""
+    err.print(f"[red]✗[/] {escape(' '.join(message.split()))}")
+
+
+def usage(error: Exception) -> str:
+    """What is wrong with the command line itself."""
+    formatted = getattr(error, "format_message", None)
+    return str(formatted() if formatted else error)
+
+
+def print_json(document: Any) -> None:
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+
+
+def as_document(placed: PlacedOrder) -> dict[str, Any]:
+    """What scripts get of an order."""
+    state = placed.state.model_dump(mode="json")
+    return state | {"workflow_id": placed.workflow_id, "link": placed.link}
+
+
+def show(placed: PlacedOrder) -> None:
+    state = placed.state
+    mark, style = _LOOKS[state.status]
+    line = f"[{style}]{mark} {escape(state.order_id)} {state.status}[/]"
+    line += f"  {state.total}" if state.total else ""
+    line += f"  parcel {state.tracking_number}" if state.tracking_number else ""
+    out.print(line)
+    if state.reason:
+        out.print(f"  {escape(state.reason)}")
+    for problem in state.problems:
+        out.print(f"  [bold red]cannot be done:[/] {escape(problem)}")
+    if state.problems:
+        out.print(f"  settle it: starter.py resolve {escape(state.order_id)} retry, or resolved --note TEXT")
+    if state.stage == "review":
+        out.print(f"  decide: starter.py review {escape(state.order_id)} approve, or decline")
+    out.print(f"  {placed.link}")
+
+
+def steps_table(placed: PlacedOrder) -> Table:
+    state = placed.state
+    mark, style = _LOOKS[state.status]
+    table = Table(
+        title=f"[{style}]{mark} {escape(state.order_id)}: {state.status}, {state.stage}[/]", title_justify="left"
+    )
+    table.add_column("step")
+    table.add_column("state")
+    table.add_column("detail", overflow="fold")
+    for report in state.steps:
+        table.add_row(report.step, f"[{_STEP_LOOKS.get(report.state, 'default')}]{report.state}", escape(report.detail))
+    return table
+
+
+def orders_table(orders: Iterable[PlacedOrder]) -> Table:
+    table = Table("order", "status", "stage", "reason")
+    for placed in orders:
+        mark, style = _LOOKS[placed.state.status]
+        state = placed.state
+        table.add_row(escape(state.order_id), f"[{style}]{mark} {state.status}", state.stage, escape(state.reason))
+    return table
+
+
+def table_of(*columns: str, rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    return table
+
+
+def counts_table(orders: Iterable[PlacedOrder]) -> Table:
+    counts = Counter(placed.state.status for placed in orders)
+    return table_of("status", "orders", rows=[(status, str(number)) for status, number in counts.most_common()])
+
+
+def show_audit(report: Report) -> None:
+    out.print(table_of("status", "orders", rows=[(status, str(n)) for status, n in report.by_status.items()]))
+    for order_id, note in report.settled_by_hand.items():
+        out.print(f"settled by hand: {escape(order_id)}: {escape(note)}")
+    for violation in report.violations:
+        where = violation.order_id or "stock"
+        out.print(f"[bold red]✗ {escape(where)}[/]: {escape(violation.invariant)}: {escape(violation.detail)}")
+    if report.violations:
+        out.print(f"[bold red]{len(report.violations)} violations[/] over {report.orders} orders")
+    else:
+        out.print(f"[green]✓ {report.orders} orders: money, stock and parcels add up[/]")

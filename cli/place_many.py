@@ -1,0 +1,32 @@
+"""Many orders at once, with a progress bar."""
+
+import asyncio
+
+from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
+
+from cli.console import err
+from cli.saga_client import PlacedOrder, SagaClient
+from services.orders.contracts import Order
+
+_AT_ONCE = 50
+
+
+async def place_many(saga: SagaClient, orders: list[Order], *, wait: bool) -> list[PlacedOrder]:
+    """Place the orders, so many at once, and give them back in the order they came in."""
+    places = asyncio.Semaphore(_AT_ONCE)
+    with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn(), console=err) as progress:
+        bar = progress.add_task("orders", total=len(orders))
+
+        async def one(order: Order) -> PlacedOrder:
+            async with places:
+                await saga.place(order)
+                placed = await (saga.at_rest if wait else saga.look)(order.order_id)
+                progress.advance(bar)
+                return placed
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(order)) for order in orders]
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+    return [task.result() for task in tasks]

@@ -1,0 +1,269 @@
+"""Places orders, looks at them, and gets them moving again, from the command line."""
+
+import asyncio
+import os
+import sys
+import uuid
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.live import Live
+from temporalio.service import RPCError
+
+from audit.invariants import audit as check_books
+from cli import console
+from cli.console import BadInput, as_document, print_json
+from cli.orders_file import parse_file, parse_items, parse_order
+from cli.place_many import place_many
+from cli.saga_client import DifferentContent, NoSuchOrder, NotNow, PlacedOrder, SagaClient
+from composition import Unreachable, connect, read_catalogue
+from services.fraud.contracts import Decision
+from services.orders.contracts import Order, OrderStatus
+from settings import Settings, SettingsError, load, one_line
+from workflows.contracts import Resolution, ResolveBy, Review, Stage
+
+T = TypeVar("T")
+
+GOOD, BAD_END, BAD_INPUT = 0, 1, 2
+_WATCH_SECONDS = 0.3
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Place orders, look at them, and get them moving again. "
+    "Exit codes: 0 completed or done; 1 rejected, cancelled, in need of attention, or the audit found something; "
+    "2 bad input or a server that cannot be reached.",
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for scripts.")]
+OrderArgument = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id.")]
+
+
+@app.command()
+def place(
+    item: Annotated[list[str] | None, typer.Option(metavar="SKU=QTY", help="What to order; repeatable.")] = None,
+    customer: Annotated[str, typer.Option(help="Who orders.")] = "customer-1",
+    card: Annotated[str, typer.Option(help="The card's token; tok_chargeDeclined and others fail.")] = "tok_visa",
+    order_id: Annotated[str | None, typer.Option(help="The order's id; placing it twice is placing it once.")] = None,
+    name: Annotated[str, typer.Option(help="Ship to: name.")] = "Sample Customer",
+    street: Annotated[str, typer.Option(help="Ship to: street.")] = "1 Sample Street",
+    postal_code: Annotated[str, typer.Option(help="Ship to: postal code.")] = "10115",
+    city: Annotated[str, typer.Option(help="Ship to: city.")] = "Berlin",
+    country: Annotated[str, typer.Option(help="Ship to: country, two letters; no courier goes to AQ.")] = "DE",
+    file: Annotated[
+        str | None, typer.Option(help="An order as JSON, or many as JSON lines; - for standard input.")
+    ] = None,
+    wait: Annotated[bool, typer.Option(help="Wait until the order ends, or waits for a person.")] = True,
+    as_json: AsJson = False,
+) -> int:
+    """Place an order, or many from a file."""
+    if bool(file) == bool(item):
+        raise BadInput("say what to order: --item SKU=QTY (repeatable), or --file order.json")
+    if file:
+        orders = parse_file(_read(file))
+    else:
+        ship_to = {"name": name, "street": street, "postal_code": postal_code, "city": city, "country": country}
+        document = {"order_id": order_id or f"ord-{uuid.uuid4().hex[:12]}", "customer_id": customer}
+        lines = {"lines": parse_items(item or []), "payment_token": card, "ship_to": ship_to}
+        orders = [parse_order(document | lines)]
+    settings = load()
+    _check_catalogue(settings, orders)
+
+    async def run(saga: SagaClient) -> list[PlacedOrder]:
+        if len(orders) > 1:
+            return await place_many(saga, orders, wait=wait)
+        await saga.place(orders[0])
+        look = saga.at_rest if wait else saga.look
+        return [await look(orders[0].order_id)]
+
+    placed = _with_server(settings, run)
+    many = len(placed) > 1
+    if as_json:
+        print_json([as_document(one) for one in placed] if many else as_document(placed[0]))
+    elif many:
+        console.out.print(console.counts_table(placed))
+        troubled = [one for one in placed if _exit_code(one) != GOOD]
+        if troubled:
+            console.out.print(console.orders_table(troubled[:20]))
+    else:
+        console.show(placed[0])
+    return max(_exit_code(one) for one in placed)
+
+
+@app.command()
+def status(order: OrderArgument, as_json: AsJson = False) -> int:
+    """Where an order stands."""
+    return _show(_with_server(load(), lambda saga: saga.look(order)), as_json, steps=True)
+
+
+@app.command()
+def watch(order: OrderArgument, as_json: AsJson = False) -> int:
+    """Look at an order live, until it ends or waits for a person."""
+
+    async def run(saga: SagaClient) -> PlacedOrder:
+        placed = await saga.look(order)
+        if as_json:
+            return await saga.at_rest(order)
+        with Live(console.steps_table(placed), console=console.out, auto_refresh=False, transient=True) as live:
+            while placed.state.stage not in (Stage.ENDED, Stage.REVIEW, Stage.ATTENTION):
+                if placed.state.status is OrderStatus.NEEDS_ATTENTION:
+                    break  # ended by force
+                await asyncio.sleep(_WATCH_SECONDS)
+                placed = await saga.look(order)
+                live.update(console.steps_table(placed), refresh=True)
+        return placed
+
+    return _show(_with_server(load(), run), as_json, steps=True)
+
+
+@app.command("list")
+def list_orders(
+    status: Annotated[OrderStatus | None, typer.Option(help="Only these.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 50,
+    as_json: AsJson = False,
+) -> int:
+    """List orders, the newest first."""
+
+    async def run(saga: SagaClient) -> list[PlacedOrder]:
+        return [placed async for placed in saga.recent(status, limit)]
+
+    orders = _with_server(load(), run)
+    if as_json:
+        print_json([as_document(placed) for placed in orders])
+    elif orders:
+        console.out.print(console.orders_table(orders))
+    else:
+        console.out.print("No orders yet. Place one: starter.py place --item mug=1")
+    return GOOD
+
+
+@app.command()
+def cancel(
+    order: OrderArgument,
+    reason: Annotated[str, typer.Option(help="Why; it stays in the order's history.")] = "",
+    as_json: AsJson = False,
+) -> int:
+    """Cancel an order for its customer: what was done is undone."""
+    return _tell(order, lambda saga: saga.cancel(order, reason), as_json)
+
+
+@app.command()
+def review(
+    order: OrderArgument,
+    decision: Annotated[Decision, typer.Argument(help="What you decide.")],
+    note: Annotated[str, typer.Option(help="Why; it stays in the order's history.")] = "",
+    as_json: AsJson = False,
+) -> int:
+    """Decide on an order that is held as a possible fraud."""
+    return _tell(order, lambda saga: saga.review(order, Review(decision=decision, note=note)), as_json)
+
+
+@app.command()
+def resolve(
+    order: OrderArgument,
+    decision: Annotated[ResolveBy, typer.Argument(help="Try again, or record that it was settled by hand.")],
+    note: Annotated[str, typer.Option(help="What was done; it stays in the order's history.")] = "",
+    as_json: AsJson = False,
+) -> int:
+    """Get an order moving that needs attention."""
+    if decision is ResolveBy.RESOLVED and not note.strip():
+        raise BadInput("say in --note how it was settled by hand")
+    return _tell(order, lambda saga: saga.resolve(order, Resolution(decision=decision, note=note)), as_json)
+
+
+@app.command()
+def audit(as_json: AsJson = False) -> int:
+    """Check that money, stock and parcels add up, over all databases."""
+    report = check_books(load())
+    if as_json:
+        print_json(report.model_dump(mode="json"))
+    else:
+        console.show_audit(report)
+    return BAD_END if report.violations else GOOD
+
+
+@app.command()
+def catalogue(as_json: AsJson = False) -> int:
+    """What can be ordered, at which price, and how much of it is on hand."""
+    offers = read_catalogue(load())
+    if as_json:
+        print_json([offer.model_dump(mode="json") for offer in offers])
+    else:
+        rows = [(offer.sku, offer.name, str(offer.unit_price), str(offer.on_hand)) for offer in offers]
+        console.out.print(console.table_of("sku", "product", "price", "on hand", rows=rows))
+    return GOOD
+
+
+def _tell(order: str, word: Callable[[SagaClient], Awaitable[None]], as_json: bool) -> int:
+    async def run(saga: SagaClient) -> PlacedOrder:
+        await word(saga)
+        return await saga.at_rest(order)
+
+    placed = _with_server(load(), run)
+    _show(placed, as_json)
+    return BAD_END if placed.state.status is OrderStatus.NEEDS_ATTENTION else GOOD
+
+
+def _show(placed: PlacedOrder, as_json: bool, *, steps: bool = False) -> int:
+    if as_json:
+        print_json(as_document(placed))
+    else:
+        if steps and placed.state.steps:
+            console.out.print(console.steps_table(placed))
+        console.show(placed)
+    return _exit_code(placed)
+
+
+def _exit_code(placed: PlacedOrder) -> int:
+    return GOOD if placed.state.status in (OrderStatus.COMPLETED, OrderStatus.IN_PROGRESS) else BAD_END
+
+
+def _with_server(settings: Settings, run: Callable[[SagaClient], Awaitable[T]]) -> T:
+    async def connected() -> T:
+        return await run(SagaClient(await connect(settings), settings))
+
+    return asyncio.run(connected())
+
+
+def _check_catalogue(settings: Settings, orders: list[Order]) -> None:
+    """Refuse what is not on offer before anything is placed; without a catalogue at hand, the saga will."""
+    with suppress(SettingsError):
+        on_offer = {offer.sku for offer in read_catalogue(settings)}
+        for order in orders:
+            for line in order.lines:
+                if line.sku not in on_offer:
+                    raise BadInput(f"there is no product '{line.sku}'; 'starter.py catalogue' shows what there is")
+
+
+def _read(file: str) -> str:
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"--file {file}: {getattr(error, 'strerror', None) or 'not a text file'}") from None
+
+
+def main() -> int:
+    """Run a command; its exit code. Whatever a user can cause is one line on standard error."""
+    try:
+        return app(standalone_mode=False) or GOOD
+    except (BadInput, SettingsError, Unreachable, NoSuchOrder, DifferentContent, NotNow) as error:
+        console.complain(str(error))
+    except typer.TyperException as error:
+        console.complain(f"{console.usage(error)} (see --help)")
+    except RPCError as error:
+        console.complain(f"the Temporal server did not answer as it should: {one_line(error)}")
+    except (typer.Abort, KeyboardInterrupt):
+        console.err.print("stopped; orders that were placed go on by themselves")
+        return 130
+    return BAD_INPUT
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # the SDK's threads may still call into an interpreter that is on its way out, and abort it
