@@ -14,7 +14,9 @@ from audit.invariants import Report
 from cli.saga_client import PlacedOrder
 from services.orders.contracts import OrderStatus
 
-out = Console(highlight=False, soft_wrap=True)
+_WIDTH = None if sys.stdout.isatty() else 120  # a file or a pipe has no width of its own
+
+out = Console(highlight=False, soft_wrap=True, width=_WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _LOOKS = {

@@ -73,5 +73,4 @@ def _readable(error: ValidationError) -> str:
         "lines": "an order has 1 to 100 lines, each with a product of its own",
     }
     hint = hints.get(path, "")
-    more = f"; and {error.error_count() - 1} more mistakes" if error.error_count() > 1 else ""
-    return f"{path or 'the order'}: {message}{f' ({hint})' if hint else ''}{more}"
+    return f"{path or 'the order'}: {message}{f' ({hint})' if hint else ''}"

@@ -1,0 +1,57 @@
+"""`make up`: a server and a worker in the foreground, until Ctrl-C."""
+
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+
+from cli.console import complain, out
+from composition import Unreachable
+from local.server import DevServer
+from local.worker_process import WorkerProcess
+from settings import Settings, SettingsError, load
+
+
+def main() -> int:
+    try:
+        settings = load()
+        return _up(settings)
+    except (SettingsError, Unreachable) as error:
+        complain(str(error))
+        return 2
+
+
+def _up(settings: Settings) -> int:
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    server = DevServer(settings)
+    worker = WorkerProcess(settings)
+    try:
+        if server.is_wanted():
+            out.print("Starting the Temporal dev server ...")
+            server.start()
+            out.print(f"Temporal UI:    http://localhost:{settings.ui_port}")
+        out.print("Place an order: .venv/bin/python starter.py place --item mug=2")
+        out.print("Stop:           Ctrl-C")
+        worker.start()
+        while not stop.is_set():
+            if worker.wait(0.2):
+                complain("the worker does not stay up; its last words are above")
+                return worker.exit_code or 1
+        out.print("Stopping ...")
+        return 0
+    finally:
+        worker.stop()
+        server.stop()
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # nothing is left to do, and a thread of the SDK must not hold the terminal
