@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from temporalio.envconfig import ClientConfig
@@ -25,8 +26,9 @@ _SQLITE = {"journal_mode": "WAL", "synchronous": "NORMAL"}
 class DevServer:
     """A dev server of our own, with its history in the data folder."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, namespaces: Sequence[str] = ("default",)) -> None:
         self._settings = settings
+        self._namespaces = namespaces
         self._process: subprocess.Popen[bytes] | None = None
 
     @staticmethod
@@ -59,14 +61,19 @@ class DevServer:
         log = settings.data_dir / "temporal.log"
         with log.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603 - our own arguments
-                _command(settings), stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+                _command(settings, self._namespaces), stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
         deadline = time.monotonic() + _START_SECONDS
-        while not _taken(settings.temporal_port):
+        while not self._is_healthy():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise Unreachable(f"the Temporal dev server did not come up; see {log}")
             time.sleep(0.05)
+
+    def _is_healthy(self) -> bool:
+        address = f"127.0.0.1:{self._settings.temporal_port}"
+        health = [str(_temporal()), "operator", "cluster", "health", "--address", address]
+        return subprocess.run(health, capture_output=True, check=False).returncode == 0  # noqa: S603 - our own arguments
 
     def stop(self) -> None:
         if self._process and self._process.poll() is None:
@@ -78,16 +85,22 @@ class DevServer:
                 self._process.wait()
 
 
-def _command(settings: Settings) -> list[str]:
+def _temporal() -> Path:
     temporal = Path(sys.executable).with_name("temporal")
     if not temporal.exists():
         raise SettingsError(
             "no Temporal dev server for this platform came by pip: install the Temporal CLI beside python, "
             "or set TEMPORAL_ADDRESS to a server"
         )
-    command = [str(temporal), "server", "start-dev", "--log-level", "error"]
+    return temporal
+
+
+def _command(settings: Settings, namespaces: Sequence[str]) -> list[str]:
+    command = [str(_temporal()), "server", "start-dev", "--log-level", "error"]
     command += ["--port", str(settings.temporal_port), "--ui-port", str(settings.ui_port)]
     command += ["--db-filename", str(settings.data_dir / "temporal.db")]
+    for namespace in namespaces:
+        command += ["--namespace", namespace]
     for attribute in SEARCH_ATTRIBUTES:
         command += ["--search-attribute", f"{attribute.name}=Keyword"]
     for key, value in _TUNING.items():

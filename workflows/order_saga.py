@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from services.contracts import Money
     from services.fraud.contracts import Decision, Screened, Verdict
     from services.orders.contracts import OrderStatus
-    from workflows import commands
+    import workflows.commands as commands
     from workflows.contracts import (
         ORDER_REASON,
         ORDER_STAGE,

@@ -28,7 +28,8 @@ B = TypeVar("B")
 UndoActivity = Callable[[Any, Undo], Undone]
 
 _ONCE = RetryPolicy(maximum_attempts=1)
-_PATIENTLY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
+_SOON = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
+_PATIENTLY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(minutes=1))
 
 
 class Abandoned(Exception):
@@ -269,7 +270,7 @@ class Saga:
                 command,
                 task_queue=_name(activity).partition(".")[0],
                 schedule_to_close_timeout=timedelta(seconds=deadline),
-                retry_policy=_PATIENTLY,
+                retry_policy=_PATIENTLY if self.undoing or self.past_pivot else _SOON,
                 **options,
             ),
         )

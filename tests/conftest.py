@@ -1,0 +1,75 @@
+"""One Temporal dev server for the whole run, and one shop whose faults hit orders by their name."""
+
+import socket
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from local.server import DevServer
+from services.faults import OPERATIONS
+from settings import Settings
+from tests.shop import POLICY, ShopUnderTest, worker_running
+
+# Worker processes under test get namespaces of their own, apart from the worker in this process.
+NAMESPACES = ("default", "processes", "crashes", "roles", "late")
+
+# An order named `down-payments.charge` meets that outage, and so on for every operation and kind.
+FAULTS = ",".join(
+    [
+        f"{operation}={fault}@{name}-{operation}-*"
+        for operation in OPERATIONS
+        for name, fault in {
+            "refused": "refuse",
+            "refused-always": "refuse:*",
+            "down-twice": "down:2",
+            "down": "down:*",
+            "lost": "lost",
+            "lost-always": "lost:*",
+            "slow": "slow:0.5",
+        }.items()
+    ]
+    + ["payments.refund=refuse@two-undos-refused-*", "inventory.release=refuse@two-undos-refused-*"]
+    + ["shipping.ship=slow:0.5@collected-*", "courier.cancel=refuse@collected-*"]
+)
+
+
+def free_port() -> int:
+    with socket.socket() as attempt:
+        attempt.bind(("127.0.0.1", 0))
+        port: int = attempt.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """The settings of a running dev server."""
+    folder: Path = tmp_path_factory.mktemp("server")
+    settings = Settings(data_dir=folder, temporal_port=free_port(), ui_port=free_port(), policy=POLICY)
+    dev_server = DevServer(settings, NAMESPACES)
+    dev_server.start()
+    yield settings
+    dev_server.stop()
+
+
+@pytest.fixture(scope="session")
+async def client(server: Settings) -> Client:
+    return await client_of(server)
+
+
+async def client_of(server: Settings, namespace: str = "default") -> Client:
+    return await Client.connect(
+        f"127.0.0.1:{server.temporal_port}", namespace=namespace, data_converter=pydantic_data_converter
+    )
+
+
+@pytest.fixture(scope="session")
+async def shop(
+    server: Settings, client: Client, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[ShopUnderTest]:
+    """All tests' shop, with a worker that serves it."""
+    settings = server.model_copy(update={"data_dir": tmp_path_factory.mktemp("shop"), "faults": FAULTS})
+    async with worker_running(client, settings):
+        yield ShopUnderTest(settings, client)

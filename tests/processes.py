@@ -1,0 +1,187 @@
+"""The two programs as their users run them: in processes of their own, told everything by their environment."""
+
+import asyncio
+import io
+import itertools
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import starter
+from settings import Settings
+
+ROOT = Path(__file__).parent.parent
+NOBODY_LISTENS = "127.0.0.1:1"
+
+_SECONDS = 60
+_AT_ONCE = 4
+_numbers = itertools.count(1)
+
+Environment = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a program said, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def complaint(self) -> str:
+        """The one line of a program that was asked for something it does not do."""
+        assert self.code == 2, self
+        assert self.out == "", self
+        assert self.err.endswith("\n"), self
+        assert self.err.count("\n") == 1, self
+        return self.err.strip()
+
+
+def environment_of(settings: Settings, namespace: str) -> Environment:
+    """These settings, and none of whoever runs the tests; the port is wrong, so that the address has to be heeded."""
+    policy = {f"POLICY__{name.upper()}": str(value) for name, value in settings.policy.model_dump().items()}
+    return policy | {
+        "PATH": os.environ["PATH"],
+        "HOME": str(settings.data_dir),  # a profile of Temporal's CLI would be here
+        "DATA_DIR": str(settings.data_dir),
+        "TEMPORAL_ADDRESS": f"127.0.0.1:{settings.temporal_port}",
+        "TEMPORAL_PORT": "1",
+        "TEMPORAL_NAMESPACE": namespace,
+        "UI_PORT": str(settings.ui_port),
+        "FAULTS": settings.faults,
+    }
+
+
+async def run(program: str, environment: Environment, *arguments: str, stdin: str | bytes = "") -> Ran:
+    """Run `starter.py` or `worker.py` to its end, where no `.env` file is."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(ROOT / program),
+        *arguments,
+        env=environment,
+        cwd=environment["DATA_DIR"],
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(_SECONDS):
+            out, err = await process.communicate(stdin.encode() if isinstance(stdin, str) else stdin)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode is not None
+    return _told(Ran(process.returncode, out.decode(), err.decode()))
+
+
+async def run_each(program: str, environment: Environment, *commands: tuple[str, ...]) -> list[Ran]:
+    """Several commands side by side, each on its own."""
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(command: tuple[str, ...]) -> Ran:
+        async with places:
+            return await run(program, environment, *command)
+
+    return await asyncio.gather(*map(one, commands))
+
+
+def run_here(environment: Environment, *arguments: str, stdin: str | bytes = "") -> Ran:
+    """`starter.py` in this process, a hundred times cheaper: for what needs no connection.
+
+    `test_refusing_in_this_process_is_refusing_in_a_process_of_its_own` holds it to the real thing.
+    """
+    given = io.TextIOWrapper(io.BytesIO(stdin.encode() if isinstance(stdin, str) else stdin), "utf-8")
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(io.StringIO()) as out,
+        redirect_stderr(io.StringIO()) as err,
+    ):
+        for name in os.environ.keys() - environment.keys():
+            patch.delenv(name)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "argv", ["starter.py", *arguments])
+        patch.setattr(sys, "stdin", given)
+        patch.chdir(environment["DATA_DIR"])
+        code = starter.main()
+    return _told(Ran(code, out.getvalue(), err.getvalue()))
+
+
+def _told(ran: Ran) -> Ran:
+    assert "Traceback" not in ran.out + ran.err, ran.err
+    return ran
+
+
+class WorkerUnderTest:
+    """A `worker.py` that runs; its words are in `log`."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        self._process = process
+        self.log = log
+
+    async def says(self, words: str) -> None:
+        async with asyncio.timeout(_SECONDS):
+            while words not in self.log.read_text():
+                assert self._process.returncode is None, self.log.read_text()
+                await asyncio.sleep(0.02)
+
+    def send(self, signal_number: signal.Signals) -> None:
+        self._process.send_signal(signal_number)
+
+    async def exit_code(self) -> int:
+        async with asyncio.timeout(_SECONDS):
+            return await self._process.wait()
+
+    async def end(self) -> None:
+        """However its test ended, nothing of it is left."""
+        if self._process.returncode is None:
+            self.send(signal.SIGTERM)
+            try:
+                await self.exit_code()
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+
+
+@asynccontextmanager
+async def worker_process(environment: Environment, *arguments: str) -> AsyncIterator[WorkerUnderTest]:
+    """A `worker.py` that is ready."""
+    log = Path(environment["DATA_DIR"]) / f"worker-{next(_numbers)}.log"
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(ROOT / "worker.py"),
+            *arguments,
+            env=environment,
+            cwd=environment["DATA_DIR"],
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    worker = WorkerUnderTest(process, log)
+    try:
+        await worker.says("ready: ")
+        yield worker
+    finally:
+        await worker.end()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what another process does."""
+    async with asyncio.timeout(_SECONDS):
+        while not condition():
+            await asyncio.sleep(0.05)

@@ -1,0 +1,100 @@
+"""A shop under test: real services over databases of its own, a worker in this process, a real Temporal server."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from temporalio.client import Client, WorkflowHandle
+
+from audit.books import OrderBooks, read
+from audit.invariants import Violation, audit
+from cli.saga_client import SagaClient
+from composition import Shop
+from services.orders.contracts import Address, Order, OrderLine
+from settings import Settings
+from worker import Role, build
+from workflows.contracts import OrderState, Policy
+
+# Impatient enough for tests of failures, patient enough for a busy machine.
+POLICY = Policy(attempt_timeout=5, step_deadline=60, undo_deadline=60, review_deadline=60)
+
+_numbers = itertools.count(1)
+
+
+def sample_order(name: str = "order", **changes: Any) -> Order:
+    """An order that goes well, but for what the faults do to orders of its name and what `changes` say."""
+    number = next(_numbers)
+    fields: dict[str, Any] = {
+        "order_id": f"{name}-{number}",
+        "customer_id": f"customer-{number}",
+        "lines": (OrderLine(sku="mug", quantity=2), OrderLine(sku="tea-sampler", quantity=1)),
+        "payment_token": "tok_visa",
+        "ship_to": Address(name="A", street="1 Street", postal_code="10115", city="Berlin", country="DE"),
+    }
+    return Order(**(fields | changes))
+
+
+def undeliverable() -> dict[str, Any]:
+    """Changes that let an order fail after its charge."""
+    return {"ship_to": Address(name="A", street="1 Street", postal_code="1", city="Base", country="AQ")}
+
+
+@dataclass(frozen=True)
+class ShopUnderTest:
+    settings: Settings
+    client: Client
+
+    def saga(self, policy: Policy = POLICY) -> SagaClient:
+        return SagaClient(self.client, self.settings.model_copy(update={"policy": policy}))
+
+    def handle(self, order: Order) -> WorkflowHandle[Any, OrderState]:
+        return self.client.get_workflow_handle(f"order-{order.order_id}", result_type=OrderState)
+
+    async def run(self, order: Order, policy: Policy = POLICY) -> OrderState:
+        """Place the order and wait until it has ended, or waits for a person."""
+        saga = self.saga(policy)
+        await saga.place(order)
+        return (await saga.at_rest(order.order_id)).state
+
+    async def state(self, order: Order) -> OrderState:
+        return (await self.saga().look(order.order_id)).state
+
+    async def until(self, order: Order, condition: Callable[[OrderState], bool]) -> OrderState:
+        """Wait until the order's state is as the condition says."""
+        async with asyncio.timeout(30):
+            while not condition(state := await self.state(order)):
+                await asyncio.sleep(0.02)
+            return state
+
+    def books(self, order: Order) -> OrderBooks:
+        return read(self.settings).orders.get(order.order_id, OrderBooks())
+
+    def violations(self, order: Order) -> list[Violation]:
+        """What the audit has against this order, or against the stock."""
+        return [v for v in audit(self.settings).violations if v.order_id in ("", order.order_id)]
+
+
+def step_is(step: str, *states: str) -> Callable[[OrderState], bool]:
+    return lambda state: any(report.step == step and report.state in states for report in state.steps)
+
+
+@asynccontextmanager
+async def worker_running(
+    client: Client, settings: Settings, roles: tuple[Role, ...] = tuple(Role)
+) -> AsyncIterator[None]:
+    """The product's own worker, in this process; at the end it has finished everything that it had begun."""
+    shop = Shop(settings)
+    async with AsyncExitStack() as stack:
+        stack.callback(shop.close)
+        for worker in build(client, settings, shop, roles):
+            await stack.enter_async_context(worker)
+        yield
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(30):
+        while not await condition():
+            await asyncio.sleep(0.05)

@@ -1,0 +1,100 @@
+"""An undo that cannot be done: the others go on, and an operator has a way out."""
+
+import pytest
+
+from audit.invariants import audit
+from cli.saga_client import NotNow
+from services.orders.contracts import Order, OrderStatus
+from tests.shop import POLICY, ShopUnderTest, sample_order, step_is, undeliverable
+from workflows.contracts import OrderState, Resolution, ResolveBy, Stage
+
+RETRY = Resolution(decision=ResolveBy.RETRY, note="the processor is back")
+BY_HAND = Resolution(decision=ResolveBy.RESOLVED, note="refunded by bank transfer")
+
+
+async def test_a_refused_refund_does_not_stop_the_other_undos(shop: ShopUnderTest) -> None:
+    order = sample_order("refused-payments.refund", **undeliverable())
+    state = await shop.run(order)
+    assert state.status is OrderStatus.NEEDS_ATTENTION
+    assert state.reason == "Undeliverable: no courier goes to AQ"
+    assert state.problems == ("payments.refund: CannotUndo: payments.refund says no",)
+    assert step_is("inventory.release", "undone")(state)
+    assert shop.books(order).status is OrderStatus.NEEDS_ATTENTION
+    assert shop.books(order).held == {}
+
+    state = await _resolved(shop, order, RETRY)
+    assert state.status is OrderStatus.REJECTED
+    assert shop.books(order).charged == shop.books(order).refunded
+    assert shop.violations(order) == []
+
+
+async def test_an_undo_that_stays_impossible_is_settled_by_hand(shop: ShopUnderTest) -> None:
+    order = sample_order("refused-always-payments.refund", **undeliverable())
+    await shop.run(order)
+    state = await _resolved(shop, order, RETRY)
+    assert state.status is OrderStatus.NEEDS_ATTENTION
+
+    state = await _resolved(shop, order, BY_HAND)
+    assert state.status is OrderStatus.REJECTED
+    assert step_is("payments.refund", "settled by hand")(state)
+    assert shop.violations(order) == []
+    assert audit(shop.settings).settled_by_hand[order.order_id].endswith("refunded by bank transfer")
+    assert "refunded by bank transfer" in str((await shop.handle(order).fetch_history()).events)
+
+
+async def test_every_undo_that_fails_is_named(shop: ShopUnderTest) -> None:
+    order = sample_order("two-undos-refused", **undeliverable())
+    state = await shop.run(order)
+    assert [problem.partition(":")[0] for problem in state.problems] == ["payments.refund", "inventory.release"]
+    state = await _resolved(shop, order, RETRY)
+    assert state.status is OrderStatus.REJECTED
+    assert shop.violations(order) == []
+
+
+async def test_an_undo_past_its_deadline_needs_attention(shop: ShopUnderTest) -> None:
+    order = sample_order("down-inventory.release", **undeliverable())
+    state = await shop.run(order, POLICY.model_copy(update={"undo_deadline": 1.0}))
+    assert state.status is OrderStatus.NEEDS_ATTENTION
+    assert "Outage: no answer from inventory.release in time" in state.problems[0]
+    assert shop.books(order).charged == shop.books(order).refunded
+
+
+async def test_a_step_past_the_pivot_is_never_undone(shop: ShopUnderTest) -> None:
+    order = sample_order("refused-orders.complete")
+    state = await shop.run(order)
+    assert state.status is OrderStatus.NEEDS_ATTENTION
+    assert shop.books(order).parcels_booked == 1
+    state = await _resolved(shop, order, RETRY)
+    assert state.status is OrderStatus.COMPLETED
+    assert shop.violations(order) == []
+
+
+async def test_an_order_without_problems_cannot_be_resolved(shop: ShopUnderTest) -> None:
+    order = sample_order("slow-shipping.ship")
+    await shop.saga().place(order)
+    with pytest.raises(NotNow, match="does not need attention"):
+        await shop.saga().resolve(order.order_id, RETRY)
+    await shop.handle(order).result()
+
+
+async def test_settling_by_hand_needs_a_note(shop: ShopUnderTest) -> None:
+    order = sample_order("refused-payments.refund", **undeliverable())
+    await shop.run(order)
+    with pytest.raises(NotNow, match="say in a note"):
+        await shop.saga().resolve(order.order_id, Resolution(decision=ResolveBy.RESOLVED))
+    assert (await _resolved(shop, order, RETRY)).status is OrderStatus.REJECTED
+
+
+async def test_a_cancel_cannot_end_the_waiting_for_an_operator(shop: ShopUnderTest) -> None:
+    order = sample_order("refused-payments.refund", **undeliverable())
+    await shop.run(order)
+    await shop.handle(order).cancel()
+    with pytest.raises(NotNow, match="being undone already"):
+        await shop.saga().cancel(order.order_id, "")
+    assert (await shop.state(order)).stage is Stage.ATTENTION
+    assert (await _resolved(shop, order, RETRY)).status is OrderStatus.REJECTED
+
+
+async def _resolved(shop: ShopUnderTest, order: Order, resolution: Resolution) -> OrderState:
+    await shop.saga().resolve(order.order_id, resolution)
+    return (await shop.saga().at_rest(order.order_id)).state
