@@ -44,9 +44,9 @@ class Settings(BaseSettings):
     `database_url` is for all databases, with `{service}` where a database's name goes; `databases` names single ones.
     """
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_nested_delimiter="__")
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", env_nested_delimiter="__")
 
-    data_dir: Path = Path("data")
+    data_dir: Path = Path(__file__).with_name("data")
     database_url: str = ""
     databases: dict[str, str] = {}
     catalogue: Path = Path(__file__).with_name("catalogue.json")

@@ -103,7 +103,8 @@ def main(
 ) -> None:
     """Run the order saga and its services' activities until SIGTERM or SIGINT."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for noisy in ("alembic", "temporalio.worker"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         settings = load()
         if faults is not None:

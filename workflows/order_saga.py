@@ -6,6 +6,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, CancelledError
 
 with workflow.unsafe.imports_passed_through():
+    import workflows.commands as commands
     from activities.fraud import Fraud
     from activities.inventory import Inventory
     from activities.orders import Orders
@@ -14,7 +15,6 @@ with workflow.unsafe.imports_passed_through():
     from services.contracts import Money
     from services.fraud.contracts import Decision, Screened, Verdict
     from services.orders.contracts import OrderStatus
-    import workflows.commands as commands
     from workflows.contracts import (
         ORDER_REASON,
         ORDER_STAGE,

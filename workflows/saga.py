@@ -8,16 +8,13 @@ nothing interrupts the undoing.
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError
-from temporalio.workflow import ActivityCancellationType, ActivityHandle
 
 with workflow.unsafe.imports_passed_through():
     from services.contracts import Command, Undo, Undone
+    from workflows.calls import Calls, Failed, name_of
     from workflows.contracts import Policy, Resolution, ResolveBy, StepReport
 
 C = TypeVar("C", bound=Command)
@@ -27,10 +24,6 @@ B = TypeVar("B")
 
 UndoActivity = Callable[[Any, Undo], Undone]
 
-_ONCE = RetryPolicy(maximum_attempts=1)
-_SOON = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
-_PATIENTLY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(minutes=1))
-
 
 class Abandoned(Exception):
     """The saga cannot go on, and what was done must be undone."""
@@ -39,19 +32,6 @@ class Abandoned(Exception):
         super().__init__(reason)
         self.reason = reason
         self.cancelled = cancelled
-
-
-class _Failed(Exception):
-    """An activity that ended without a reply; `refused` when the service said no, else nothing is known."""
-
-    def __init__(self, activity: str, failure: FailureError) -> None:
-        cause = failure.cause if isinstance(failure, ActivityError) else failure
-        self.refused = isinstance(cause, ApplicationError) and cause.non_retryable
-        if isinstance(cause, ApplicationError) and cause.non_retryable:
-            super().__init__(f"{cause.type}: {cause.message}")
-        else:
-            last = getattr(cause, "cause", None) or cause
-            super().__init__(f"Outage: no answer from {activity} in time ({getattr(last, 'message', last)})")
 
 
 @dataclass(frozen=True)
@@ -88,14 +68,12 @@ class Saga:
         attention: Callable[[tuple[str, ...], Resolution | None], Awaitable[None]],
     ) -> None:
         self._order_id = order_id
-        self._policy = policy
+        self._calls = Calls(policy)
         self._changed = changed
         self._attention = attention
         self._compensations: list[_Compensation] = []
-        self._running: set[ActivityHandle[Any]] = set()
         self._reports: dict[str, StepReport] = {}
         self._resolution: Resolution | None = None
-        self._stopping = False
         self.cancel_reason: str | None = None
         self.undoing = False
         self.past_pivot = False
@@ -136,20 +114,20 @@ class Saga:
             Abandoned: refused, unanswered until its deadline, or cancelled.
         """
         self.stop_if_cancelled()
-        step = _name(do)
+        step = name_of(do)
         compensation = _Compensation(command.key, undo, on_cancel or undo) if undo else None
         if compensation:
             self._compensations.append(compensation)
         self._report(step, "running")
         try:
-            reply = await self._execute(do, command, self._policy.step_deadline, local=local)
+            reply = await self._calls.try_for_a_while(do, command, local=local)
         except asyncio.CancelledError:
-            if not self._stopping:
+            if not self._calls.stopped:
                 raise  # the worker puts this workflow out of its memory
             self._report(step, "unknown", "stopped")
             self.stop_if_cancelled()
             raise Abandoned(f"{step} was stopped") from None
-        except _Failed as failure:
+        except Failed as failure:
             if failure.refused and compensation:
                 self._compensations.remove(compensation)  # the service's own word that nothing was done
             self._report(step, "refused" if failure.refused else "unknown", str(failure))
@@ -164,12 +142,11 @@ class Saga:
         one, other = asyncio.create_task(first), asyncio.create_task(second)
         done, pending = await workflow.wait([one, other], return_when=asyncio.FIRST_EXCEPTION)
         if pending:
-            self._stop_running()
+            self._calls.stop()
             await workflow.wait(pending)
-        for task in (one, other):
-            failure = task.exception() if task in done else None
-            if failure:
-                raise failure
+        failures = [failure for task in (*done, *pending) if (failure := task.exception())]
+        if failures:  # a bug before all else; then what failed first, for the other was only stopped for it
+            raise min(failures, key=lambda failure: isinstance(failure, Abandoned))
         return one.result(), other.result()
 
     def pivot(self) -> None:
@@ -199,7 +176,7 @@ class Saga:
         """Wish the saga cancelled. Too late past the pivot; needless once it is undoing."""
         if self.cancel_reason is None and not (self.past_pivot or self.undoing):
             self.cancel_reason = reason
-            self._stop_running()
+            self._calls.stop()
 
     def stop_if_cancelled(self) -> None:
         """Raises Abandoned once the saga is wished cancelled."""
@@ -209,9 +186,9 @@ class Saga:
     async def tell(self, activity: Callable[[Any, C], R], command: C) -> None:
         """Let a service know, as patiently as an undo is retried; the saga does not hang on it."""
         try:
-            await self._execute(activity, command, self._policy.undo_deadline)
-        except _Failed as failure:
-            self._report(_name(activity), "failed", str(failure))
+            await self._calls.insist(activity, command)
+        except Failed as failure:
+            self._report(name_of(activity), "failed", str(failure))
 
     def resolve(self, resolution: Resolution) -> None:
         """An operator's word on the problems."""
@@ -221,11 +198,11 @@ class Saga:
         while actions:
             failed: dict[str, _Action] = {}
             for action in actions:
-                step = _name(action.activity)
+                step = name_of(action.activity)
                 self._report(step, "running")
                 try:
-                    await self._execute(action.activity, action.command, self._policy.undo_deadline, local=local)
-                except _Failed as failure:
+                    await self._calls.insist(action.activity, action.command, local=local)
+                except Failed as failure:
                     self._report(step, "failed", str(failure))
                     failed[f"{step}: {failure}"] = action
                 else:
@@ -233,7 +210,7 @@ class Saga:
             actions = list(failed.values())
             if actions and await self._ask_operator(tuple(failed)) is ResolveBy.RESOLVED:
                 for action in actions:
-                    self._report(_name(action.activity), "settled by hand")
+                    self._report(name_of(action.activity), "settled by hand")
                 return
 
     async def _ask_operator(self, problems: tuple[str, ...]) -> ResolveBy:
@@ -247,53 +224,6 @@ class Saga:
         await self._attention(problems, resolution)
         return resolution.decision
 
-    async def _execute(self, activity: Callable[[Any, C], R], command: C, deadline: float, *, local: bool = False) -> R:
-        options: dict[str, Any] = {
-            "start_to_close_timeout": timedelta(seconds=self._policy.attempt_timeout),
-            "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            "summary": command.in_words() or None,
-        }
-        if local:
-            try:
-                return await self._outcome(
-                    _name(activity),
-                    workflow.start_local_activity_method(activity, command, retry_policy=_ONCE, **options),
-                )
-            except _Failed as failure:
-                if failure.refused or self._stopping:
-                    raise
-                # Unknown. It is retried where an outage can be seen, on the service's own task queue.
-        return await self._outcome(
-            _name(activity),
-            workflow.start_activity_method(
-                activity,
-                command,
-                task_queue=_name(activity).partition(".")[0],
-                schedule_to_close_timeout=timedelta(seconds=deadline),
-                retry_policy=_PATIENTLY if self.undoing or self.past_pivot else _SOON,
-                **options,
-            ),
-        )
-
-    async def _outcome(self, activity: str, handle: ActivityHandle[R]) -> R:
-        self._running.add(handle)
-        try:
-            return await handle
-        except FailureError as failure:
-            raise _Failed(activity, failure) from failure
-        finally:
-            self._running.discard(handle)
-
-    def _stop_running(self) -> None:
-        self._stopping = True
-        for handle in list(self._running):
-            handle.cancel()
-
     def _report(self, step: str, state: str, detail: str = "") -> None:
         self._reports[step] = StepReport(step=step, state=state, detail=detail)
         self._changed()
-
-
-def _name(activity: Callable[..., Any]) -> str:
-    """`service.verb`: a service has one name in every layer."""
-    return f"{activity.__module__.rpartition('.')[2]}.{activity.__name__}"

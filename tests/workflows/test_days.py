@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import IndexedValueType
@@ -22,7 +23,7 @@ from workflows.contracts import OrderState, Policy, Resolution, ResolveBy, Stage
 A_DAY = timedelta(days=1).total_seconds()
 AN_HOUR = timedelta(hours=1).total_seconds()
 POLICY = Policy(step_deadline=AN_HOUR / 4, undo_deadline=AN_HOUR, review_deadline=A_DAY)
-SUSPICIOUS = {"lines": (OrderLine(sku="espresso-machine", quantity=1),)}
+SUSPICIOUS: dict[str, Any] = {"lines": (OrderLine(sku="espresso-machine", quantity=1),)}
 
 
 @dataclass(frozen=True)

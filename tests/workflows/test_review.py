@@ -1,5 +1,7 @@
 """A possible fraud is held for a person, and nothing is charged or shipped meanwhile."""
 
+from typing import Any
+
 import pytest
 
 from cli.saga_client import NotNow
@@ -8,7 +10,7 @@ from services.orders.contracts import Order, OrderLine, OrderStatus
 from tests.shop import ShopUnderTest, sample_order
 from workflows.contracts import OrderState, Review, Stage
 
-SUSPICIOUS = {"lines": (OrderLine(sku="espresso-machine", quantity=1),)}
+SUSPICIOUS: dict[str, Any] = {"lines": (OrderLine(sku="espresso-machine", quantity=1),)}
 
 
 @pytest.fixture
