@@ -84,7 +84,10 @@ class Shop:
         self._settings = settings
         self._databases: list[Database] = []
         try:
-            self._faults = Faults(settings.faults, lambda: self._database("faults"))
+            # On this machine, whatever the services use: faults are no service, and need no database server.
+            self._faults = Faults(
+                settings.faults, lambda: Database(f"sqlite:///{settings.data_dir.absolute()}/faults.db")
+            )
         except BadSpec as error:
             raise SettingsError(f"FAULTS: {error}") from None
 

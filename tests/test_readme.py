@@ -1,0 +1,26 @@
+"""What the README shows is what there is."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_sagas_lines_are_the_sagas_own() -> None:
+    shown = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+    assert shown is not None
+    assert shown[1] in (ROOT / "workflows" / "order_saga.py").read_text()
+
+
+def test_every_link_leads_to_a_file() -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    assert len(links) > 4
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_every_make_target_is_there() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"make (demo|up|test|check|bench|histories|[a-z]+)\b", README)) - {"that"}
+    assert {"demo", "test", "up"} <= targets
+    assert [target for target in targets if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
