@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 GOOD, BAD_END, BAD_INPUT = 0, 1, 2
 _WATCH_SECONDS = 0.3
+_PATIENCE_SECONDS = 15
 
 app = typer.Typer(
     add_completion=False,
@@ -77,8 +78,12 @@ def place(
         if len(orders) > 1:
             return await place_many(saga, orders, wait=wait)
         await saga.place(orders[0])
-        look = saga.at_rest if wait else saga.look
-        return [await look(orders[0].order_id)]
+        if not wait:
+            return [await saga.look(orders[0].order_id)]
+        resting = asyncio.ensure_future(saga.at_rest(orders[0].order_id))
+        if not (await asyncio.wait([resting], timeout=_PATIENCE_SECONDS))[0]:
+            console.err.print("still in progress; is a worker running? Ctrl-C stops the waiting, not the order")
+        return [await resting]
 
     placed = _with_server(settings, run)
     many = len(placed) > 1

@@ -71,7 +71,7 @@ class SagaClient:
         self._settings = settings
 
     async def place(self, order: Order) -> None:
-        """Start the order's saga; the same order again is the first one. Raises DifferentContent."""
+        """Start the order's saga; the same order again is the first one. Raises DifferentContent, NotNow."""
         content = hashlib.sha256(order.model_dump_json().encode()).hexdigest()
         try:
             await self._client.start_workflow(
@@ -96,6 +96,12 @@ class SagaClient:
                 raise DifferentContent(
                     f"order {order.order_id} exists already, with another content; give the new one another --order-id"
                 ) from None
+        except RPCError as error:
+            if error.status is RPCStatusCode.INVALID_ARGUMENT and "search attribute" in error.message.lower():
+                raise NotNow(
+                    "the server does not know the search attributes of orders yet; a worker makes them: start one first"
+                ) from None
+            raise
 
     async def look(self, order_id: str) -> PlacedOrder:
         """Where an order stands, also when no worker runs. Raises NoSuchOrder."""

@@ -19,6 +19,7 @@ from cli.saga_client import PlacedOrder, SagaClient
 from composition import Unreachable, connect
 from local.server import DevServer
 from local.worker_process import WorkerProcess
+from services.contracts import Money
 from services.fraud.contracts import Decision
 from services.orders.contracts import Address, Order, OrderLine, OrderStatus
 from settings import Settings, SettingsError, load
@@ -208,7 +209,7 @@ def _table(
 
 
 def _euros(amount: int) -> str:
-    return f"{amount / 100:.2f}" if amount else ""
+    return str(Money(amount=amount, currency="EUR")) if amount else ""
 
 
 def _verdict(report: Report, as_expected: list[bool], worker: WorkerProcess) -> None:

@@ -20,7 +20,8 @@ class Money(Contract):
     def __str__(self) -> str:
         if self.currency in _WITHOUT_MINOR_UNITS:
             return f"{self.amount} {self.currency}"
-        return f"{self.amount / 100:.2f} {self.currency}"
+        whole, cents = divmod(abs(self.amount), 100)
+        return f"{'-' if self.amount < 0 else ''}{whole}.{cents:02} {self.currency}"
 
 
 class Command(Contract):

@@ -1,5 +1,7 @@
 """One service's database: SQLite by default, PostgreSQL by URL; the same SQL for both."""
 
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +30,9 @@ class Database:
             raise FileNotFoundError(f"there is no {self.url.database}")
         if self.url.drivername == "postgresql":
             self.url = self.url.set(drivername="postgresql+psycopg")
-        self.engine = self._sqlite() if self.is_sqlite else create_engine(self.url, pool_size=connections)
+        self.engine = (
+            self._sqlite() if self.is_sqlite else create_engine(self.url, pool_size=connections, max_overflow=0)
+        )
 
     @property
     def is_sqlite(self) -> bool:
@@ -76,9 +80,23 @@ class Database:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver would begin late and deferred; `_begin_immediate` does it
     connection.execute("PRAGMA busy_timeout = 30000")
-    connection.execute("PRAGMA journal_mode = WAL")
+    _write_ahead(connection)
     connection.execute("PRAGMA synchronous = FULL")  # money: a commit survives a power cut
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _write_ahead(connection: Any) -> None:
+    # The one pragma that does not honour the busy timeout, in the moment that a file is new and somebody writes to it.
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _begin_immediate(connection: Connection) -> None:

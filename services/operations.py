@@ -76,9 +76,12 @@ class Operations:
         except Refusal as refusal:
             # What the effect wrote is rolled back by now; the answer stays.
             with self._transaction() as tx:
-                if self._first_answer(tx, command, reply) is None:
+                answer = self._first_answer(tx, command, reply)  # a twin may have been quicker, and luckier
+                if answer is None:
                     self._record(tx, command, REFUSED, str(refusal), type(refusal).__name__)
-            raise
+            if answer is None:
+                raise
+            return answer
 
     def undo(self, command: Undo, effect: Callable[[Connection], None]) -> Undone:
         """Take back what was done under the key, once; or leave a tombstone.

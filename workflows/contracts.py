@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from pydantic import PositiveFloat
 from temporalio.common import SearchAttributeKey
 
 from services.contracts import Contract, Money
@@ -34,10 +35,10 @@ class Policy(Contract):
     operator; an order held for `review_deadline` is declined. `attempt_timeout` is one attempt's.
     """
 
-    attempt_timeout: float = 10
-    step_deadline: float = 600
-    undo_deadline: float = 3600
-    review_deadline: float = 86_400
+    attempt_timeout: PositiveFloat = 10
+    step_deadline: PositiveFloat = 600
+    undo_deadline: PositiveFloat = 3600
+    review_deadline: PositiveFloat = 86_400
 
 
 class PlaceOrder(Contract):

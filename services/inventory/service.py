@@ -18,12 +18,15 @@ class Inventory:
 
     def stock(self, lines: Iterable[StockLine]) -> None:
         """Receive the first stock of products that have none on record yet."""
-        with self._database.begin() as tx:
+
+        def receive(tx: Connection) -> None:
             known = set(tx.scalars(select(StockRow.sku)))
             for line in lines:
                 if line.sku not in known:
                     row = {"sku": line.sku, "received": line.quantity, "on_hand": line.quantity}
                     tx.execute(insert(StockRow).values(row))
+
+        self._database.alone(receive)
 
     def on_hand(self) -> dict[str, int]:
         """Pieces free to be reserved, by SKU."""
@@ -53,8 +56,8 @@ class Inventory:
 
         def effect(tx: Connection) -> None:
             of_order = ReservationRow.order_id == command.order_id
-            held = select(ReservationRow.sku, ReservationRow.quantity).where(of_order).order_by(ReservationRow.sku)
-            for sku, quantity in tx.execute(held).all():
+            held = tx.execute(select(ReservationRow.sku, ReservationRow.quantity).where(of_order)).all()
+            for sku, quantity in sorted((row.sku, row.quantity) for row in held):  # in Python, as `reserve` does
                 back = update(StockRow).where(StockRow.sku == sku).values(on_hand=StockRow.on_hand + quantity)
                 tx.execute(back)
             tx.execute(delete(ReservationRow).where(of_order))

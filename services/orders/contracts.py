@@ -140,6 +140,10 @@ class UnknownSku(Refusal):
     """The catalogue has no such product."""
 
 
+class MixedCurrencies(Refusal):
+    """One charge has one currency."""
+
+
 class OrderEnded(Refusal):
     """The order has ended otherwise, for good."""
 

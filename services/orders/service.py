@@ -12,6 +12,7 @@ from services.orders.contracts import (
     CompleteOrder,
     CreateOrder,
     FlagOrder,
+    MixedCurrencies,
     OrderCompleted,
     OrderCreated,
     OrderEnded,
@@ -31,13 +32,16 @@ class Orders:
 
     def offer(self, products: Iterable[Product]) -> None:
         """Add products to the catalogue; those already there keep their price."""
-        with self._database.begin() as tx:
+
+        def add(tx: Connection) -> None:
             known = set(tx.scalars(select(ProductRow.sku)))
             for product in products:
                 if product.sku not in known:
                     price = product.unit_price
                     row = {"sku": product.sku, "name": product.name}
                     tx.execute(insert(ProductRow).values(**row, unit_price=price.amount, currency=price.currency))
+
+        self._database.alone(add)
 
     def catalogue(self) -> list[Product]:
         with self._database.begin() as tx:
@@ -52,7 +56,7 @@ class Orders:
             ]
 
     def create(self, command: CreateOrder) -> OrderCreated:
-        """Record the order at today's prices. Raises UnknownSku."""
+        """Record the order at today's prices. Raises UnknownSku, MixedCurrencies."""
 
         def effect(tx: Connection) -> OrderCreated:
             quantities = {line.sku: line.quantity for line in command.lines}
@@ -62,6 +66,8 @@ class Orders:
             unknown = sorted(quantities.keys() - {row.sku for row in prices})
             if unknown:
                 raise UnknownSku(f"not in the catalogue: {', '.join(unknown)}")
+            if len({row.currency for row in prices}) > 1:
+                raise MixedCurrencies("its products are priced in more than one currency")
             total = Money(
                 amount=sum(quantities[row.sku] * row.unit_price for row in prices), currency=prices[0].currency
             )

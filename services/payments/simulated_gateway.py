@@ -56,7 +56,9 @@ class SimulatedGateway:
                 tx.execute(insert(ledger).values(**row, amount=charged, refunded=0))
             elif first.state in (REFUNDED, REVERSED):
                 raise CardDeclined("this charge was reversed")
-            elif first.payment_token != payment_token or (first.amount and first.amount != amount.amount):
+            elif (first.payment_token, first.currency) != (payment_token, amount.currency) or (
+                first.amount not in (0, amount.amount)
+            ):
                 raise CardDeclined("the idempotency key was used before, for another charge")
             else:
                 message, charge_id = first.message, first.charge_id

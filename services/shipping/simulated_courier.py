@@ -3,7 +3,7 @@
 import hashlib
 from datetime import timedelta
 
-from sqlalchemy import BigInteger, Column, MetaData, String, Table, insert, select, update
+from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text, insert, select, update
 
 from services.database import Database
 from services.operations import Clock, milliseconds, system_clock
@@ -21,7 +21,7 @@ parcels = Table(
     Column("key", String(200), primary_key=True),
     Column("status", String(10), nullable=False, comment="booked, cancelled (perhaps before it was booked), refused"),
     Column("tracking_number", String(64), nullable=False),
-    Column("destination", String(600), nullable=False, comment="JSON"),
+    Column("destination", Text, nullable=False, comment="JSON"),
     Column("message", String(200), nullable=False),
     Column("booked_at", BigInteger, nullable=False, comment="milliseconds since 1970"),
 )

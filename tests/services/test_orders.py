@@ -1,0 +1,225 @@
+from functools import partial
+
+import pytest
+
+from services.contracts import Undone
+from services.database import Database
+from services.errors import AlreadyUndone, CannotUndo, KeyReused
+from services.orders.contracts import CompleteOrder, FlagOrder, OrderCompleted, OrderCreated, OrderEnded, UnknownSku
+from services.orders.service import Orders
+from services.orders.tables import Base
+from tests.services.databases import Databases, rows
+from tests.services.samples import (
+    CUSTOMER,
+    MUG,
+    MUG_PRICE,
+    NOON,
+    ORDER,
+    OTHER_ORDER,
+    PRESS,
+    PRESS_PRICE,
+    Clock,
+    create,
+    euros,
+    product,
+    undo,
+)
+from tests.services.together import answer_of, asked_again, at_once
+
+orders_table = Base.metadata.tables["orders"]
+order_lines = Base.metadata.tables["order_lines"]
+
+CATALOGUE = [product(PRESS, PRESS_PRICE), product(MUG, MUG_PRICE)]
+COMPLETE = CompleteOrder(key=f"{ORDER}:complete", order_id=ORDER)
+
+
+@pytest.fixture
+def database(databases: Databases) -> Database:
+    return databases.migrated("orders")
+
+
+@pytest.fixture
+def orders(database: Database) -> Orders:
+    orders = Orders(database, Clock())
+    orders.offer(CATALOGUE)
+    return orders
+
+
+def status(database: Database) -> dict[str, str]:
+    return dict(rows(database, orders_table, "order_id", "status"))
+
+
+def flag(problem: str, settled: str = "") -> FlagOrder:
+    return FlagOrder(key=f"{ORDER}:flag", order_id=ORDER, problem=problem, settled=settled)
+
+
+def test_an_order_costs_what_the_catalogue_says(orders: Orders, database: Database) -> None:
+    created = orders.create(create({MUG: 3, PRESS: 1}))
+    assert created == OrderCreated(total=euros(3 * MUG_PRICE + PRESS_PRICE))
+    assert rows(database, orders_table, "order_id", "status", "total", "currency") == [
+        (ORDER, "in-progress", 3 * MUG_PRICE + PRESS_PRICE, "EUR")
+    ]
+    assert rows(database, order_lines, "order_id", "sku", "quantity", "unit_price") == [
+        (ORDER, PRESS, 1, PRESS_PRICE),
+        (ORDER, MUG, 3, MUG_PRICE),
+    ]
+
+
+def test_an_order_is_on_record_with_who_where_and_when(orders: Orders, database: Database) -> None:
+    command = create({MUG: 1})
+    orders.create(command)
+    assert rows(database, orders_table, "customer_id", "ship_to", "placed_at") == [
+        (CUSTOMER, command.ship_to.model_dump_json(), int(NOON.timestamp()) * 1000)
+    ]
+
+
+def test_the_dearest_order_that_can_be_sent_is_priced_to_the_cent(orders: Orders) -> None:
+    dearest = 2**31
+    orders.offer(product(f"villa-{number}", dearest) for number in range(100))
+    created = orders.create(create({f"villa-{number}": 9_999 for number in range(100)}))
+    assert created.total == euros(100 * 9_999 * dearest)
+
+
+def test_what_is_not_in_the_catalogue_is_refused_by_name(orders: Orders, database: Database) -> None:
+    with pytest.raises(UnknownSku, match=r"not in the catalogue: griffin, unicorn$"):
+        orders.create(create({"unicorn": 1, MUG: 1, "griffin": 1}))
+    assert status(database) == {}
+
+
+def test_an_order_refused_once_is_refused_also_when_the_product_is_offered_later(orders: Orders) -> None:
+    answer_of(lambda: orders.create(create({"unicorn": 1})))
+    orders.offer([product("unicorn", 100)])
+    with pytest.raises(UnknownSku, match="unicorn"):
+        orders.create(create({"unicorn": 1}))
+
+
+def test_a_repeat_gets_the_first_price(orders: Orders, database: Database) -> None:
+    first = orders.create(create({MUG: 3}))
+    assert orders.create(create({MUG: 3})) == first
+    assert len(rows(database, orders_table, "order_id")) == 1
+
+
+def test_another_order_under_the_same_key_is_refused(orders: Orders, database: Database) -> None:
+    orders.create(create({MUG: 3}))
+    with pytest.raises(KeyReused):
+        orders.create(create({MUG: 4}))
+    assert rows(database, order_lines, "sku", "quantity") == [(MUG, 3)]
+
+
+def test_a_product_keeps_the_price_it_was_first_offered_at(orders: Orders) -> None:
+    orders.offer([product(MUG, 1), product("unicorn", 100)])
+    assert orders.catalogue() == [product(PRESS, PRESS_PRICE), product(MUG, MUG_PRICE), product("unicorn", 100)]
+
+
+def test_services_that_start_at_the_same_moment_offer_each_product_once(databases: Databases) -> None:
+    catalogue = [product(f"sku-{number:02}", number) for number in range(50)]
+    databases.migrated("orders")
+    starting = [Orders(databases.open("orders")) for _ in range(4)]
+    at_once(*[partial(orders.offer, catalogue) for orders in starting])
+    assert starting[0].catalogue() == catalogue
+
+
+def test_a_completed_order_is_completed(orders: Orders, database: Database) -> None:
+    orders.create(create({MUG: 1}))
+    for _ in range(2):
+        assert orders.complete(COMPLETE) == OrderCompleted()
+    assert status(database) == {ORDER: "completed"}
+
+
+@pytest.mark.parametrize(("verb", "ending"), [("reject", "rejected"), ("cancel", "cancelled")])
+def test_an_order_taken_back_says_how_and_why(orders: Orders, database: Database, verb: str, ending: str) -> None:
+    orders.create(create({MUG: 1}))
+    for _ in range(2):
+        assert getattr(orders, verb)(undo("create")) == Undone(had_effect=True)
+    assert rows(database, orders_table, "status", "reason") == [(ending, "the order failed")]
+
+
+@pytest.mark.parametrize("verb", ["reject", "cancel"])
+def test_a_completed_order_cannot_be_taken_back(orders: Orders, database: Database, verb: str) -> None:
+    orders.create(create({MUG: 1}))
+    orders.complete(COMPLETE)
+    for _ in range(2):
+        with pytest.raises(CannotUndo, match="completed"):
+            getattr(orders, verb)(undo("create"))
+    assert rows(database, orders_table, "status", "reason") == [("completed", "")]
+
+
+@pytest.mark.parametrize(("verb", "ending"), [("reject", "rejected"), ("cancel", "cancelled")])
+def test_an_order_taken_back_cannot_be_completed(orders: Orders, database: Database, verb: str, ending: str) -> None:
+    orders.create(create({MUG: 1}))
+    getattr(orders, verb)(undo("create"))
+    for _ in range(2):
+        with pytest.raises(OrderEnded):
+            orders.complete(COMPLETE)
+    assert status(database) == {ORDER: ending}
+
+
+def test_a_rejected_order_is_not_cancelled_as_well(orders: Orders, database: Database) -> None:
+    orders.create(create({MUG: 1}))
+    orders.reject(undo("create"))
+    orders.cancel(undo("create"))
+    assert status(database) == {ORDER: "rejected"}
+
+
+def test_an_order_that_was_never_created_cannot_be_completed(orders: Orders) -> None:
+    with pytest.raises(OrderEnded):
+        orders.complete(COMPLETE)
+
+
+def test_an_order_that_comes_after_it_was_taken_back_is_not_created(orders: Orders, database: Database) -> None:
+    assert orders.reject(undo("create")) == Undone(had_effect=False)
+    with pytest.raises(AlreadyUndone):
+        orders.create(create({MUG: 1}))
+    assert status(database) == {}
+
+
+def test_taking_back_leaves_other_orders_alone(orders: Orders, database: Database) -> None:
+    orders.create(create({MUG: 1}))
+    orders.create(create({MUG: 1}, OTHER_ORDER))
+    orders.cancel(undo("create"))
+    assert status(database) == {ORDER: "cancelled", OTHER_ORDER: "in-progress"}
+
+
+def test_an_order_ends_once_when_both_its_ends_come_at_the_same_moment(databases: Databases) -> None:
+    orders = Orders(databases.migrated("orders"))
+    orders.offer(CATALOGUE)
+    for number in range(5):
+        order = f"order-{number}"
+        orders.create(create({MUG: 1}, order))
+        completing = partial(orders.complete, CompleteOrder(key=f"{order}:complete", order_id=order))
+        cancelling = partial(orders.cancel, undo("create", order))
+        answers = at_once(partial(asked_again, completing), partial(asked_again, cancelling))
+        end = status(databases.open("orders"))[order]
+        if end == "completed":
+            assert isinstance(answers[1], CannotUndo)
+        else:
+            assert end == "cancelled"
+            assert isinstance(answers[0], OrderEnded)
+
+
+def test_an_order_that_needs_an_operator_says_so_until_it_is_settled(orders: Orders, database: Database) -> None:
+    orders.create(create({MUG: 1}))
+    for _ in range(2):
+        orders.flag(flag("the refund did not arrive"))
+    assert rows(database, orders_table, "problem", "settled") == [("the refund did not arrive", "")]
+    orders.flag(flag("", settled="paid back in cash"))
+    assert rows(database, orders_table, "problem", "settled") == [("", "paid back in cash")]
+
+
+def test_an_operators_note_outlives_the_next_problem(orders: Orders, database: Database) -> None:
+    orders.create(create({MUG: 1}))
+    orders.flag(flag("", settled="paid back in cash"))
+    orders.flag(flag("the parcel is still on its way"))
+    assert rows(database, orders_table, "problem", "settled") == [
+        ("the parcel is still on its way", "paid back in cash")
+    ]
+
+
+def test_a_flag_leaves_other_orders_alone(orders: Orders, database: Database) -> None:
+    orders.create(create({MUG: 1}))
+    orders.create(create({MUG: 1}, OTHER_ORDER))
+    orders.flag(flag("the refund did not arrive"))
+    assert rows(database, orders_table, "order_id", "problem") == [
+        (ORDER, "the refund did not arrive"),
+        (OTHER_ORDER, ""),
+    ]
