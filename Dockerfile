@@ -1,6 +1,5 @@
 FROM python:3.13.15-slim-bookworm AS base
 ENV PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1 \
     PATH=/venv/bin:$PATH
 
 FROM base AS dependencies

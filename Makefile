@@ -18,6 +18,9 @@ help:
 	@echo
 	@echo "Ports taken? make demo TEMPORAL_PORT=7300 UI_PORT=8300. A server of your own? Set TEMPORAL_ADDRESS."
 
+# Without its bytecode on disk, the workflow sandbox compiles the saga anew for every order.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Given on make's command line or in the environment, these reach every program below.
 export DATA_DIR TEMPORAL_PORT UI_PORT
 ifndef DATA_DIR

@@ -1,17 +1,20 @@
 """Where `worker.py` and `starter.py` get things constructed and wired: services to databases, clients to servers."""
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.fraud import Fraud as FraudActivities
 from activities.inventory import Inventory as InventoryActivities
@@ -45,15 +48,25 @@ class Unreachable(Exception):
 async def connect(settings: Settings) -> Client:
     """Raises Unreachable."""
     config = settings.temporal()
-    address = f"{config['target_host']} (namespace {config['namespace']})"
+    host, namespace = config["target_host"], config["namespace"]
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
-            return await Client.connect(**config, data_converter=pydantic_data_converter)
-    except (RuntimeError, RPCError, TimeoutError, ValueError) as error:
-        why = "" if isinstance(error, TimeoutError) else f": {one_line(error)[:200]}"
+            client = await Client.connect(**config, data_converter=pydantic_data_converter)
+            await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=namespace))
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise Unreachable(
+                f"the Temporal server at {host} has no namespace {namespace}; set TEMPORAL_NAMESPACE"
+            ) from None
+        if error.status is not RPCStatusCode.PERMISSION_DENIED:  # a key may be good for orders, and not for this
+            raise Unreachable(f"the Temporal server at {host} did not answer: {one_line(error)[:200]}") from None
+    except (RuntimeError, TimeoutError, ValueError) as error:
+        said = re.findall(r'message: "([^"]+)"', str(error))
+        why = f" ({said[-1]})" if said else ""
         raise Unreachable(
-            f"cannot reach the Temporal server at {address}{why}; start one with 'make up', or set TEMPORAL_ADDRESS"
+            f"cannot reach the Temporal server at {host}{why}; start one with 'make up', or set TEMPORAL_ADDRESS"
         ) from None
+    return client
 
 
 async def ensure_search_attributes(client: Client) -> None:
@@ -83,13 +96,16 @@ class Shop:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._databases: list[Database] = []
+        # On this machine, whatever the services use: faults are no service, and need no database server.
+        url = f"sqlite:///{settings.data_dir.absolute()}/faults.db"
         try:
-            # On this machine, whatever the services use: faults are no service, and need no database server.
             self._faults = Faults(
                 settings.faults, lambda: Database(f"sqlite:///{settings.data_dir.absolute()}/faults.db")
             )
         except BadSpec as error:
             raise SettingsError(f"FAULTS: {error}") from None
+        except (SQLAlchemyError, OSError) as error:
+            raise _unusable("faults", url, error) from None
 
     def activities(self, service: str) -> Sequence[Callable[..., Any]]:
         """A service's activities. Raises SettingsError when its database cannot be opened."""
@@ -103,8 +119,7 @@ class Shop:
         try:
             return open_service[service]()
         except (SQLAlchemyError, OSError) as error:
-            url = Database(self._settings.url_of(service)).url.render_as_string()
-            raise SettingsError(f"the database of {service}, {url}, cannot be used: {one_line(error)[:300]}") from None
+            raise _unusable(service, self._settings.url_of(service), error) from None
 
     def close(self) -> None:
         for database in self._databases:
@@ -160,6 +175,11 @@ class Shop:
         shipping = Shipping(self._migrated("shipping"), self._faults.around("courier", courier))
         do = ShippingActivities(self._faults.around("shipping", shipping))
         return do.ship, do.cancel
+
+
+def _unusable(name: str, url: str, error: Exception) -> SettingsError:
+    shown = make_url(url).render_as_string()  # without its password
+    return SettingsError(f"the database of {name}, {shown}, cannot be used: {one_line(error)[:300]}")
 
 
 class Offer(Contract):

@@ -4,15 +4,17 @@ Every value has a default that works on one machine with nothing configured.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, ValidationError
+from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 from temporalio.envconfig import ClientConfig
 
+from services.contracts import Seconds
 from services.fraud.contracts import FraudLimits
 from workflows.contracts import Policy
 
@@ -57,8 +59,8 @@ class Settings(BaseSettings):
 
     policy: Policy = Policy()
     fraud: FraudLimits = FraudLimits()
-    courier_pickup: PositiveFloat = 3600
-    shutdown_grace: PositiveFloat = 20
+    courier_pickup: Seconds = 3600
+    shutdown_grace: Seconds = 20
     max_concurrent_activities: int = Field(50, ge=1)
     faults: str = ""
 
@@ -90,9 +92,11 @@ def load() -> Settings:
     """Raises SettingsError, with all that can be checked without a connection checked."""
     try:
         settings = Settings()
-        settings.temporal()
+        host = settings.temporal()["target_host"]
     except (ValueError, RuntimeError) as error:
         raise SettingsError(one_line(error)) from None
+    if "://" in host:
+        raise SettingsError(f"TEMPORAL_ADDRESS: {host} is a URL; give host:port, such as localhost:7233")
     for name in settings.databases:
         if name not in SERVICES + COMPANIES:
             raise SettingsError(f"DATABASES: '{name}' is no database; there are: {', '.join(SERVICES + COMPANIES)}")
@@ -108,11 +112,14 @@ def load() -> Settings:
     return settings
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
     """An error in one line; of pydantic's, the first with the place it is about."""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]).upper() or "value"
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         return f"{where}: {first['msg'].removeprefix('Value error, ')}{more}"
+    unreadable = re.search(r'error parsing value for field "(\w+)"', str(error))
+    if unreadable:
+        return f"{unreadable[1].upper()}: not JSON"
     return " ".join(str(error).split()) or type(error).__name__

@@ -1,7 +1,6 @@
 """Places orders, looks at them, and gets them moving again, from the command line."""
 
 import asyncio
-import os
 import sys
 import uuid
 from collections.abc import Awaitable, Callable
@@ -11,23 +10,22 @@ from typing import Annotated, TypeVar
 
 import typer
 from rich.live import Live
-from temporalio.service import RPCError
 
 from audit.invariants import audit as check_books
 from cli import console
 from cli.console import BadInput, as_document, print_json
 from cli.orders_file import parse_file, parse_items, parse_order
 from cli.place_many import place_many
-from cli.saga_client import DifferentContent, NoSuchOrder, NotNow, PlacedOrder, SagaClient
-from composition import Unreachable, connect, read_catalogue
+from cli.program import BAD_END, GOOD, exit_code_of, leave
+from cli.saga_client import PlacedOrder, SagaClient
+from composition import connect, read_catalogue
 from services.fraud.contracts import Decision
 from services.orders.contracts import Order, OrderStatus
-from settings import Settings, SettingsError, load, one_line
+from settings import Settings, SettingsError, load
 from workflows.contracts import Resolution, ResolveBy, Review, Stage
 
 T = TypeVar("T")
 
-GOOD, BAD_END, BAD_INPUT = 0, 1, 2
 _WATCH_SECONDS = 0.3
 _PATIENCE_SECONDS = 15
 
@@ -68,7 +66,10 @@ def place(
         orders = parse_file(_read(file))
     else:
         ship_to = {"name": name, "street": street, "postal_code": postal_code, "city": city, "country": country}
-        document = {"order_id": order_id or f"ord-{uuid.uuid4().hex[:12]}", "customer_id": customer}
+        document = {
+            "order_id": f"ord-{uuid.uuid4().hex[:12]}" if order_id is None else order_id,
+            "customer_id": customer,
+        }
         lines = {"lines": parse_items(item or []), "payment_token": card, "ship_to": ship_to}
         orders = [parse_order(document | lines)]
     settings = load()
@@ -142,7 +143,7 @@ def list_orders(
     elif orders:
         console.out.print(console.orders_table(orders))
     else:
-        console.out.print("No orders yet. Place one: starter.py place --item mug=1")
+        console.out.print(f"No order is {status}." if status else "No orders yet: starter.py place --item mug=1")
     return GOOD
 
 
@@ -246,29 +247,19 @@ def _check_catalogue(settings: Settings, orders: list[Order]) -> None:
 
 def _read(file: str) -> str:
     try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text()
+        if file != "-":
+            return Path(file).read_text()
+        if sys.stdin is None:
+            raise BadInput("--file -: there is no standard input")
+        return sys.stdin.read()
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"--file {file}: {getattr(error, 'strerror', None) or 'not a text file'}") from None
 
 
 def main() -> int:
-    """Run a command; its exit code. Whatever a user can cause is one line on standard error."""
-    try:
-        return app(standalone_mode=False) or GOOD
-    except (BadInput, SettingsError, Unreachable, NoSuchOrder, DifferentContent, NotNow) as error:
-        console.complain(str(error))
-    except typer.TyperException as error:
-        console.complain(f"{console.usage(error)} (see --help)")
-    except RPCError as error:
-        console.complain(f"the Temporal server did not answer as it should: {one_line(error)}")
-    except (typer.Abort, KeyboardInterrupt):
-        console.err.print("stopped; orders that were placed go on by themselves")
-        return 130
-    return BAD_INPUT
+    """Run a command; its exit code."""
+    return exit_code_of(lambda: app(standalone_mode=False))
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)  # the SDK's threads may still call into an interpreter that is on its way out, and abort it
+    leave(main())

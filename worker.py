@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -16,9 +15,10 @@ from temporalio.worker import Worker
 
 from activities.elsewhere import Elsewhere
 from activities.refusals import Refusals
-from composition import Shop, Unreachable, connect, ensure_search_attributes
+from cli.program import exit_code_of, leave
+from composition import Shop, connect, ensure_search_attributes
 from services.faults import __doc__ as faults_help
-from settings import Settings, SettingsError, load
+from settings import Settings, load, one_line
 from workflows.contracts import TASK_QUEUE
 from workflows.order_saga import OrderSaga
 
@@ -68,7 +68,8 @@ def _elsewhere() -> Sequence[Callable[..., Any]]:
     return stand_in.create, stand_in.complete
 
 
-async def _run(settings: Settings, roles: Sequence[Role]) -> None:
+async def _run(settings: Settings, roles: Sequence[Role]) -> int:
+    """Until a signal; the exit code."""
     shop = Shop(settings)
     client = await connect(settings)
     if Role.SAGA in roles:
@@ -88,9 +89,12 @@ async def _run(settings: Settings, roles: Sequence[Role]) -> None:
         _log.info("stopping: running activities may finish within %g s", settings.shutdown_grace)
     await asyncio.gather(*(worker.shutdown() for worker in workers if worker.is_running))
     stopped.cancel()
-    await asyncio.gather(*running)
+    failures = [failure for failure in await asyncio.gather(*running, return_exceptions=True) if failure]
     shop.close()
+    for failure in failures:
+        _log.error("cannot go on: %s", one_line(failure.__cause__ or failure))
     _log.info("stopped")
+    return 1 if failures else 0
 
 
 def main(
@@ -100,22 +104,18 @@ def main(
     faults: Annotated[
         str | None, typer.Option(metavar="SPEC", help="Faults to inject, as described below; also FAULTS.")
     ] = None,
-) -> None:
+) -> int:
     """Run the order saga and its services' activities until SIGTERM or SIGINT."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for noisy in ("alembic", "temporalio.worker"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    try:
-        settings = load()
-        if faults is not None:
-            settings = settings.model_copy(update={"faults": faults})
-        asyncio.run(_run(settings, role or list(Role)))
-    except (SettingsError, Unreachable) as error:
-        print(f"worker: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+    settings = load()
+    if faults is not None:
+        settings = settings.model_copy(update={"faults": faults})
+    return asyncio.run(_run(settings, role or list(Role)))
 
 
 if __name__ == "__main__":
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command(epilog=faults_help)(main)
-    app()
+    leave(exit_code_of(lambda: app(standalone_mode=False)))

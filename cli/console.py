@@ -38,12 +38,6 @@ def complain(message: str) -> None:
     err.print(f"[red]✗[/] {escape(' '.join(message.split()))}")
 
 
-def usage(error: Exception) -> str:
-    """What is wrong with the command line itself."""
-    formatted = getattr(error, "format_message", None)
-    return str(formatted() if formatted else error)
-
-
 def print_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
 

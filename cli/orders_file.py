@@ -1,6 +1,7 @@
 """Orders as people write them: options, a JSON file, or JSON lines. Every mistake is one line."""
 
 import json
+import re
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,11 +17,10 @@ def parse_items(items: list[str]) -> list[dict[str, Any]]:
     for item in items:
         sku, equals, quantity = item.rpartition("=")
         if not (sku and equals):
-            raise BadInput(f"--item {item}: write SKU=QUANTITY, such as mug=2")
-        try:
-            quantities[sku] = quantities.get(sku, 0) + int(quantity)
-        except ValueError:
-            raise BadInput(f"--item {item}: '{quantity[:40]}' is not a whole number") from None
+            raise BadInput(f"--item {item[:80]}: write SKU=QUANTITY, such as mug=2")
+        if not re.fullmatch(r"[+-]?[0-9]{1,100}", quantity):
+            raise BadInput(f"--item {item[:80]}: '{quantity[:40]}' is not a whole number of pieces")
+        quantities[sku] = quantities.get(sku, 0) + int(quantity)
     return [{"sku": sku, "quantity": quantity} for sku, quantity in quantities.items()]
 
 
@@ -36,7 +36,7 @@ def parse_file(text: str) -> list[Order]:
     """One order, a list of orders, or one order a line. Raises BadInput before anything is placed."""
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
         if not lines:
             raise BadInput("the file has no order in it") from None
@@ -59,7 +59,7 @@ def parse_file(text: str) -> list[Order]:
 def _line(number: int, line: str) -> Any:
     try:
         return json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"line {number}: not JSON: {one_line(error)}") from None
 
 

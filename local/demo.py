@@ -1,7 +1,6 @@
 """`make demo`: real orders through five services; some complete, some fail half-way and are undone."""
 
 import asyncio
-import os
 import shutil
 import signal
 import sys
@@ -15,8 +14,9 @@ from rich.table import Column, Table
 from audit.books import OrderBooks, read
 from audit.invariants import Report, audit
 from cli.console import complain, out, show_audit
+from cli.program import exit_code_of, leave
 from cli.saga_client import PlacedOrder, SagaClient
-from composition import Unreachable, connect
+from composition import connect
 from local.server import DevServer
 from local.worker_process import WorkerProcess
 from services.contracts import Money
@@ -109,19 +109,13 @@ KILLED = Scenario("killed", "kill -9 of the worker between the charge and its re
 def main() -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)  # however it is ended, it ends what it started
-    try:
-        settings = load()
-        settings = settings.model_copy(
-            update={
-                "data_dir": settings.data_dir / "demo",
-                "faults": FAULTS,
-                "policy": settings.policy.model_copy(update={"attempt_timeout": _ATTEMPT_SECONDS}),
-            }
-        )
-        return _demo(settings)
-    except (SettingsError, Unreachable) as error:
-        complain(str(error))
-        return 2
+    return exit_code_of(lambda: _demo(_settings()))
+
+
+def _settings() -> Settings:
+    settings = load()
+    policy = settings.policy.model_copy(update={"attempt_timeout": _ATTEMPT_SECONDS})
+    return settings.model_copy(update={"data_dir": settings.data_dir / "demo", "faults": FAULTS, "policy": policy})
 
 
 def _demo(settings: Settings) -> int:
@@ -234,6 +228,4 @@ def _explore(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    os._exit(code)  # nothing is left to do, and a thread of the SDK must not hold the terminal
+    leave(main())

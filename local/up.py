@@ -1,25 +1,18 @@
 """`make up`: a server and a worker in the foreground, until Ctrl-C."""
 
-import os
 import signal
-import sys
 import threading
 from types import FrameType
 
 from cli.console import complain, out
-from composition import Unreachable
+from cli.program import exit_code_of, leave
 from local.server import DevServer
 from local.worker_process import WorkerProcess
-from settings import Settings, SettingsError, load
+from settings import Settings, load
 
 
 def main() -> int:
-    try:
-        settings = load()
-        return _up(settings)
-    except (SettingsError, Unreachable) as error:
-        complain(str(error))
-        return 2
+    return exit_code_of(lambda: _up(load()))
 
 
 def _up(settings: Settings) -> int:
@@ -52,6 +45,4 @@ def _up(settings: Settings) -> int:
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    os._exit(code)  # nothing is left to do, and a thread of the SDK must not hold the terminal
+    leave(main())

@@ -1,6 +1,8 @@
 """What all the services' contracts share: money, commands with a key, and the undo."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
 
 _WITHOUT_MINOR_UNITS = {"CLP", "ISK", "JPY", "KRW", "VND"}
 
@@ -9,6 +11,10 @@ class Contract(BaseModel):
     """A value that crosses a boundary. Frozen: what was said stays said."""
 
     model_config = ConfigDict(frozen=True)
+
+
+# A duration; ten years at most, so that a sum of them is still a date.
+Seconds = Annotated[float, Field(gt=0, le=315_360_000)]
 
 
 class Money(Contract):

@@ -10,7 +10,20 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, Column, Connection, MetaData, Row, String, Table, Text, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    MetaData,
+    Row,
+    String,
+    Table,
+    Text,
+    bindparam,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from services.contracts import Command, Contract, Undo, Undone
@@ -33,6 +46,10 @@ operations = Table(
     Column("recorded_at", BigInteger, nullable=False, comment="milliseconds since 1970"),
 )
 
+# Made once: building a statement costs more than running it.
+_BY_KEY = select(operations).where(operations.c.key == bindparam("key"))
+_LOCKED = _BY_KEY.with_for_update()
+
 
 def system_clock() -> datetime:
     return datetime.now(UTC)
@@ -49,14 +66,6 @@ class Operations:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-
-    def first_answer(self, command: Command, reply: type[R]) -> R | None:
-        """The reply already given under this key, if any; raises the refusal if that was the answer.
-
-        For operations that must ask an outside company before their transaction.
-        """
-        with self._transaction() as tx:
-            return self._first_answer(tx, command, reply)
 
     def do(self, command: Command, reply: type[R], effect: Callable[[Connection], R]) -> R:
         """Run `effect` in one transaction with the record of its answer, or repeat the first answer.
@@ -124,12 +133,11 @@ class Operations:
         return reply.model_validate_json(row.answer)
 
     def _find(self, tx: Connection, key: str, *, for_update: bool = False) -> Row[Any] | None:
-        query = select(operations).where(operations.c.key == key)
-        return tx.execute(query.with_for_update() if for_update else query).one_or_none()
+        return tx.execute(_LOCKED if for_update else _BY_KEY, {"key": key}).one_or_none()
 
     def _record(self, tx: Connection, command: Command, state: str, answer: str, refusal: str = "") -> None:
         row = {"key": command.key, "state": state, "request": _digest(command), "answer": answer, "refusal": refusal}
-        tx.execute(insert(operations).values(**row, recorded_at=milliseconds(self._clock())))
+        tx.execute(insert(operations), row | {"recorded_at": milliseconds(self._clock())})
 
 
 def _digest(command: Command) -> str:

@@ -2,10 +2,9 @@
 
 from enum import StrEnum
 
-from pydantic import PositiveFloat
 from temporalio.common import SearchAttributeKey
 
-from services.contracts import Contract, Money
+from services.contracts import Contract, Money, Seconds
 from services.fraud.contracts import Decision
 from services.orders.contracts import Order, OrderStatus
 
@@ -35,10 +34,10 @@ class Policy(Contract):
     operator; an order held for `review_deadline` is declined. `attempt_timeout` is one attempt's.
     """
 
-    attempt_timeout: PositiveFloat = 10
-    step_deadline: PositiveFloat = 600
-    undo_deadline: PositiveFloat = 3600
-    review_deadline: PositiveFloat = 86_400
+    attempt_timeout: Seconds = 10
+    step_deadline: Seconds = 600
+    undo_deadline: Seconds = 3600
+    review_deadline: Seconds = 86_400
 
 
 class PlaceOrder(Contract):

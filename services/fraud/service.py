@@ -1,5 +1,7 @@
 """The rules of fraud: amount, velocity by customer, and an address that does not fit the customer."""
 
+from typing import Any
+
 from sqlalchemy import Connection, exists, func, insert, select, update
 
 from services.database import Database
@@ -36,18 +38,10 @@ class Fraud:
             )
             if screened.score >= self._limits.confirmed_score:
                 raise FraudConfirmed(f"score {screened.score}: {', '.join(screened.rules)}")
-            tx.execute(
-                insert(ScreeningRow).values(
-                    order_id=command.order_id,
-                    customer_id=command.customer_id,
-                    country=command.country,
-                    score=screened.score,
-                    rules=", ".join(screened.rules),
-                    verdict=screened.verdict,
-                    decision="",
-                    screened_at=milliseconds(self._clock()),
-                )
-            )
+            row: dict[str, Any] = {"order_id": command.order_id, "customer_id": command.customer_id}
+            row |= {"country": command.country}
+            row |= {"score": screened.score, "rules": ", ".join(screened.rules), "verdict": screened.verdict}
+            tx.execute(insert(ScreeningRow), row | {"decision": "", "screened_at": milliseconds(self._clock())})
             return screened
 
         return self._operations.do(command, Screened, effect)

@@ -24,7 +24,7 @@ class Inventory:
             for line in lines:
                 if line.sku not in known:
                     row = {"sku": line.sku, "received": line.quantity, "on_hand": line.quantity}
-                    tx.execute(insert(StockRow).values(row))
+                    tx.execute(insert(StockRow), row)
 
         self._database.alone(receive)
 

@@ -1,6 +1,7 @@
 """The rules of orders: the price is the catalogue's, and an order ends once."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -39,7 +40,7 @@ class Orders:
                 if product.sku not in known:
                     price = product.unit_price
                     row = {"sku": product.sku, "name": product.name}
-                    tx.execute(insert(ProductRow).values(**row, unit_price=price.amount, currency=price.currency))
+                    tx.execute(insert(ProductRow), row | {"unit_price": price.amount, "currency": price.currency})
 
         self._database.alone(add)
 
@@ -71,20 +72,11 @@ class Orders:
             total = Money(
                 amount=sum(quantities[row.sku] * row.unit_price for row in prices), currency=prices[0].currency
             )
-            tx.execute(
-                insert(OrderRow).values(
-                    order_id=command.order_id,
-                    customer_id=command.customer_id,
-                    status=OrderStatus.IN_PROGRESS,
-                    reason="",
-                    problem="",
-                    settled="",
-                    total=total.amount,
-                    currency=total.currency,
-                    ship_to=command.ship_to.model_dump_json(),
-                    placed_at=milliseconds(self._clock()),
-                )
-            )
+            row: dict[str, Any] = {"order_id": command.order_id, "customer_id": command.customer_id}
+            row |= {"status": OrderStatus.IN_PROGRESS, "reason": "", "problem": "", "settled": ""}
+            row |= {"total": total.amount, "currency": total.currency}
+            row |= {"ship_to": command.ship_to.model_dump_json(), "placed_at": milliseconds(self._clock())}
+            tx.execute(insert(OrderRow), row)
             tx.execute(
                 insert(OrderLineRow),
                 [

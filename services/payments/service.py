@@ -20,9 +20,6 @@ class Payments:
 
     def charge(self, command: ChargeCard) -> PaymentProcessed:
         """Charge the card. Raises PaymentDeclined."""
-        answered = self._operations.first_answer(command, PaymentProcessed)
-        if answered:
-            return answered
         try:
             charge_id, declined = self._gateway.charge(command.key, command.amount, command.payment_token), ""
         except CardDeclined as refusal:
@@ -31,15 +28,8 @@ class Payments:
         def effect(tx: Connection) -> PaymentProcessed:
             if declined:
                 raise PaymentDeclined(declined)
-            tx.execute(
-                insert(PaymentRow).values(
-                    order_id=command.order_id,
-                    charge_id=charge_id,
-                    amount=command.amount.amount,
-                    currency=command.amount.currency,
-                    refunded=0,
-                )
-            )
+            row = {"order_id": command.order_id, "charge_id": charge_id, "refunded": 0}
+            tx.execute(insert(PaymentRow), row | {"amount": command.amount.amount, "currency": command.amount.currency})
             return PaymentProcessed(charge_id=charge_id)
 
         return self._operations.do(command, PaymentProcessed, effect)

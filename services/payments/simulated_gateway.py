@@ -53,7 +53,7 @@ class SimulatedGateway:
                 charged = 0 if message else amount.amount
                 row = {"key": key, "state": REFUSED if message else CHARGED, "charge_id": charge_id}
                 row |= {"currency": amount.currency, "payment_token": payment_token, "message": message}
-                tx.execute(insert(ledger).values(**row, amount=charged, refunded=0))
+                tx.execute(insert(ledger), row | {"amount": charged, "refunded": 0})
             elif first.state in (REFUNDED, REVERSED):
                 raise CardDeclined("this charge was reversed")
             elif (first.payment_token, first.currency) != (payment_token, amount.currency) or (
@@ -71,7 +71,7 @@ class SimulatedGateway:
             first = tx.execute(select(ledger).where(ledger.c.key == key).with_for_update()).one_or_none()
             if first is None:
                 row = {"key": key, "state": REVERSED, "charge_id": "", "currency": "", "payment_token": ""}
-                tx.execute(insert(ledger).values(**row, amount=0, refunded=0, message="reversed before any charge"))
+                tx.execute(insert(ledger), row | {"amount": 0, "refunded": 0, "message": "reversed before any charge"})
             elif first.state == CHARGED:
                 refund = update(ledger).where(ledger.c.key == key)
                 tx.execute(refund.values(state=REFUNDED, refunded=ledger.c.amount))

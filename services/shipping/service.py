@@ -29,9 +29,6 @@ class Shipping:
 
     def ship(self, command: ShipOrder) -> Shipped:
         """Hand the parcel to the courier. Raises Undeliverable."""
-        answered = self._operations.first_answer(command, Shipped)
-        if answered:
-            return answered
         try:
             tracking_number, not_served = self._courier.book(command.key, command.ship_to), ""
         except AddressNotServed as refusal:
@@ -41,7 +38,7 @@ class Shipping:
             if not_served:
                 raise Undeliverable(not_served)
             row = {"order_id": command.order_id, "tracking_number": tracking_number, "status": BOOKED}
-            tx.execute(insert(ShipmentRow).values(row))
+            tx.execute(insert(ShipmentRow), row)
             return Shipped(tracking_number=tracking_number)
 
         return self._operations.do(command, Shipped, effect)

@@ -49,7 +49,7 @@ class SimulatedCourier:
                 status = REFUSED if message else BOOKED
                 row = {"key": key, "status": status, "tracking_number": number, "destination": destination}
                 now = milliseconds(self._clock())
-                tx.execute(insert(parcels).values(**row, message=message, booked_at=now))
+                tx.execute(insert(parcels), row | {"message": message, "booked_at": now})
             elif parcel.status == CANCELLED:
                 message = "this booking was cancelled"
             elif parcel.destination != destination:
@@ -66,7 +66,7 @@ class SimulatedCourier:
             now = milliseconds(self._clock())
             if parcel is None:
                 row = {"key": key, "status": CANCELLED, "tracking_number": "", "destination": ""}
-                tx.execute(insert(parcels).values(**row, message="cancelled before it was booked", booked_at=now))
+                tx.execute(insert(parcels), row | {"message": "cancelled before it was booked", "booked_at": now})
             elif parcel.status == BOOKED:
                 if now >= parcel.booked_at + self._pickup / timedelta(milliseconds=1):
                     raise AlreadyCollected(f"the courier has parcel {parcel.tracking_number} already")

@@ -1,0 +1,51 @@
+"""How every program here ends: whatever a user can cause is one line on standard error, and an exit code."""
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NoReturn
+
+import typer
+from temporalio.service import RPCError
+
+from cli.console import BadInput, complain
+from cli.saga_client import DifferentContent, NoSuchOrder, NotNow
+from composition import Unreachable
+from settings import SettingsError, one_line
+
+GOOD, BAD_END, BAD_INPUT = 0, 1, 2
+_INTERRUPTED = 130
+
+
+def exit_code_of(command: Callable[[], int | None]) -> int:
+    """Run a command; its exit code."""
+    try:
+        code = command() or GOOD
+        sys.stdout.flush()
+    except (BadInput, SettingsError, Unreachable, NoSuchOrder, DifferentContent, NotNow) as error:
+        complain(str(error))
+    except typer.TyperException as error:
+        message = getattr(error, "format_message", error.__str__)()
+        if message:  # without one, the help has been shown
+            complain(f"{message} (see --help)")
+    except RPCError as error:
+        complain(f"the Temporal server did not answer as it should: {one_line(error)}")
+    except UnicodeEncodeError:
+        complain("a word on the command line is not text: it has bytes that are not UTF-8")
+    except OSError as error:
+        complain(f"cannot write or read: {error.strerror or one_line(error)}")
+    except (typer.Abort, KeyboardInterrupt):
+        complain("stopped; orders that were placed go on by themselves")
+        return _INTERRUPTED
+    else:
+        return code
+    return BAD_INPUT
+
+
+def leave(code: int) -> NoReturn:
+    """End the process at once: the SDK's threads may call into an interpreter that is on its way out, and abort it."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
