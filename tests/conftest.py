@@ -32,6 +32,7 @@ FAULTS = ",".join(
         }.items()
     ]
     + ["payments.refund=refuse@two-undos-refused-*", "inventory.release=refuse@two-undos-refused-*"]
+    + ["payments.refund=refuse@refused-and-down-*", "inventory.release=down:3@refused-and-down-*"]
     + ["shipping.ship=slow:0.5@collected-*", "courier.cancel=refuse@collected-*"]
 )
 

@@ -37,7 +37,7 @@ class OrderSaga:
     def __init__(self, place: PlaceOrder) -> None:
         self._order = place.order
         self._policy = place.policy
-        self._saga = Saga(place.order.order_id, place.policy, self._show, self._attention)
+        self._saga = Saga(place.order.order_id, place.policy, self._changed, self._attention)
         self._status, self._stage, self._reason = OrderStatus.IN_PROGRESS, Stage.PROCESSING, ""
         self._total: Money | None = None
         self._tracking_number = ""
@@ -105,12 +105,17 @@ class OrderSaga:
         what, settled = "; ".join(problems), ""
         if resolution is None:
             self._status = OrderStatus.NEEDS_ATTENTION
-            self._to(Stage.ATTENTION, self._reason)
+            self._to(self._stage, self._reason)
         else:
             self._status = OrderStatus.IN_PROGRESS
             self._to(Stage.UNDOING if self._saga.undoing else Stage.PROCESSING, self._reason)
             settled = f"{what} – {resolution.note}" if resolution.decision is ResolveBy.RESOLVED else ""
         await self._saga.tell(Orders.flag, commands.flag(self._order, "" if resolution else what, settled))
+
+    def _changed(self) -> None:
+        if self._saga.waits_for_operator and self._stage is not Stage.ATTENTION:
+            self._to(Stage.ATTENTION, self._reason)
+        self._show()
 
     def _to(self, stage: Stage, reason: str) -> None:
         self._stage, self._reason = stage, reason

@@ -77,6 +77,7 @@ class Saga:
         self.cancel_reason: str | None = None
         self.undoing = False
         self.past_pivot = False
+        self.waits_for_operator = False
         self.problems: tuple[str, ...] = ()
 
     @property
@@ -205,22 +206,26 @@ class Saga:
                 except Failed as failure:
                     self._report(step, "failed", str(failure))
                     failed[f"{step}: {failure}"] = action
+                    await self._need_operator(tuple(failed))  # at once: the others may take their time
                 else:
                     self._report(step, action.state)
             actions = list(failed.values())
-            if actions and await self._ask_operator(tuple(failed)) is ResolveBy.RESOLVED:
+            if actions and await self._operators_word() is ResolveBy.RESOLVED:
                 for action in actions:
                     self._report(name_of(action.activity), "settled by hand")
                 return
 
-    async def _ask_operator(self, problems: tuple[str, ...]) -> ResolveBy:
+    async def _need_operator(self, problems: tuple[str, ...]) -> None:
         self.problems, self._resolution = problems, None
-        self._changed()
         await self._attention(problems, None)
+
+    async def _operators_word(self) -> ResolveBy:
+        self.waits_for_operator = True
+        self._changed()
         await workflow.wait_condition(lambda: self._resolution is not None)
         assert self._resolution is not None
-        resolution, self.problems = self._resolution, ()
-        self._changed()
+        problems, resolution = self.problems, self._resolution
+        self.waits_for_operator, self.problems = False, ()
         await self._attention(problems, resolution)
         return resolution.decision
 

@@ -98,3 +98,14 @@ async def test_a_cancel_cannot_end_the_waiting_for_an_operator(shop: ShopUnderTe
 async def _resolved(shop: ShopUnderTest, order: Order, resolution: Resolution) -> OrderState:
     await shop.saga().resolve(order.order_id, resolution)
     return (await shop.saga().at_rest(order.order_id)).state
+
+
+async def test_an_operator_is_called_before_the_other_undos_are_done(shop: ShopUnderTest) -> None:
+    """The last undo is in an outage of its own: nobody has to wait for its deadline to hear of the first."""
+    order = sample_order("refused-and-down", **undeliverable())
+    await shop.saga().place(order)
+    state = await shop.until(order, lambda state: state.status is OrderStatus.NEEDS_ATTENTION)
+    assert state.stage is Stage.UNDOING
+    await shop.saga().resolve(order.order_id, RETRY)
+    assert (await shop.handle(order).result()).status is OrderStatus.REJECTED
+    assert shop.violations(order) == []
