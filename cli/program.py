@@ -1,6 +1,7 @@
 """How every program here ends: whatever a user can cause is one line on standard error, and an exit code."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -41,6 +42,12 @@ def exit_code_of(command: Callable[[], int | None]) -> int:
     else:
         return code
     return BAD_INPUT
+
+
+def end_as_by_ctrl_c() -> None:
+    """However a program is told to end, it ends what it started."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 def leave(code: int) -> NoReturn:

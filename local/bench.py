@@ -1,7 +1,6 @@
 """`make bench`: what an order costs, beside a bare workflow in the same process. A benchmark, never a timed test."""
 
 import asyncio
-import signal
 import socket
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
@@ -15,7 +14,7 @@ from temporalio.client import Client
 
 from audit.invariants import audit
 from cli.console import complain, err, out, print_json
-from cli.program import BAD_END, exit_code_of, leave
+from cli.program import BAD_END, end_as_by_ctrl_c, exit_code_of, leave
 from composition import Shop, connect, ensure_search_attributes
 from local import bare_workflow
 from local.bench_flows import CATALOGUE, Flows, WrongOrders
@@ -162,8 +161,7 @@ def _server(settings: Settings) -> Iterator[int | None]:
 
 
 def main() -> int:
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # however it is ended, it ends what it started
+    end_as_by_ctrl_c()
     try:
         return exit_code_of(lambda: app(standalone_mode=False))
     except WrongOrders as error:

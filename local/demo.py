@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -14,7 +13,7 @@ from rich.table import Column, Table
 from audit.books import OrderBooks, read
 from audit.invariants import Report, audit
 from cli.console import complain, out, show_audit
-from cli.program import exit_code_of, leave
+from cli.program import end_as_by_ctrl_c, exit_code_of, leave
 from cli.saga_client import PlacedOrder, SagaClient
 from composition import connect
 from local.server import DevServer
@@ -107,8 +106,7 @@ KILLED = Scenario("killed", "kill -9 of the worker between the charge and its re
 
 
 def main() -> int:
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # however it is ended, it ends what it started
+    end_as_by_ctrl_c()
     return exit_code_of(lambda: _demo(_settings()))
 
 
