@@ -83,6 +83,8 @@ async def ensure_search_attributes(client: Client) -> None:
             )
             await client.operator_service.add_search_attributes(request)
     except RPCError as error:
+        if error.status is RPCStatusCode.ALREADY_EXISTS:
+            return  # another worker made them at this moment
         names = ", ".join(f"{key.name}=Keyword" for key in SEARCH_ATTRIBUTES)
         raise Unreachable(
             f"the search attributes {names} are not on the server and cannot be made from here "
@@ -99,9 +101,7 @@ class Shop:
         # On this machine, whatever the services use: faults are no service, and need no database server.
         url = f"sqlite:///{settings.data_dir.absolute()}/faults.db"
         try:
-            self._faults = Faults(
-                settings.faults, lambda: Database(f"sqlite:///{settings.data_dir.absolute()}/faults.db")
-            )
+            self._faults = Faults(settings.faults, lambda: Database(url))
         except BadSpec as error:
             raise SettingsError(f"FAULTS: {error}") from None
         except (SQLAlchemyError, OSError) as error:
@@ -195,8 +195,8 @@ def read_catalogue(settings: Settings) -> list[Offer]:
     """What the orders and inventory services say of each product. Raises SettingsError when they cannot be read."""
     try:
         with (
-            closing(Database(settings.url_of("orders"), must_exist=True)) as orders,
-            closing(Database(settings.url_of("inventory"), must_exist=True)) as inventory,
+            closing(Database(settings.url_of("orders"), for_reading=True)) as orders,
+            closing(Database(settings.url_of("inventory"), for_reading=True)) as inventory,
         ):
             on_hand = Inventory(inventory).on_hand()
             return [

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -31,7 +31,7 @@ class CatalogueProduct(BaseModel):
 
     sku: str
     name: str
-    unit_price: NonNegativeInt
+    unit_price: PositiveInt
     stock: NonNegativeInt
 
 

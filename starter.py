@@ -173,12 +173,14 @@ def resolve(
     order: OrderArgument,
     decision: Annotated[ResolveBy, typer.Argument(help="Try again, or record that it was settled by hand.")],
     note: Annotated[str, typer.Option(help="What was done; it stays in the order's history.")] = "",
+    step: Annotated[str, typer.Option(help="Only this of what is stuck, such as payments.refund.")] = "",
     as_json: AsJson = False,
 ) -> int:
     """Get an order moving that needs attention."""
     if decision is ResolveBy.RESOLVED and not note.strip():
         raise BadInput("say in --note how it was settled by hand")
-    return _tell(order, lambda saga: saga.resolve(order, Resolution(decision=decision, note=note)), as_json)
+    resolution = Resolution(decision=decision, note=note, step=step)
+    return _tell(order, lambda saga: saga.resolve(order, resolution), as_json)
 
 
 @app.command()

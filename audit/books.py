@@ -1,10 +1,10 @@
 """What every database says of every order, side by side.
 
-Each database is read in one transaction, the orders' first: an order that had ended by then had done, or undone,
+Each database is read as it is at one moment, the orders' first: an order that had ended by then had done, or undone,
 everything else before. Orders that are placed meanwhile are left out.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from services.fraud.tables import ScreeningRow
 from services.inventory.tables import ReservationRow, StockRow
 from services.orders.contracts import OrderStatus
 from services.orders.tables import OrderLineRow, OrderRow
-from services.payments.simulated_gateway import ledger
+from services.payments.simulated_gateway import CHARGED, REFUNDED, ledger
 from services.payments.tables import PaymentRow
 from services.shipping.simulated_courier import BOOKED, parcels
 from services.shipping.tables import ShipmentRow
@@ -30,6 +30,7 @@ class OrderBooks:
 
     status: OrderStatus | None = None
     settled_by_hand: str = ""
+    placed_at: int = 0
     total: tuple[int, str] = (0, "")
     lines: dict[str, int] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
@@ -46,6 +47,7 @@ class OrderBooks:
 class Books:
     orders: dict[str, OrderBooks]
     stock: dict[str, tuple[int, int]]  # received and on hand, by SKU
+    held: dict[str, int]  # by SKU, of all orders, read at the same moment as the stock
 
 
 def read(settings: Settings) -> Books:
@@ -60,15 +62,17 @@ def read(settings: Settings) -> Books:
             orders[screening.order_id].cleared_of_fraud = cleared
     with _reading(settings, "inventory") as tx:
         stock = {row.sku: (row.received, row.on_hand) for row in tx.execute(select(*StockRow.__table__.c))}
-        for held in tx.execute(select(*ReservationRow.__table__.c)):
-            orders[held.order_id].held[held.sku] = held.quantity
+        held = Counter[str]()
+        for row in tx.execute(select(*ReservationRow.__table__.c)):
+            orders[row.order_id].held[row.sku] = row.quantity
+            held[row.sku] += row.quantity
     with _reading(settings, "payments") as tx:
         for payment in tx.execute(select(PaymentRow.order_id, PaymentRow.amount, PaymentRow.refunded)):
             orders[payment.order_id].payment = (payment.amount, payment.refunded)
     with _reading(settings, "gateway") as tx:
         for entry in tx.execute(select(ledger)):
             books = orders[entry.key.partition(":")[0]]
-            if entry.amount:
+            if entry.state in (CHARGED, REFUNDED):
                 books.charges.append((entry.amount, entry.currency))
             books.charged += entry.amount
             books.refunded += entry.refunded
@@ -80,7 +84,7 @@ def read(settings: Settings) -> Books:
             orders[key.partition(":")[0]].parcels_booked += 1
     with _reading(settings, "orders") as tx:
         placed_meanwhile = set(tx.scalars(select(OrderRow.order_id))) - recorded
-    return Books({key: books for key, books in orders.items() if key not in placed_meanwhile}, stock)
+    return Books({key: books for key, books in orders.items() if key not in placed_meanwhile}, stock, held)
 
 
 def _read_orders(tx: Connection, orders: defaultdict[str, OrderBooks]) -> None:
@@ -89,6 +93,7 @@ def _read_orders(tx: Connection, orders: defaultdict[str, OrderBooks]) -> None:
         books.status = OrderStatus.NEEDS_ATTENTION if row.problem else OrderStatus(row.status)
         books.settled_by_hand = row.settled
         books.total = (row.total, row.currency)
+        books.placed_at = row.placed_at
     for line in tx.execute(select(OrderLineRow.order_id, OrderLineRow.sku, OrderLineRow.quantity)):
         orders[line.order_id].lines[line.sku] = line.quantity
 
@@ -96,7 +101,7 @@ def _read_orders(tx: Connection, orders: defaultdict[str, OrderBooks]) -> None:
 @contextmanager
 def _reading(settings: Settings, name: str) -> Iterator[Connection]:
     try:
-        with closing(Database(settings.url_of(name), must_exist=True)) as database, database.begin() as tx:
+        with closing(Database(settings.url_of(name), for_reading=True)) as database, database.begin() as tx:
             yield tx
     except (SQLAlchemyError, OSError) as error:
         raise SettingsError(

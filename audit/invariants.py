@@ -1,5 +1,6 @@
 """What must hold for every order that has ended, in whatever way it was run and whatever failed meanwhile."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -8,6 +9,7 @@ from pydantic import BaseModel
 from audit.books import Books, OrderBooks, read
 from services.orders.contracts import OrderStatus
 from settings import Settings
+from workflows.contracts import Policy
 
 
 class Violation(BaseModel):
@@ -39,40 +41,51 @@ def audit(settings: Settings) -> Report:
         },
         violations=[
             Violation(order_id=order_id, invariant=invariant, detail=detail)
-            for order_id, invariant, detail in _violations(books)
+            for order_id, invariant, detail in _violations(books, settings.policy)
         ],
     )
 
 
-def _violations(books: Books) -> Iterator[tuple[str, str, str]]:
+def _violations(books: Books, policy: Policy) -> Iterator[tuple[str, str, str]]:
     for order_id, order in books.orders.items():
         if not order.settled_by_hand:
-            for invariant, detail in _of_order(order):
+            for invariant, detail in _of_order(order, policy):
                 yield order_id, invariant, detail
-    held = Counter[str]()
-    for order in books.orders.values():
-        held.update(order.held)
     for sku, (received, on_hand) in books.stock.items():
-        if on_hand < 0 or on_hand + held[sku] != received:
+        held = books.held.get(sku, 0)
+        if on_hand < 0 or on_hand + held != received:
             yield (
                 "",
                 "stock adds up",
-                f"{sku}: {on_hand} on hand + {held[sku]} held or shipped is not {received} received",
+                f"{sku}: {on_hand} on hand + {held} held or shipped is not {received} received",
             )
 
 
-def _of_order(order: OrderBooks) -> Iterator[tuple[str, str]]:
+def _of_order(order: OrderBooks, policy: Policy) -> Iterator[tuple[str, str]]:
     match order.status:
         case OrderStatus.COMPLETED:
             yield from _of_completed(order)
         case OrderStatus.REJECTED | OrderStatus.CANCELLED | None:
             yield from _of_undone(order)
-        case _:
-            return  # not ended yet
-    if order.payment != (order.charged, order.refunded):
-        yield "payments agree with the processor", f"recorded {order.payment}, ledger {order.charged, order.refunded}"
+        case OrderStatus.IN_PROGRESS:
+            yield from _of_unended(order, policy)
+            return
+        case OrderStatus.NEEDS_ATTENTION:
+            return  # an operator knows
+    recorded, refunded = order.payment
+    if recorded - refunded != order.charged - order.refunded:
+        ledger = f"charged {order.charged}, refunded {order.refunded}"
+        yield "payments agree with the processor", f"recorded {recorded}, refunded {refunded}; ledger: {ledger}"
     if order.shipment_booked != (order.parcels_booked > 0):
         yield "shipments agree with the courier", f"{order.parcels_booked} parcels booked with the courier"
+
+
+def _of_unended(order: OrderBooks, policy: Policy) -> Iterator[tuple[str, str]]:
+    """An order that takes longer than all its deadlines together was stopped by force, or is stuck."""
+    longest = 5 * policy.step_deadline + policy.review_deadline + 4 * policy.undo_deadline
+    age = time.time() - order.placed_at / 1000
+    if age > longest:
+        yield "every order ends", f"in progress for {age / 3600:.0f} h; see its workflow"
 
 
 def _of_completed(order: OrderBooks) -> Iterator[tuple[str, str]]:

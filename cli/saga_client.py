@@ -16,6 +16,7 @@ from temporalio.client import (
     WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -190,7 +191,7 @@ async def _answered(call: Awaitable[T]) -> T:
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
             return await call
-    except TimeoutError:
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
         raise NotNow(
             f"no worker answered within {_ANSWER_SECONDS} s; is worker.py running? Look at the order, then ask again"
         ) from None

@@ -21,7 +21,7 @@ def _up(settings: Settings) -> int:
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, on_signal)
     server = DevServer(settings)
     worker = WorkerProcess(settings)
@@ -32,7 +32,8 @@ def _up(settings: Settings) -> int:
             out.print(f"Temporal UI:    http://localhost:{settings.ui_port}")
         out.print("Place an order: .venv/bin/python starter.py place --item mug=2")
         out.print("Stop:           Ctrl-C")
-        worker.start()
+        if not stop.is_set():
+            worker.start()
         while not stop.is_set():
             if worker.wait(0.2):
                 complain("the worker does not stay up; its last words are above")

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import IO
 
@@ -41,15 +42,19 @@ class WorkerProcess:
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until the worker has stopped for good; whether it has."""
-        self._thread.join(seconds)
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def stop(self) -> None:
         """Let it finish what it is at."""
         self._stopping.set()
-        if self._process and self._process.poll() is None:
-            self._process.terminate()
-        self._thread.join(60)
+        deadline = time.monotonic() + 60
+        while self._thread.is_alive() and time.monotonic() < deadline:
+            # Again and again: it may be starting at this very moment.
+            if self._process and self._process.poll() is None:
+                self._process.terminate()
+            self._thread.join(0.5)
 
     def _keep_running(self) -> None:
         while not self._stopping.is_set():

@@ -21,30 +21,32 @@ class Database:
     Args:
         url: an SQLAlchemy URL; `postgresql://` means the psycopg driver.
         connections: how many PostgreSQL connections at most; SQLite always has one, since it has one writer.
-        must_exist: for readers: raise FileNotFoundError rather than make a new SQLite file.
+        for_reading: a transaction is one snapshot and locks nobody out; a missing SQLite file is a FileNotFoundError.
     """
 
-    def __init__(self, url: str, connections: int = 10, *, must_exist: bool = False) -> None:
+    def __init__(self, url: str, connections: int = 10, *, for_reading: bool = False) -> None:
         self.url = make_url(url)
-        if must_exist and self.is_sqlite and not Path(self.url.database or "").exists():
+        if for_reading and self.is_sqlite and not Path(self.url.database or "").exists():
             raise FileNotFoundError(f"there is no {self.url.database}")
         if self.url.drivername == "postgresql":
             self.url = self.url.set(drivername="postgresql+psycopg")
-        self.engine = (
-            self._sqlite() if self.is_sqlite else create_engine(self.url, pool_size=connections, max_overflow=0)
-        )
+        if self.is_sqlite:
+            self.engine = self._sqlite("BEGIN" if for_reading else "BEGIN IMMEDIATE")
+        else:
+            snapshot: dict[str, Any] = {"isolation_level": "REPEATABLE READ"} if for_reading else {}
+            self.engine = create_engine(self.url, pool_size=connections, max_overflow=0, **snapshot)
 
     @property
     def is_sqlite(self) -> bool:
         return self.url.get_backend_name() == "sqlite"
 
-    def _sqlite(self) -> Engine:
+    def _sqlite(self, begin: str) -> Engine:
         if self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         # Threads queue for the one connection here, which is fairer and cheaper than SQLite's busy polling.
         engine = create_engine(self.url, poolclass=QueuePool, pool_size=1, max_overflow=0, pool_timeout=60)
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_immediate)
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
         return engine
 
     @contextmanager
@@ -78,7 +80,7 @@ class Database:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # the driver would begin late and deferred; `_begin_immediate` does it
+    connection.isolation_level = None  # the driver would begin late and deferred; the engine's begin event does it
     connection.execute("PRAGMA busy_timeout = 30000")
     _write_ahead(connection)
     connection.execute("PRAGMA synchronous = FULL")  # money: a commit survives a power cut
@@ -97,7 +99,3 @@ def _write_ahead(connection: Any) -> None:
             time.sleep(0.01)
         else:
             return
-
-
-def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -67,6 +67,14 @@ class Operations:
         self._database = database
         self._clock = clock
 
+    def first_answer(self, command: Command, reply: type[R]) -> R | None:
+        """The reply already given under this key, if any; raises the refusal if that was the answer.
+
+        For operations that must ask an outside company before their transaction: what is known needs no asking.
+        """
+        with self._transaction() as tx:
+            return self._first_answer(tx, command, reply)
+
     def do(self, command: Command, reply: type[R], effect: Callable[[Connection], R]) -> R:
         """Run `effect` in one transaction with the record of its answer, or repeat the first answer.
 
@@ -141,4 +149,5 @@ class Operations:
 
 
 def _digest(command: Command) -> str:
-    return hashlib.sha256(command.model_dump_json().encode()).hexdigest()
+    # Without defaults, so that a field added with one does not make a retry look like another request.
+    return hashlib.sha256(command.model_dump_json(exclude_defaults=True).encode()).hexdigest()

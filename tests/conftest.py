@@ -14,7 +14,7 @@ from settings import Settings
 from tests.shop import POLICY, ShopUnderTest, worker_running
 
 # Worker processes under test get namespaces of their own, apart from the worker in this process.
-NAMESPACES = ("default", "processes", "crashes", "roles", "late")
+NAMESPACES = ("default", "processes", "crashes", "roles", "late", "nobody")
 
 # An order named `down-payments.charge` meets that outage, and so on for every operation and kind.
 FAULTS = ",".join(
@@ -33,6 +33,7 @@ FAULTS = ",".join(
     ]
     + ["payments.refund=refuse@two-undos-refused-*", "inventory.release=refuse@two-undos-refused-*"]
     + ["payments.refund=refuse@refused-and-down-*", "inventory.release=down:3@refused-and-down-*"]
+    + ["payments.refund=refuse@refused-and-unflagged-*", "orders.flag=down:4@refused-and-unflagged-*"]
     + ["shipping.ship=slow:0.5@collected-*", "courier.cancel=refuse@collected-*"]
 )
 

@@ -28,6 +28,7 @@ class Failed(Exception):
         # A local activity's failure comes bare, another's inside an ActivityError.
         cause = failure.cause if isinstance(failure, ActivityError) else failure
         self.refused = isinstance(cause, ApplicationError) and cause.non_retryable
+        self.refusal = cause.type if isinstance(cause, ApplicationError) and cause.non_retryable else None
         if isinstance(cause, ApplicationError) and cause.non_retryable:
             super().__init__(f"{cause.type}: {cause.message}")
         else:
@@ -40,7 +41,7 @@ class Calls:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self._running: set[ActivityHandle[Any]] = set()
+        self._running: dict[ActivityHandle[Any], None] = {}  # a set, in order
         self.stopped = False
 
     async def try_for_a_while(self, activity: Callable[[Any, C], R], command: C, *, local: bool) -> R:
@@ -83,13 +84,13 @@ class Calls:
         )
 
     async def _outcome(self, activity: str, handle: ActivityHandle[R]) -> R:
-        self._running.add(handle)
+        self._running[handle] = None
         try:
             return await handle
         except FailureError as failure:
             raise Failed(activity, failure) from failure
         finally:
-            self._running.discard(handle)
+            self._running.pop(handle, None)
 
 
 def name_of(activity: Callable[..., Any]) -> str:

@@ -83,7 +83,11 @@ class ResolveBy(StrEnum):
 
 
 class Resolution(Contract):
-    """An operator's way out: try again what failed, or record that it was settled by hand."""
+    """An operator's way out: try again what failed, or record that it was settled by hand.
+
+    `step` is the one that is meant, such as `payments.refund`; empty for all that are stuck.
+    """
 
     decision: ResolveBy
     note: str = ""
+    step: str = ""

@@ -73,6 +73,7 @@ class OrderSaga:
             self._to(Stage.UNDOING, cause.reason)
             await saga.compensate(cause)
             self._status = OrderStatus.CANCELLED if cause.cancelled else OrderStatus.REJECTED
+        await saga.all_told()
         self._to(Stage.ENDED, self._reason)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.state()
@@ -94,27 +95,29 @@ class OrderSaga:
             self._review = Review(decision=Decision.DECLINE, note=f"nobody decided within {deadline}")
         self._held = False
         self._saga.stop_if_cancelled()
+        self._to(Stage.PROCESSING, self._reason)
         assert self._review is not None
         await self._saga.step(Fraud.decide, commands.decide(self._order, self._review))
         if self._review.decision is Decision.DECLINE:
             raise Abandoned(": ".join(filter(None, ["FraudConfirmed: declined in review", self._review.note])))
-        self._to(Stage.PROCESSING, "")
+        self._reason = ""
 
-    async def _attention(self, problems: tuple[str, ...], resolution: Resolution | None) -> None:
-        """An operator is needed for these problems, or has spoken; the order's own record shows it too."""
-        what, settled = "; ".join(problems), ""
-        if resolution is None:
-            self._status = OrderStatus.NEEDS_ATTENTION
-            self._to(self._stage, self._reason)
-        else:
-            self._status = OrderStatus.IN_PROGRESS
-            self._to(Stage.UNDOING if self._saga.undoing else Stage.PROCESSING, self._reason)
-            settled = f"{what} – {resolution.note}" if resolution.decision is ResolveBy.RESOLVED else ""
-        await self._saga.tell(Orders.flag, commands.flag(self._order, "" if resolution else what, settled))
+    def _attention(self, settled: str) -> None:
+        """The problems that need an operator have changed; the order's own record shows them too."""
+        problems = "; ".join(f"{step}: {problem}" for step, problem in self._saga.problems.items())
+        self._status = OrderStatus.NEEDS_ATTENTION if problems else OrderStatus.IN_PROGRESS
+        self._to(self._stage, self._reason)
+        self._saga.tell(Orders.flag, commands.flag(self._order, problems, settled))
 
     def _changed(self) -> None:
-        if self._saga.waits_for_operator and self._stage is not Stage.ATTENTION:
-            self._to(Stage.ATTENTION, self._reason)
+        if self._saga.waits_for_operator:
+            stage = Stage.ATTENTION
+        elif self._stage is Stage.ATTENTION:
+            stage = Stage.UNDOING if self._saga.undoing else Stage.PROCESSING
+        else:
+            stage = self._stage
+        if stage is not self._stage:
+            self._to(stage, self._reason)
         self._show()
 
     def _to(self, stage: Stage, reason: str) -> None:
@@ -145,7 +148,7 @@ class OrderSaga:
             reason=self._reason,
             total=self._total,
             tracking_number=self._tracking_number,
-            problems=self._saga.problems,
+            problems=tuple(f"{step}: {problem}" for step, problem in self._saga.problems.items()),
             steps=self._saga.reports,
         )
 
@@ -183,6 +186,10 @@ class OrderSaga:
     def _can_resolve(self, resolution: Resolution) -> None:
         if not self._saga.problems:
             raise _not_now("NoProblem", "the order does not need attention")
+        if not self._saga.waits_for_operator:
+            raise _not_now("NotYet", "something of it is still being tried; look at the order again in a moment")
+        if resolution.step and resolution.step not in self._saga.problems:
+            raise _not_now("NoSuchProblem", f"{resolution.step} is not stuck; {', '.join(self._saga.problems)} is")
         if resolution.decision is ResolveBy.RESOLVED and not resolution.note.strip():
             raise _not_now("NoteMissing", "say in a note how it was settled by hand")
 

@@ -1,12 +1,12 @@
 """A saga: steps with their undos, undone newest first, whatever stops it. Knows no orders.
 
 Three rules make it safe against a reply that is lost, a worker that dies and a customer who cancels:
-an undo is registered before its step runs; an undo never overtakes its own step while that is still running; and
-nothing interrupts the undoing.
+an undo is registered before its step runs; an undo waits for its own step as long as that may be waited for (what comes
+later still finds a tombstone); and nothing interrupts the undoing.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from services.contracts import Command, Undo, Undone
+    from services.errors import KeyReused
     from workflows.calls import Calls, Failed, name_of
     from workflows.contracts import Policy, Resolution, ResolveBy, StepReport
 
@@ -57,7 +58,7 @@ class Saga:
         order_id: what all commands are about.
         policy: how long to wait for what.
         changed: called after each change that a person would want to see.
-        attention: called with the problems when an operator is needed, and again with the operator's word on them.
+        attention: called whenever what needs an operator changes, with what was settled by hand, if anything.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Saga:
         order_id: str,
         policy: Policy,
         changed: Callable[[], None],
-        attention: Callable[[tuple[str, ...], Resolution | None], Awaitable[None]],
+        attention: Callable[[str], None],
     ) -> None:
         self._order_id = order_id
         self._calls = Calls(policy)
@@ -78,11 +79,17 @@ class Saga:
         self.undoing = False
         self.past_pivot = False
         self.waits_for_operator = False
-        self.problems: tuple[str, ...] = ()
+        self._stuck: dict[str, tuple[_Action, str]] = {}
+        self._telling: asyncio.Task[None] | None = None
 
     @property
     def reports(self) -> tuple[StepReport, ...]:
         return tuple(self._reports.values())
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """What is stuck, by step, and why."""
+        return {step: problem for step, (_, problem) in self._stuck.items()}
 
     async def run(self, story: Coroutine[Any, Any, R]) -> R:
         """Run the saga's story in a task of its own, where Temporal's cancellation is a wish and not an exception."""
@@ -93,7 +100,7 @@ class Saga:
             except asyncio.CancelledError:
                 if workflow.cancellation_reason() is None:
                     raise  # not a cancellation: the worker puts this workflow out of its memory
-                self.cancel(workflow.cancellation_reason() or "the workflow was cancelled")
+                self.cancel(f"Cancelled in Temporal: {workflow.cancellation_reason() or 'no reason given'}")
         return task.result()
 
     async def step(
@@ -129,8 +136,8 @@ class Saga:
             self.stop_if_cancelled()
             raise Abandoned(f"{step} was stopped") from None
         except Failed as failure:
-            if failure.refused and compensation:
-                self._compensations.remove(compensation)  # the service's own word that nothing was done
+            if compensation and self._nothing_was_done(failure):
+                self._compensations.remove(compensation)
             self._report(step, "refused" if failure.refused else "unknown", str(failure))
             self.stop_if_cancelled()
             raise Abandoned(str(failure)) from None
@@ -184,50 +191,65 @@ class Saga:
         if self.cancel_reason is not None:
             raise Abandoned(self.cancel_reason, cancelled=True)
 
-    async def tell(self, activity: Callable[[Any, C], R], command: C) -> None:
-        """Let a service know, as patiently as an undo is retried; the saga does not hang on it."""
+    def tell(self, activity: Callable[[Any, C], R], command: C) -> None:
+        """Let a service know, in the order of what there is to tell, while the saga goes on."""
+        self._telling = asyncio.create_task(self._tell(self._telling, activity, command))
+
+    async def all_told(self) -> None:
+        if self._telling:
+            await workflow.wait([self._telling])
+
+    def resolve(self, resolution: Resolution) -> None:
+        """An operator's word on what is stuck, or on one step of it."""
+        self._resolution, self.waits_for_operator = resolution, False
+        self._changed()
+
+    async def _insist(self, actions: list[_Action], *, local: bool = False) -> None:
+        """Do all of it. What cannot be done stays stuck, until it can, or an operator has settled it by hand."""
+        for action in actions:
+            await self._attempt(action, local=local)
+        while self._stuck:
+            self.waits_for_operator = True
+            self._changed()
+            await workflow.wait_condition(lambda: not self.waits_for_operator)
+            assert self._resolution is not None
+            for step in [step for step in self._stuck if self._resolution.step in ("", step)]:
+                action, problem = self._stuck[step]
+                if self._resolution.decision is ResolveBy.RETRY:
+                    await self._attempt(action)
+                else:
+                    del self._stuck[step]
+                    self._report(step, "settled by hand", self._resolution.note)
+                    self._attention(f"{step}: {problem} – {self._resolution.note}")
+
+    async def _attempt(self, action: _Action, *, local: bool = False) -> None:
+        step = name_of(action.activity)
+        self._report(step, "running")
+        try:
+            await self._calls.insist(action.activity, action.command, local=local)
+        except Failed as failure:
+            self._stuck[step] = (action, str(failure))
+            self._report(step, "failed", str(failure))
+            self._attention("")  # at once: the others may take their time
+        else:
+            self._report(step, action.state)
+            if self._stuck.pop(step, None):
+                self._attention("")
+
+    async def _tell(self, before: asyncio.Task[None] | None, activity: Callable[[Any, C], R], command: C) -> None:
+        if before:
+            await workflow.wait([before])
         try:
             await self._calls.insist(activity, command)
         except Failed as failure:
             self._report(name_of(activity), "failed", str(failure))
 
-    def resolve(self, resolution: Resolution) -> None:
-        """An operator's word on the problems."""
-        self._resolution = resolution
+    def _nothing_was_done(self, failure: Failed) -> bool:
+        """A refusal is the service's own word for it; but what is under our key, with another content, is ours.
 
-    async def _insist(self, actions: list[_Action], *, local: bool = False) -> None:
-        while actions:
-            failed: dict[str, _Action] = {}
-            for action in actions:
-                step = name_of(action.activity)
-                self._report(step, "running")
-                try:
-                    await self._calls.insist(action.activity, action.command, local=local)
-                except Failed as failure:
-                    self._report(step, "failed", str(failure))
-                    failed[f"{step}: {failure}"] = action
-                    await self._need_operator(tuple(failed))  # at once: the others may take their time
-                else:
-                    self._report(step, action.state)
-            actions = list(failed.values())
-            if actions and await self._operators_word() is ResolveBy.RESOLVED:
-                for action in actions:
-                    self._report(name_of(action.activity), "settled by hand")
-                return
-
-    async def _need_operator(self, problems: tuple[str, ...]) -> None:
-        self.problems, self._resolution = problems, None
-        await self._attention(problems, None)
-
-    async def _operators_word(self) -> ResolveBy:
-        self.waits_for_operator = True
-        self._changed()
-        await workflow.wait_condition(lambda: self._resolution is not None)
-        assert self._resolution is not None
-        problems, resolution = self.problems, self._resolution
-        self.waits_for_operator, self.problems = False, ()
-        await self._attention(problems, resolution)
-        return resolution.decision
+        Unless it is the first step's: then the order's id is another order's.
+        """
+        return failure.refused and (failure.refusal != KeyReused.__name__ or len(self._compensations) == 1)
 
     def _report(self, step: str, state: str, detail: str = "") -> None:
         self._reports[step] = StepReport(step=step, state=state, detail=detail)

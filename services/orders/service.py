@@ -57,7 +57,7 @@ class Orders:
             ]
 
     def create(self, command: CreateOrder) -> OrderCreated:
-        """Record the order at today's prices. Raises UnknownSku, MixedCurrencies."""
+        """Record the order at today's prices. Raises UnknownSku, MixedCurrencies, OrderEnded."""
 
         def effect(tx: Connection) -> OrderCreated:
             quantities = {line.sku: line.quantity for line in command.lines}
@@ -91,7 +91,13 @@ class Orders:
             )
             return OrderCreated(total=total)
 
-        return self._operations.do(command, OrderCreated, effect)
+        created = self._operations.do(command, OrderCreated, effect)
+        with self._database.begin() as tx:
+            status = tx.scalar(select(OrderRow.status).where(OrderRow.order_id == command.order_id))
+        if status != OrderStatus.IN_PROGRESS:
+            # A saga that Temporal has forgotten did it all; a second one must not touch it, least of all undo it.
+            raise OrderEnded(f"order {command.order_id} is {status} already")
+        return created
 
     def complete(self, command: CompleteOrder) -> OrderCompleted:
         """End the order well. Raises OrderEnded if it was rejected or cancelled."""

@@ -170,7 +170,7 @@ def test_who_finds_a_new_sqlite_file_in_use_waits(sqlite_databases: Databases) -
 
 def test_a_reader_does_not_make_an_sqlite_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"orders\.db"):
-        Database(f"sqlite:///{tmp_path}/orders.db", must_exist=True)
+        Database(f"sqlite:///{tmp_path}/orders.db", for_reading=True)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -101,11 +101,37 @@ async def _resolved(shop: ShopUnderTest, order: Order, resolution: Resolution) -
 
 
 async def test_an_operator_is_called_before_the_other_undos_are_done(shop: ShopUnderTest) -> None:
-    """The last undo is in an outage of its own: nobody has to wait for its deadline to hear of the first."""
+    """Nobody waits for an outage of the last undo to hear of the first; but its word is for all that is stuck."""
     order = sample_order("refused-and-down", **undeliverable())
     await shop.saga().place(order)
     state = await shop.until(order, lambda state: state.status is OrderStatus.NEEDS_ATTENTION)
     assert state.stage is Stage.UNDOING
-    await shop.saga().resolve(order.order_id, RETRY)
-    assert (await shop.handle(order).result()).status is OrderStatus.REJECTED
+    with pytest.raises(NotNow, match="still being tried"):
+        await shop.saga().resolve(order.order_id, BY_HAND)
+    await shop.saga().at_rest(order.order_id)
+    assert (await _resolved(shop, order, RETRY)).status is OrderStatus.REJECTED
     assert shop.violations(order) == []
+
+
+async def test_one_of_two_is_settled_by_hand_and_the_other_retried(shop: ShopUnderTest) -> None:
+    """What was refunded by hand is not refunded again."""
+    order = sample_order("two-undos-refused", **undeliverable())
+    await shop.run(order)
+    with pytest.raises(NotNow, match=r"shipping\.cancel is not stuck"):
+        await shop.saga().resolve(order.order_id, RETRY.model_copy(update={"step": "shipping.cancel"}))
+    state = await _resolved(shop, order, BY_HAND.model_copy(update={"step": "payments.refund"}))
+    assert state.status is OrderStatus.NEEDS_ATTENTION
+    assert state.problems == ("inventory.release: CannotUndo: inventory.release says no",)
+    assert (await _resolved(shop, order, RETRY)).status is OrderStatus.REJECTED
+    assert shop.books(order).held == {}
+    assert shop.books(order).refunded == 0
+    assert audit(shop.settings).settled_by_hand[order.order_id].startswith("payments.refund: CannotUndo")
+
+
+async def test_the_record_of_a_problem_does_not_hold_up_the_undos(shop: ShopUnderTest) -> None:
+    order = sample_order("refused-and-unflagged", **undeliverable())
+    await shop.saga().place(order)
+    state = await shop.until(order, lambda state: state.stage is Stage.ATTENTION)
+    assert step_is("orders.reject", "undone")(state)
+    assert shop.books(order).held == {}
+    assert (await _resolved(shop, order, RETRY)).status is OrderStatus.REJECTED

@@ -7,7 +7,10 @@ import pytest
 from audit.books import OrderBooks, read
 from audit.invariants import audit
 from cli.saga_client import DifferentContent
+from composition import Shop
+from services.contracts import Money
 from services.orders.contracts import OrderLine, OrderStatus
+from services.payments.contracts import ChargeCard
 from tests.shop import POLICY, ShopUnderTest, sample_order, step_is, undeliverable
 from workflows import commands
 
@@ -56,7 +59,7 @@ async def test_an_outage_past_the_deadline_rejects_the_order(shop: ShopUnderTest
     await _nothing_is_left(shop, order.order_id)
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", [*STEPS, "gateway.charge", "courier.book"])
 async def test_what_was_done_without_an_answer_until_the_deadline_is_undone(shop: ShopUnderTest, step: str) -> None:
     order = sample_order(f"lost-always-{step}")
     state = await shop.run(order, IMPATIENT)
@@ -131,6 +134,23 @@ async def test_an_order_id_with_another_content_is_refused(shop: ShopUnderTest) 
     with pytest.raises(DifferentContent, match="another content"):
         await shop.saga().place(other)
     assert shop.books(order).charges == [(TOTAL, "EUR")]
+
+
+async def test_a_charge_under_our_key_with_another_content_is_refunded(shop: ShopUnderTest) -> None:
+    """As after a deployment between the charge and its retry that changed what the command holds."""
+    order = sample_order()
+    earlier = ChargeCard(
+        key=f"{order.order_id}:charge",
+        order_id=order.order_id,
+        amount=Money(amount=100, currency="EUR"),
+        payment_token="tok_visa",
+    )
+    charge, _ = Shop(shop.settings).activities("payments")
+    charge(earlier)
+    state = await shop.run(order)
+    assert state.reason.startswith("KeyReused")
+    assert shop.books(order).refunded == 100
+    await _nothing_is_left(shop, order.order_id)
 
 
 async def test_two_steps_side_by_side_that_both_fail_leave_nothing(shop: ShopUnderTest) -> None:

@@ -1,0 +1,41 @@
+"""What the audit says of orders that no workflow looks after; its other findings are in test_starter.py."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from audit.invariants import audit
+from cli import saga_client
+from cli.saga_client import NotNow
+from composition import Shop
+from services.database import Database
+from services.orders.service import Orders
+from settings import SERVICES, Settings
+from tests.conftest import client_of
+from tests.shop import ShopUnderTest, sample_order
+from workflows import commands
+
+
+@pytest.mark.parametrize(("age", "invariants"), [(timedelta(hours=1), []), (timedelta(days=3), ["every order ends"])])
+def test_an_order_that_never_ends_is_found(tmp_path: Path, age: timedelta, invariants: list[str]) -> None:
+    settings = Settings(data_dir=tmp_path)
+    shop = Shop(settings)
+    for service in SERVICES:
+        shop.activities(service)
+    database = Database(settings.url_of("orders"))
+    Orders(database, lambda: datetime.now(UTC) - age).create(commands.create(sample_order()))
+    assert [violation.invariant for violation in audit(settings).violations] == invariants
+    database.close()
+    shop.close()
+
+
+async def test_without_a_worker_nobody_is_kept_waiting(
+    server: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saga_client, "_ANSWER_SECONDS", 0.5)
+    shop = ShopUnderTest(server.model_copy(update={"data_dir": tmp_path}), await client_of(server, "nobody"))
+    order = sample_order()
+    await shop.saga().place(order)
+    with pytest.raises(NotNow, match="no worker answered"):
+        await shop.saga().cancel(order.order_id, "")
