@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command as alembic
-from alembic.config import Config
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, make_url, text
 
 _MIGRATIONS = Path(__file__).parent
@@ -57,6 +55,10 @@ class Database:
 
     def migrate(self, service: str) -> None:
         """Bring the schema up to date. Any number of processes may do this at once: they take turns."""
+        # Imported here, since the commands that only read start often, and need no migrations.
+        from alembic import command
+        from alembic.config import Config
+
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS / "migrations"))
         config.set_main_option("path_separator", "os")
@@ -64,7 +66,7 @@ class Database:
 
         def upgrade(tx: Connection) -> None:
             config.attributes["connection"] = tx
-            alembic.upgrade(config, "head")
+            command.upgrade(config, "head")
 
         self.alone(upgrade)
 

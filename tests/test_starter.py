@@ -536,7 +536,8 @@ async def test_an_order_that_needs_attention_is_tried_again_and_settled_by_hand(
     settled = await terminal.run("resolve", "stuck-1", "resolved", "--note", "paid back in cash", "--json")
     assert settled.code == 0
     assert settled.document["status"] == "rejected"
-    assert {"step": "payments.refund", "state": "settled by hand", "detail": ""} in settled.document["steps"]
+    by_hand = {"step": "payments.refund", "state": "settled by hand", "detail": "paid back in cash"}
+    assert by_hand in settled.document["steps"]
     audit = run_here(terminal.environment, "audit")
     assert audit.code == 0
     assert "settled by hand: stuck-1: payments.refund: CannotUndo: payments.refund says no – paid back" in audit.out

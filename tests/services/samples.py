@@ -10,7 +10,7 @@ from services.payments.contracts import ChargeCard
 from services.shipping.contracts import Destination, ShipOrder
 
 ORDER, OTHER_ORDER = "order-1", "order-2"
-CUSTOMER, OTHER_CUSTOMER = "ada", "grace"
+CUSTOMER, OTHER_CUSTOMER = "customer-1", "customer-2"
 MUG, PRESS, KETTLE = "mug", "french-press", "last-kettle"
 MUG_PRICE, PRESS_PRICE = 1_200, 3_900  # cents
 PRICE = 5_100  # cents
@@ -41,7 +41,7 @@ def product(sku: str, cents: int) -> Product:
 
 def create(quantities: dict[str, int], order: str = ORDER) -> CreateOrder:
     lines = tuple(OrderLine(sku=sku, quantity=quantity) for sku, quantity in quantities.items())
-    to = Address(name="Ada", street="Kade 1", postal_code="1011", city="Amsterdam", country="NL")
+    to = Address(name="A. Sample", street="Kade 1", postal_code="1011", city="Amsterdam", country="NL")
     return CreateOrder(key=f"{order}:create", order_id=order, customer_id=CUSTOMER, lines=lines, ship_to=to)
 
 
@@ -64,7 +64,7 @@ def charge(order: str = ORDER, *, cents: int = PRICE, card: str = GOOD_CARD) -> 
 
 
 def ship(order: str = ORDER, *, country: str = "NL", city: str = "Amsterdam") -> ShipOrder:
-    to = Destination(name="Ada", street="Kade 1", postal_code="1011", city=city, country=country)
+    to = Destination(name="A. Sample", street="Kade 1", postal_code="1011", city=city, country=country)
     return ShipOrder(key=f"{order}:ship", order_id=order, ship_to=to)
 
 

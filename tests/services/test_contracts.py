@@ -7,10 +7,10 @@ from services.contracts import Money
 from services.orders.contracts import MAX_LINES, MAX_QUANTITY, Order
 from tests.services.samples import GOOD_CARD, euros
 
-ADDRESS = {"name": "Ada", "street": "Kade 1", "postal_code": "1011", "city": "Amsterdam", "country": "NL"}
+ADDRESS = {"name": "A. Sample", "street": "Kade 1", "postal_code": "1011", "city": "Amsterdam", "country": "NL"}
 ORDER = {
     "order_id": "order-1",
-    "customer_id": "ada",
+    "customer_id": "customer-1",
     "lines": [{"sku": "mug", "quantity": 1}],
     "payment_token": GOOD_CARD,
     "ship_to": ADDRESS,
@@ -50,7 +50,7 @@ def test_a_country_may_be_typed_in_small_letters() -> None:
 
 
 def test_spaces_around_a_text_are_not_part_of_it() -> None:
-    assert order(ship_to=ADDRESS | {"name": " Ada "}).ship_to.name == "Ada"
+    assert order(ship_to=ADDRESS | {"name": " A. Sample "}).ship_to.name == "A. Sample"
 
 
 def test_the_largest_order_is_taken() -> None:

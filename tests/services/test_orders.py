@@ -134,6 +134,15 @@ def test_an_order_taken_back_says_how_and_why(orders: Orders, database: Database
     assert rows(database, orders_table, "status", "reason") == [(ending, "the order failed")]
 
 
+def test_a_completed_order_is_not_begun_anew(orders: Orders, database: Database) -> None:
+    """As by a second saga, once Temporal has forgotten the first."""
+    orders.create(create({MUG: 1}))
+    orders.complete(COMPLETE)
+    with pytest.raises(OrderEnded, match="completed already"):
+        orders.create(create({MUG: 1}))
+    assert rows(database, orders_table, "status", "reason") == [("completed", "")]
+
+
 @pytest.mark.parametrize("verb", ["reject", "cancel"])
 def test_a_completed_order_cannot_be_taken_back(orders: Orders, database: Database, verb: str) -> None:
     orders.create(create({MUG: 1}))
