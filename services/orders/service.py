@@ -59,7 +59,11 @@ class Orders:
     def create(self, command: CreateOrder) -> OrderCreated:
         """Record the order at today's prices. Raises UnknownSku, MixedCurrencies, OrderEnded."""
 
+        created_now = False
+
         def effect(tx: Connection) -> OrderCreated:
+            nonlocal created_now
+            created_now = True
             quantities = {line.sku: line.quantity for line in command.lines}
             prices = tx.execute(
                 select(ProductRow.sku, ProductRow.unit_price, ProductRow.currency).where(ProductRow.sku.in_(quantities))
@@ -92,11 +96,8 @@ class Orders:
             return OrderCreated(total=total)
 
         created = self._operations.do(command, OrderCreated, effect)
-        with self._database.begin() as tx:
-            status = tx.scalar(select(OrderRow.status).where(OrderRow.order_id == command.order_id))
-        if status != OrderStatus.IN_PROGRESS:
-            # A saga that Temporal has forgotten did it all; a second one must not touch it, least of all undo it.
-            raise OrderEnded(f"order {command.order_id} is {status} already")
+        if not created_now:
+            self._still_in_progress(command.order_id)
         return created
 
     def complete(self, command: CompleteOrder) -> OrderCompleted:
@@ -123,6 +124,13 @@ class Orders:
         with self._database.begin() as tx:
             tx.execute(update(OrderRow).where(OrderRow.order_id == command.order_id).values(mark))
         return OrderFlagged()
+
+    def _still_in_progress(self, order_id: str) -> None:
+        """Raises OrderEnded: a saga that Temporal has forgotten did it all, and a second one must not undo it."""
+        with self._database.begin() as tx:
+            status = tx.scalar(select(OrderRow.status).where(OrderRow.order_id == order_id))
+        if status != OrderStatus.IN_PROGRESS:
+            raise OrderEnded(f"order {order_id} is {status} already")
 
     def _take_back(self, command: Undo, status: OrderStatus) -> Undone:
         def effect(tx: Connection) -> None:
