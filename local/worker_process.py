@@ -11,7 +11,7 @@ from typing import IO
 from settings import Settings
 
 _ROOT = Path(__file__).parent.parent
-_PAUSE_SECONDS = 0.5
+_PAUSE_SECONDS = 0.2
 _BAD_SETTINGS = 2
 
 
