@@ -1,5 +1,6 @@
 """One Temporal dev server for the whole run, and one shop whose faults hit orders by their name."""
 
+import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -36,6 +37,14 @@ FAULTS = ",".join(
     + ["payments.refund=refuse@refused-and-unflagged-*", "orders.flag=down:4@refused-and-unflagged-*"]
     + ["shipping.ship=slow:0.5@collected-*", "courier.cancel=refuse@collected-*"]
 )
+
+
+def pytest_configure() -> None:
+    """The tests' settings are their own, whatever the environment of whoever runs them says."""
+    ours = {name.upper() for name in Settings.model_fields}
+    for name in list(os.environ):
+        if name.partition("__")[0] in ours or name.startswith("TEMPORAL_"):
+            del os.environ[name]
 
 
 def free_port() -> int:
