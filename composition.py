@@ -101,7 +101,7 @@ class Shop:
         # On this machine, whatever the services use: faults are no service, and need no database server.
         url = f"sqlite:///{settings.data_dir.absolute()}/faults.db"
         try:
-            self._faults = Faults(settings.faults, lambda: Database(url))
+            self._faults = Faults(settings.faults, lambda: self._open(url))
         except BadSpec as error:
             raise SettingsError(f"FAULTS: {error}") from None
         except (SQLAlchemyError, OSError) as error:
@@ -126,7 +126,10 @@ class Shop:
             database.close()
 
     def _database(self, name: str) -> Database:
-        database = Database(self._settings.url_of(name))
+        return self._open(self._settings.url_of(name))
+
+    def _open(self, url: str) -> Database:
+        database = Database(url)
         self._databases.append(database)
         return database
 

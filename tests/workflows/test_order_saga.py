@@ -1,6 +1,7 @@
 """Every way an order can end, seen in the ledgers, on the shelf and with the courier."""
 
 import asyncio
+from contextlib import closing
 
 import pytest
 
@@ -145,8 +146,9 @@ async def test_a_charge_under_our_key_with_another_content_is_refunded(shop: Sho
         amount=Money(amount=100, currency="EUR"),
         payment_token="tok_visa",
     )
-    charge, _ = Shop(shop.settings).activities("payments")
-    charge(earlier)
+    with closing(Shop(shop.settings)) as before_deployment:
+        charge, _ = before_deployment.activities("payments")
+        charge(earlier)
     state = await shop.run(order)
     assert state.reason.startswith("KeyReused")
     assert shop.books(order).refunded == 100
