@@ -56,4 +56,4 @@ def _order() -> Order:
     """Of a customer of its own: the fraud service counts the orders that a customer places."""
     name = f"bench-{uuid.uuid4().hex}"
     lines = (OrderLine(sku="mug", quantity=2), OrderLine(sku="tea-sampler", quantity=1))
-    return Order(order_id=name, customer_id=name, lines=lines, payment_token="tok_visa", ship_to=_SHIP_TO)  # noqa: S106 - a test card's
+    return Order(order_id=name, customer_id=name, lines=lines, payment_token="tok_visa", ship_to=_SHIP_TO)  # noqa: S106 - a test token, no secret

@@ -34,7 +34,7 @@ FAULTS = ",".join(
     ]
     + ["payments.refund=refuse@two-undos-refused-*", "inventory.release=refuse@two-undos-refused-*"]
     + ["payments.refund=refuse@refused-and-down-*", "inventory.release=down:3@refused-and-down-*"]
-    + ["payments.refund=refuse@refused-and-unflagged-*", "orders.flag=down:4@refused-and-unflagged-*"]
+    + ["payments.refund=refuse@refused-and-unflagged-*", "orders.flag=down:*@refused-and-unflagged-*"]
     + ["shipping.ship=slow:0.5@collected-*", "courier.cancel=refuse@collected-*"]
 )
 

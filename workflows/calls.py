@@ -22,14 +22,14 @@ _PATIENTLY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_i
 
 
 class Failed(Exception):
-    """An activity that ended without a reply; `refused` when the service said no, else nothing is known."""
+    """An activity that ended without a reply; `refusal` names the service's no; without one nothing is known."""
 
     def __init__(self, activity: str, failure: FailureError) -> None:
         # A local activity's failure comes bare, another's inside an ActivityError.
         cause = failure.cause if isinstance(failure, ActivityError) else failure
-        self.refused = isinstance(cause, ApplicationError) and cause.non_retryable
-        self.refusal = cause.type if isinstance(cause, ApplicationError) and cause.non_retryable else None
+        self.refusal: str | None = None
         if isinstance(cause, ApplicationError) and cause.non_retryable:
+            self.refusal = cause.type
             super().__init__(f"{cause.type}: {cause.message}")
         else:
             last = getattr(cause, "cause", None) or cause
@@ -72,7 +72,7 @@ class Calls:
             try:
                 return await self._outcome(name, handle)
             except Failed as failure:
-                if failure.refused or self.stopped:
+                if failure.refusal or self.stopped:
                     raise
                 # Unknown. It is retried where an outage can be seen, on the service's own task queue.
         queue, until = name.partition(".")[0], timedelta(seconds=deadline)

@@ -138,7 +138,7 @@ class Saga:
         except Failed as failure:
             if compensation and self._nothing_was_done(failure):
                 self._compensations.remove(compensation)
-            self._report(step, "refused" if failure.refused else "unknown", str(failure))
+            self._report(step, "refused" if failure.refusal else "unknown", str(failure))
             self.stop_if_cancelled()
             raise Abandoned(str(failure)) from None
         self._report(step, "done")
@@ -249,7 +249,7 @@ class Saga:
 
         Unless it is the first step's: then the order's id is another order's.
         """
-        return failure.refused and (failure.refusal != KeyReused.__name__ or len(self._compensations) == 1)
+        return bool(failure.refusal) and (failure.refusal != KeyReused.__name__ or len(self._compensations) == 1)
 
     def _report(self, step: str, state: str, detail: str = "") -> None:
         self._reports[step] = StepReport(step=step, state=state, detail=detail)

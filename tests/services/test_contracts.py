@@ -91,4 +91,4 @@ def test_an_order_that_cannot_be_is_refused_by_what_is_wrong(changes: dict[str, 
 def test_what_was_said_stays_said() -> None:
     said = order()
     with pytest.raises(ValidationError, match="frozen"):
-        said.order_id = "order-2"  # type: ignore[misc]
+        said.order_id = "order-2"  # type: ignore[misc] # what mypy forbids must also fail when run

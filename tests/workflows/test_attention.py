@@ -129,9 +129,12 @@ async def test_one_of_two_is_settled_by_hand_and_the_other_retried(shop: ShopUnd
 
 
 async def test_the_record_of_a_problem_does_not_hold_up_the_undos(shop: ShopUnderTest) -> None:
+    """The orders service takes no note of it, for as long as an undo is retried; the other undos are done meanwhile."""
     order = sample_order("refused-and-unflagged", **undeliverable())
-    await shop.saga().place(order)
+    await shop.saga(POLICY.model_copy(update={"undo_deadline": 6.0})).place(order)
     state = await shop.until(order, lambda state: state.stage is Stage.ATTENTION)
+    assert not step_is("orders.flag", "failed")(state)
     assert step_is("orders.reject", "undone")(state)
     assert shop.books(order).held == {}
     assert (await _resolved(shop, order, RETRY)).status is OrderStatus.REJECTED
+    assert step_is("orders.flag", "failed")(await shop.state(order))
