@@ -18,9 +18,15 @@ WORKDIR /app
 COPY services services
 COPY activities activities
 COPY workflows workflows
+COPY messaging messaging
+COPY choreography choreography
+COPY subscribers subscribers
+COPY schemas schemas
+COPY scorecard scorecard
+COPY local local
 COPY audit audit
 COPY cli cli
-COPY settings.py composition.py worker.py starter.py catalogue.json ./
+COPY settings.py composition.py eventing.py worker.py starter.py catalogue.json ./
 # The workflow sandbox imports the saga for every order, and cannot write its bytecode later.
 RUN python -m compileall -q .
 ENV DATA_DIR=/data

@@ -97,49 +97,55 @@ class Shop:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._databases: list[Database] = []
+        self._databases: dict[str, Database] = {}
+        self._services: dict[str, Any] = {}
         # On this machine, whatever the services use: faults are no service, and need no database server.
         url = f"sqlite:///{settings.data_dir.absolute()}/faults.db"
         try:
-            self._faults = Faults(settings.faults, lambda: self._open(url))
+            self._faults = Faults(settings.faults, lambda: self._open("faults", url))
         except BadSpec as error:
             raise SettingsError(f"FAULTS: {error}") from None
         except (SQLAlchemyError, OSError) as error:
-            raise _unusable("faults", url, error) from None
+            raise unusable("faults", url, error) from None
 
-    def activities(self, service: str) -> Sequence[Callable[..., Any]]:
-        """A service's activities. Raises SettingsError when its database cannot be opened."""
-        open_service: dict[str, Callable[[], Sequence[Callable[..., Any]]]] = {
+    def service(self, name: str) -> Any:
+        """A service behind its faults, as its port says. Raises SettingsError when its database cannot be opened."""
+        open_service: dict[str, Callable[[], object]] = {
             "orders": self._orders,
             "fraud": self._fraud,
             "inventory": self._inventory,
             "payments": self._payments,
             "shipping": self._shipping,
         }
-        try:
-            return open_service[service]()
-        except (SQLAlchemyError, OSError) as error:
-            raise _unusable(service, self._settings.url_of(service), error) from None
+        if name not in self._services:
+            try:
+                self.database(name).migrate(name)
+                self._services[name] = self._faults.around(name, open_service[name]())
+            except (SQLAlchemyError, OSError) as error:
+                raise unusable(name, self._settings.url_of(name), error) from None
+        return self._services[name]
+
+    def activities(self, name: str) -> Sequence[Callable[..., Any]]:
+        """A service's activities. Raises SettingsError when its database cannot be opened."""
+        activities, verbs = _ACTIVITIES[name]
+        do = activities(self.service(name))
+        return [getattr(do, verb) for verb in verbs]
+
+    def database(self, name: str) -> Database:
+        """The one of a service, a company, the bus, its consumers or a subscriber."""
+        return self._open(name, self._settings.url_of(name))
 
     def close(self) -> None:
-        for database in self._databases:
+        for database in self._databases.values():
             database.close()
 
-    def _database(self, name: str) -> Database:
-        return self._open(self._settings.url_of(name))
+    def _open(self, name: str, url: str) -> Database:
+        if name not in self._databases:
+            self._databases[name] = Database(url)
+        return self._databases[name]
 
-    def _open(self, url: str) -> Database:
-        database = Database(url)
-        self._databases.append(database)
-        return database
-
-    def _migrated(self, service: str) -> Database:
-        database = self._database(service)
-        database.migrate(service)
-        return database
-
-    def _orders(self) -> Sequence[Callable[..., Any]]:
-        orders = Orders(self._migrated("orders"))
+    def _orders(self) -> Orders:
+        orders = Orders(self.database("orders"))
         catalogue = self._settings.products()
         orders.offer(
             Product(
@@ -149,38 +155,39 @@ class Shop:
             )
             for product in catalogue.products
         )
-        do = OrdersActivities(self._faults.around("orders", orders))
-        return do.create, do.complete, do.reject, do.cancel, do.flag
+        return orders
 
-    def _fraud(self) -> Sequence[Callable[..., Any]]:
-        fraud = Fraud(self._migrated("fraud"), self._settings.fraud)
-        do = FraudActivities(self._faults.around("fraud", fraud))
-        return do.screen, do.decide
+    def _fraud(self) -> Fraud:
+        return Fraud(self.database("fraud"), self._settings.fraud)
 
-    def _inventory(self) -> Sequence[Callable[..., Any]]:
-        inventory = Inventory(self._migrated("inventory"))
+    def _inventory(self) -> Inventory:
+        inventory = Inventory(self.database("inventory"))
         inventory.stock(
             StockLine(sku=product.sku, quantity=product.stock) for product in self._settings.products().products
         )
-        do = InventoryActivities(self._faults.around("inventory", inventory))
-        return do.reserve, do.release
+        return inventory
 
-    def _payments(self) -> Sequence[Callable[..., Any]]:
-        gateway = SimulatedGateway(self._database("gateway"))
+    def _payments(self) -> Payments:
+        gateway = SimulatedGateway(self.database("gateway"))
         gateway.open()
-        payments = Payments(self._migrated("payments"), self._faults.around("gateway", gateway))
-        do = PaymentsActivities(self._faults.around("payments", payments))
-        return do.charge, do.refund
+        return Payments(self.database("payments"), self._faults.around("gateway", gateway))
 
-    def _shipping(self) -> Sequence[Callable[..., Any]]:
-        courier = SimulatedCourier(self._database("courier"), timedelta(seconds=self._settings.courier_pickup))
+    def _shipping(self) -> Shipping:
+        courier = SimulatedCourier(self.database("courier"), timedelta(seconds=self._settings.courier_pickup))
         courier.open()
-        shipping = Shipping(self._migrated("shipping"), self._faults.around("courier", courier))
-        do = ShippingActivities(self._faults.around("shipping", shipping))
-        return do.ship, do.cancel
+        return Shipping(self.database("shipping"), self._faults.around("courier", courier))
 
 
-def _unusable(name: str, url: str, error: Exception) -> SettingsError:
+_ACTIVITIES: dict[str, tuple[Callable[[Any], object], tuple[str, ...]]] = {
+    "orders": (OrdersActivities, ("create", "complete", "reject", "cancel", "flag")),
+    "fraud": (FraudActivities, ("screen", "decide")),
+    "inventory": (InventoryActivities, ("reserve", "release")),
+    "payments": (PaymentsActivities, ("charge", "refund")),
+    "shipping": (ShippingActivities, ("ship", "cancel")),
+}
+
+
+def unusable(name: str, url: str, error: Exception) -> SettingsError:
     shown = make_url(url).render_as_string()  # without its password
     return SettingsError(f"the database of {name}, {shown}, cannot be used: {one_line(error)[:300]}")
 

@@ -20,6 +20,8 @@ from workflows.contracts import Policy
 
 SERVICES = ("orders", "fraud", "inventory", "payments", "shipping")
 COMPANIES = ("gateway", "courier")  # the simulated card processor and courier, with records of their own
+EVENTING = ("bus", "consumers", "subscribers")  # the log of events, who has read how far, and what subscribers make
+DATABASES = SERVICES + COMPANIES + EVENTING
 
 
 class SettingsError(Exception):
@@ -44,6 +46,7 @@ class Settings(BaseSettings):
     """Durations are in seconds.
 
     `database_url` is for all databases, with `{service}` where a database's name goes; `databases` names single ones.
+    `heartbeat` is a file that a worker touches while all of it runs. `bus_url` is a NATS server's; without one, the bus is a log in the database `bus`.
     """
 
     model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", env_nested_delimiter="__")
@@ -53,6 +56,9 @@ class Settings(BaseSettings):
     databases: dict[str, str] = {}
     catalogue: Path = Path(__file__).with_name("catalogue.json")
 
+    bus_url: str = ""
+    bus_stream: str = Field("ORDER_SAGA", pattern="^[A-Za-z0-9_-]{1,50}$")
+
     temporal_port: int = Field(7233, ge=1, le=65_535)
     ui_port: int = Field(8233, ge=1, le=65_535)
     ui_url: str = ""
@@ -61,6 +67,7 @@ class Settings(BaseSettings):
     fraud: FraudLimits = FraudLimits()
     courier_pickup: Seconds = 3600
     shutdown_grace: Seconds = 20
+    heartbeat: Path | None = None
     max_concurrent_activities: int = Field(50, ge=1)
     faults: str = ""
 
@@ -98,11 +105,13 @@ def load() -> Settings:
     if "://" in host:
         raise SettingsError(f"TEMPORAL_ADDRESS: {host} is a URL; give host:port, such as localhost:7233")
     for name in settings.databases:
-        if name not in SERVICES + COMPANIES:
-            raise SettingsError(f"DATABASES: '{name}' is no database; there are: {', '.join(SERVICES + COMPANIES)}")
+        if name not in DATABASES:
+            raise SettingsError(f"DATABASES: '{name}' is no database; there are: {', '.join(DATABASES)}")
     if settings.database_url and "{service}" not in settings.database_url:
         raise SettingsError("DATABASE_URL: each service has a database of its own: put {service} where its name goes")
-    for name in SERVICES + COMPANIES:
+    if settings.bus_url and not settings.bus_url.startswith(("nats://", "tls://")):
+        raise SettingsError("BUS_URL: give the URL of a NATS server, such as nats://127.0.0.1:4222, or nothing")
+    for name in DATABASES:
         try:
             backend = make_url(settings.url_of(name)).get_backend_name()
         except ArgumentError:

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -14,11 +14,17 @@ from rich.live import Live
 from audit.invariants import audit as check_books
 from cli import console
 from cli.console import BadInput, as_document, print_json
+from cli.desk import Client, Desk, at_desk
+from cli.event_commands import events as events_app
 from cli.orders_file import parse_file, parse_items, parse_order
 from cli.place_many import place_many
 from cli.program import BAD_END, GOOD, exit_code_of, leave
-from cli.saga_client import PlacedOrder, SagaClient
-from composition import connect, read_catalogue
+from cli.saga_client import NoSuchOrder, PlacedOrder
+from cli.trace import documents as trace_documents
+from cli.trace import tree_of
+from composition import read_catalogue
+from messaging.bus import Recorded
+from services.contracts import Style
 from services.fraud.contracts import Decision
 from services.orders.contracts import Order, OrderStatus
 from settings import Settings, SettingsError, load
@@ -38,6 +44,8 @@ app = typer.Typer(
     "2 bad input or a server that cannot be reached.",
 )
 
+app.add_typer(events_app, name="events")
+
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for scripts.")]
 OrderArgument = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id.")]
 
@@ -56,6 +64,7 @@ def place(
     file: Annotated[
         str | None, typer.Option(help="An order as JSON, or many as JSON lines; - for standard input.")
     ] = None,
+    style: Annotated[Style, typer.Option(help="Who decides what happens next.")] = Style.ORCHESTRATION,
     wait: Annotated[bool, typer.Option(help="Wait until the order ends, or waits for a person.")] = True,
     as_json: AsJson = False,
 ) -> int:
@@ -75,18 +84,19 @@ def place(
     settings = load()
     _check_catalogue(settings, orders)
 
-    async def run(saga: SagaClient) -> list[PlacedOrder]:
+    async def run(desk: Desk) -> list[PlacedOrder]:
+        client = await desk.client(style)
         if len(orders) > 1:
-            return await place_many(saga, orders, wait=wait)
-        await saga.place(orders[0])
+            return await place_many(client, orders, wait=wait)
+        await client.place(orders[0])
         if not wait:
-            return [await saga.look(orders[0].order_id)]
-        resting = asyncio.ensure_future(saga.at_rest(orders[0].order_id))
+            return [await client.look(orders[0].order_id)]
+        resting = asyncio.ensure_future(client.at_rest(orders[0].order_id))
         if not (await asyncio.wait([resting], timeout=_PATIENCE_SECONDS))[0]:
             console.err.print("still in progress; is a worker running? Ctrl-C stops the waiting, not the order")
         return [await resting]
 
-    placed = _with_server(settings, run)
+    placed = at_desk(settings, run)
     many = len(placed) > 1
     if as_json:
         print_json([as_document(one) for one in placed] if many else as_document(placed[0]))
@@ -103,41 +113,44 @@ def place(
 @app.command()
 def status(order: OrderArgument, as_json: AsJson = False) -> int:
     """Where an order stands."""
-    return _show(_with_server(load(), lambda saga: saga.look(order)), as_json, steps=True)
+
+    async def run(desk: Desk) -> PlacedOrder:
+        return await (await desk.client_of(order)).look(order)
+
+    return _show(at_desk(load(), run), as_json, steps=True)
 
 
 @app.command()
 def watch(order: OrderArgument, as_json: AsJson = False) -> int:
     """Look at an order live, until it ends or waits for a person."""
 
-    async def run(saga: SagaClient) -> PlacedOrder:
-        placed = await saga.look(order)
+    async def run(desk: Desk) -> PlacedOrder:
+        client = await desk.client_of(order)
+        placed = await client.look(order)
         if as_json:
-            return await saga.at_rest(order)
+            return await client.at_rest(order)
         with Live(console.steps_table(placed), console=console.out, auto_refresh=False, transient=True) as live:
             while placed.state.stage not in (Stage.ENDED, Stage.REVIEW, Stage.ATTENTION):
                 if placed.state.status is OrderStatus.NEEDS_ATTENTION:
                     break  # ended by force
                 await asyncio.sleep(_WATCH_SECONDS)
-                placed = await saga.look(order)
+                placed = await client.look(order)
                 live.update(console.steps_table(placed), refresh=True)
         return placed
 
-    return _show(_with_server(load(), run), as_json, steps=True)
+    return _show(at_desk(load(), run), as_json, steps=True)
 
 
 @app.command("list")
 def list_orders(
     status: Annotated[OrderStatus | None, typer.Option(help="Only these.")] = None,
+    style: Annotated[Style | None, typer.Option(help="Only these; choreographed ones need no Temporal server.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 50,
     as_json: AsJson = False,
 ) -> int:
     """List orders, the newest first."""
 
-    async def run(saga: SagaClient) -> list[PlacedOrder]:
-        return [placed async for placed in saga.recent(status, limit)]
-
-    orders = _with_server(load(), run)
+    orders = at_desk(load(), lambda desk: desk.recent(style, status, limit))
     if as_json:
         print_json([as_document(placed) for placed in orders])
     elif orders:
@@ -154,7 +167,7 @@ def cancel(
     as_json: AsJson = False,
 ) -> int:
     """Cancel an order for its customer: what was done is undone."""
-    return _tell(order, lambda saga: saga.cancel(order, reason), as_json)
+    return _tell(order, lambda client: client.cancel(order, reason), as_json)
 
 
 @app.command()
@@ -165,7 +178,7 @@ def review(
     as_json: AsJson = False,
 ) -> int:
     """Decide on an order that is held as a possible fraud."""
-    return _tell(order, lambda saga: saga.review(order, Review(decision=decision, note=note)), as_json)
+    return _tell(order, lambda client: client.review(order, Review(decision=decision, note=note)), as_json)
 
 
 @app.command()
@@ -180,7 +193,24 @@ def resolve(
     if decision is ResolveBy.RESOLVED and not note.strip():
         raise BadInput("say in --note how it was settled by hand")
     resolution = Resolution(decision=decision, note=note, step=step)
-    return _tell(order, lambda saga: saga.resolve(order, resolution), as_json)
+    return _tell(order, lambda client: client.resolve(order, resolution), as_json)
+
+
+@app.command()
+def trace(order: OrderArgument, as_json: AsJson = False) -> int:
+    """Show how an order went, as a tree of its events: under each, those that it caused."""
+
+    async def run(desk: Desk) -> Sequence[Recorded]:
+        return await desk.eventing.bus.of(order)
+
+    events = at_desk(load(), run)
+    if not events:
+        raise NoSuchOrder(f"the bus has no events of order {order}; 'starter.py list' shows the orders there are")
+    if as_json:
+        print_json(trace_documents(events))
+    else:
+        console.out.print(tree_of(order, events))
+    return GOOD
 
 
 @app.command()
@@ -206,12 +236,13 @@ def catalogue(as_json: AsJson = False) -> int:
     return GOOD
 
 
-def _tell(order: str, word: Callable[[SagaClient], Awaitable[None]], as_json: bool) -> int:
-    async def run(saga: SagaClient) -> PlacedOrder:
-        await word(saga)
-        return await saga.at_rest(order)
+def _tell(order: str, word: Callable[[Client], Awaitable[None]], as_json: bool) -> int:
+    async def run(desk: Desk) -> PlacedOrder:
+        client = await desk.client_of(order)
+        await word(client)
+        return await client.at_rest(order)
 
-    placed = _with_server(load(), run)
+    placed = at_desk(load(), run)
     _show(placed, as_json)
     return BAD_END if placed.state.status is OrderStatus.NEEDS_ATTENTION else GOOD
 
@@ -228,13 +259,6 @@ def _show(placed: PlacedOrder, as_json: bool, *, steps: bool = False) -> int:
 
 def _exit_code(placed: PlacedOrder) -> int:
     return GOOD if placed.state.status in (OrderStatus.COMPLETED, OrderStatus.IN_PROGRESS) else BAD_END
-
-
-def _with_server(settings: Settings, run: Callable[[SagaClient], Awaitable[T]]) -> T:
-    async def connected() -> T:
-        return await run(SagaClient(await connect(settings), settings))
-
-    return asyncio.run(connected())
 
 
 def _check_catalogue(settings: Settings, orders: list[Order]) -> None:

@@ -5,18 +5,18 @@ from typing import NoReturn
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from services.orders.contracts import CompleteOrder, CreateOrder, OrderCompleted, OrderCreated
+from services.orders.contracts import Completed, CompleteOrder, Created, CreateOrder
 
 
 class Elsewhere:
     """Answers the saga's local attempts, so that they go on to the workers of the orders service."""
 
     @activity.defn(name="orders.create")
-    def create(self, command: CreateOrder) -> OrderCreated:
+    def create(self, command: CreateOrder) -> Created:
         _pass_on()
 
     @activity.defn(name="orders.complete")
-    def complete(self, command: CompleteOrder) -> OrderCompleted:
+    def complete(self, command: CompleteOrder) -> Completed:
         _pass_on()
 
 

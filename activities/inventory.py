@@ -1,7 +1,7 @@
 from temporalio import activity
 
 from services.contracts import Undo, Undone
-from services.inventory.contracts import InventoryPort, ReserveStock, StockReserved
+from services.inventory.contracts import InventoryPort, Reserved, ReserveStock
 
 
 class Inventory:
@@ -9,7 +9,7 @@ class Inventory:
         self._service = service
 
     @activity.defn(name="inventory.reserve")
-    def reserve(self, command: ReserveStock) -> StockReserved:
+    def reserve(self, command: ReserveStock) -> Reserved:
         return self._service.reserve(command)
 
     @activity.defn(name="inventory.release")

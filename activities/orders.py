@@ -2,12 +2,12 @@ from temporalio import activity
 
 from services.contracts import Undo, Undone
 from services.orders.contracts import (
+    Completed,
     CompleteOrder,
+    Created,
     CreateOrder,
+    Flagged,
     FlagOrder,
-    OrderCompleted,
-    OrderCreated,
-    OrderFlagged,
     OrdersPort,
 )
 
@@ -17,11 +17,11 @@ class Orders:
         self._service = service
 
     @activity.defn(name="orders.create")
-    def create(self, command: CreateOrder) -> OrderCreated:
+    def create(self, command: CreateOrder) -> Created:
         return self._service.create(command)
 
     @activity.defn(name="orders.complete")
-    def complete(self, command: CompleteOrder) -> OrderCompleted:
+    def complete(self, command: CompleteOrder) -> Completed:
         return self._service.complete(command)
 
     @activity.defn(name="orders.reject")
@@ -33,5 +33,5 @@ class Orders:
         return self._service.cancel(command)
 
     @activity.defn(name="orders.flag")
-    def flag(self, command: FlagOrder) -> OrderFlagged:
+    def flag(self, command: FlagOrder) -> Flagged:
         return self._service.flag(command)

@@ -1,7 +1,7 @@
 from temporalio import activity
 
 from services.contracts import Undo, Undone
-from services.payments.contracts import ChargeCard, PaymentProcessed, PaymentsPort
+from services.payments.contracts import ChargeCard, Charged, PaymentsPort
 
 
 class Payments:
@@ -9,7 +9,7 @@ class Payments:
         self._service = service
 
     @activity.defn(name="payments.charge")
-    def charge(self, command: ChargeCard) -> PaymentProcessed:
+    def charge(self, command: ChargeCard) -> Charged:
         return self._service.charge(command)
 
     @activity.defn(name="payments.refund")

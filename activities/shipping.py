@@ -1,7 +1,7 @@
 from temporalio import activity
 
 from services.contracts import Undo, Undone
-from services.shipping.contracts import ShipOrder, Shipped, ShippingPort
+from services.shipping.contracts import Booked, ShipOrder, ShippingPort
 
 
 class Shipping:
@@ -9,7 +9,7 @@ class Shipping:
         self._service = service
 
     @activity.defn(name="shipping.ship")
-    def ship(self, command: ShipOrder) -> Shipped:
+    def ship(self, command: ShipOrder) -> Booked:
         return self._service.ship(command)
 
     @activity.defn(name="shipping.cancel")

@@ -16,8 +16,8 @@ from services.orders.contracts import OrderStatus
 
 _WIDTH = None if sys.stdout.isatty() else 120  # a file or a pipe has no width of its own
 
-out = Console(highlight=False, soft_wrap=True, width=_WIDTH)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, emoji=False, width=_WIDTH)
+err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 _LOOKS = {
     OrderStatus.COMPLETED: ("✓", "green"),
@@ -45,7 +45,7 @@ def print_json(document: Any) -> None:
 def as_document(placed: PlacedOrder) -> dict[str, Any]:
     """What scripts get of an order."""
     state = placed.state.model_dump(mode="json")
-    return state | {"workflow_id": placed.workflow_id, "link": placed.link}
+    return state | {"style": placed.style, "workflow_id": placed.workflow_id, "link": placed.link}
 
 
 def show(placed: PlacedOrder) -> None:
@@ -63,7 +63,7 @@ def show(placed: PlacedOrder) -> None:
         out.print(f"  settle it: starter.py resolve {escape(state.order_id)} retry, or resolved --note TEXT")
     if state.stage == "review":
         out.print(f"  decide: starter.py review {escape(state.order_id)} approve, or decline")
-    out.print(f"  {placed.link}")
+    out.print(f"  {placed.link}" if placed.link else f"  starter.py trace {escape(state.order_id)}")
 
 
 def steps_table(placed: PlacedOrder) -> Table:
@@ -81,11 +81,13 @@ def steps_table(placed: PlacedOrder) -> Table:
 
 
 def orders_table(orders: Iterable[PlacedOrder]) -> Table:
-    table = Table("order", "status", "stage", "reason")
+    table = Table("order", "style", "status", "stage", "reason")
     for placed in orders:
         mark, style = _LOOKS[placed.state.status]
         state = placed.state
-        table.add_row(escape(state.order_id), f"[{style}]{mark} {state.status}", state.stage, escape(state.reason))
+        table.add_row(
+            escape(state.order_id), placed.style, f"[{style}]{mark} {state.status}", state.stage, escape(state.reason)
+        )
     return table
 
 

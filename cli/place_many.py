@@ -5,13 +5,14 @@ import asyncio
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from cli.console import err
-from cli.saga_client import PlacedOrder, SagaClient
+from cli.desk import Client
+from cli.saga_client import PlacedOrder
 from services.orders.contracts import Order
 
 _AT_ONCE = 50
 
 
-async def place_many(saga: SagaClient, orders: list[Order], *, wait: bool) -> list[PlacedOrder]:
+async def place_many(client: Client, orders: list[Order], *, wait: bool) -> list[PlacedOrder]:
     """Place the orders, so many at once, and give them back in the order they came in."""
     places = asyncio.Semaphore(_AT_ONCE)
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn(), console=err) as progress:
@@ -19,8 +20,8 @@ async def place_many(saga: SagaClient, orders: list[Order], *, wait: bool) -> li
 
         async def one(order: Order) -> PlacedOrder:
             async with places:
-                await saga.place(order)
-                placed = await (saga.at_rest if wait else saga.look)(order.order_id)
+                await client.place(order)
+                placed = await (client.at_rest if wait else client.look)(order.order_id)
                 progress.advance(bar)
                 return placed
 

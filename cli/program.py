@@ -13,6 +13,7 @@ from temporalio.service import RPCError
 from cli.console import BadInput, complain
 from cli.saga_client import DifferentContent, NoSuchOrder, NotNow
 from composition import Unreachable
+from messaging.bus import BusDown
 from settings import SettingsError, one_line
 
 GOOD, BAD_END, BAD_INPUT = 0, 1, 2
@@ -24,7 +25,7 @@ def exit_code_of(command: Callable[[], int | None]) -> int:
     try:
         code = command() or GOOD
         sys.stdout.flush()
-    except (BadInput, SettingsError, Unreachable, NoSuchOrder, DifferentContent, NotNow) as error:
+    except (BadInput, SettingsError, Unreachable, BusDown, NoSuchOrder, DifferentContent, NotNow) as error:
         complain(str(error))
     except typer.TyperException as error:
         message = getattr(error, "format_message", error.__str__)()

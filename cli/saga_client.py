@@ -4,8 +4,8 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from temporalio.client import (
@@ -22,6 +22,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes, Workfl
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from services.contracts import Style
 from services.orders.contracts import Order, OrderStatus
 from settings import Settings
 from workflows.contracts import (
@@ -61,9 +62,13 @@ class NotNow(Exception):
 
 @dataclass(frozen=True)
 class PlacedOrder:
+    """An order as people see it. Without a workflow, a choreographed one has no id and no page of it."""
+
     state: OrderState
-    workflow_id: str
-    link: str
+    style: Style = Style.ORCHESTRATION
+    workflow_id: str = ""
+    link: str = ""
+    placed_at: datetime | None = None
 
 
 class SagaClient:
@@ -128,7 +133,7 @@ class SagaClient:
         """The newest orders first, as the server's index knows them."""
         query = f'WorkflowType = "{WORKFLOW}"' + (f' AND {ORDER_STATUS.name} = "{status}"' if status else "")
         async for execution in self._client.list_workflows(query, limit=limit):
-            yield self._placed(_from_index(execution), execution.id)
+            yield replace(self._placed(_from_index(execution), execution.id), placed_at=execution.start_time)
 
     async def cancel(self, order_id: str, reason: str) -> None:
         """Raises NoSuchOrder, NotNow."""
@@ -146,7 +151,8 @@ class SagaClient:
         return self._client.get_workflow_handle(_PREFIX + order_id, result_type=OrderState)
 
     def _placed(self, state: OrderState, workflow_id: str) -> PlacedOrder:
-        return PlacedOrder(state, workflow_id, self._settings.link(self._client.namespace, workflow_id))
+        link = self._settings.link(self._client.namespace, workflow_id)
+        return PlacedOrder(state, workflow_id=workflow_id, link=link)
 
     async def _described(self, handle: WorkflowHandle[Any, OrderState], order_id: str) -> WorkflowExecution:
         try:

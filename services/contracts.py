@@ -1,8 +1,11 @@
-"""What all the services' contracts share: money, commands with a key, and the undo."""
+"""What all the services' contracts share: money, commands with a key, the undo, and events."""
 
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from messaging.envelope import CloudEvent
 
 _WITHOUT_MINOR_UNITS = {"CLP", "ISK", "JPY", "KRW", "VND"}
 
@@ -30,14 +33,24 @@ class Money(Contract):
         return f"{'-' if self.amount < 0 else ''}{whole}.{cents:02} {self.currency}"
 
 
+class Style(StrEnum):
+    """Who decides what happens next to an order."""
+
+    ORCHESTRATION = "orchestration"
+    CHOREOGRAPHY = "choreography"
+
+
 class Command(Contract):
     """A request to a service.
 
     `key` is the idempotency key, `<order_id>:<step>`: the same on every attempt, so that a retry is a repeat.
+    `cause` is the event that it answers, if it is one that decides; it is no part of the request itself.
     """
 
     key: str
     order_id: str
+    style: Style = Style.ORCHESTRATION
+    cause: CloudEvent | None = Field(default=None, exclude=True, repr=False)
 
     def in_words(self) -> str:
         """One line for the person who reads the order's timeline."""
@@ -55,5 +68,30 @@ class Undo(Command):
 
 class Undone(Contract):
     """The answer to an undo: whether there was anything to take back."""
+
+    had_effect: bool
+
+
+class Event(Contract):
+    """Something that happened, told to whoever is interested. The class' name is the event's type, for ever.
+
+    `private` names the fields that are for our own services only: nobody outside gets them, and no log keeps them.
+    """
+
+    private: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def type(cls) -> str:
+        return cls.__name__
+
+
+class Failure(Event):
+    """A step that will not happen: `reason` begins with the refusal's name."""
+
+    reason: str
+
+
+class UndoneEvent(Event):
+    """What a service did is undone, and will not be done any more; `had_effect` is whether there was anything."""
 
     had_effect: bool

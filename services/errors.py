@@ -5,6 +5,7 @@
     │   ├── AlreadyUndone       a late `do`: its undo came first
     │   ├── KeyReused           the key was used before, for something else
     │   ├── CannotUndo          an undo that this service will not do
+    │   ├── TooLate             what is to be prevented was done already
     │   └── (each service's own, in its contracts.py)
     └── Outage                  the service could not answer; nothing is known; retried
 
@@ -43,6 +44,10 @@ class KeyReused(Refusal):
 
 class CannotUndo(Refusal):
     """The service cannot take this back; a person has to decide."""
+
+
+class TooLate(Refusal):
+    """What was to be prevented has been done."""
 
 
 class Outage(ServiceError):

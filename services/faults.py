@@ -53,6 +53,7 @@ OPERATIONS: dict[str, Callable[[str], Exception]] = {
     "payments.refund": CannotUndo,
     "shipping.ship": Undeliverable,
     "shipping.cancel": CannotUndo,
+    "shipping.withdraw": CannotUndo,
     "gateway.charge": CardDeclined,
     "gateway.reverse": Outage,
     "courier.book": AddressNotServed,

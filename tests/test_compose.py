@@ -17,7 +17,7 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from settings import COMPANIES, SERVICES
+from settings import DATABASES
 from worker import Role
 
 ROOT = Path(__file__).parent.parent
@@ -101,7 +101,7 @@ def test_no_password_is_written_down(services: Json) -> None:
 
 def test_every_database_is_made(compose: Json) -> None:
     made = re.findall(r"'(\w+)'", compose["configs"]["databases"]["content"])
-    assert made == [*SERVICES, *COMPANIES]
+    assert made == list(DATABASES)
 
 
 def test_every_worker_uses_the_databases_on_postgres(services: Json) -> None:

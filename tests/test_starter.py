@@ -419,7 +419,7 @@ async def test_many_orders_are_counted_and_those_in_trouble_listed(terminal: Ter
     ran = await terminal.run("place", "--file", str(file))
     assert ran.code == 1
     assert _cells(ran.out, "completed") == ["completed", "1"]
-    assert _cells(ran.out, bad.order_id)[:2] == [bad.order_id, "✗ rejected"]
+    assert _cells(ran.out, bad.order_id)[:3] == [bad.order_id, "orchestration", "✗ rejected"]
     assert good.order_id not in ran.out
 
 
@@ -481,7 +481,7 @@ async def test_orders_are_listed_by_status_the_newest_first(terminal: Terminal) 
         while await listed() != [newer.order_id, older.order_id]:
             pass
     shown, needing = await terminal.run_each(("list", "--limit", "1"), ("list", "--status", "needs-attention"))
-    assert _cells(shown.out, newer.order_id) == [newer.order_id, "✗ rejected", "ended", "PaymentDeclined"]
+    assert _cells(shown.out, newer.order_id) == [newer.order_id, "orchestration", "✗ rejected", "ended", "PaymentDeclined"]
     assert older.order_id not in shown.out
     assert (needing.code, needing.out) == (0, "No order is needs-attention.\n")
 

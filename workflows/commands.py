@@ -16,6 +16,7 @@ def create(order: Order) -> CreateOrder:
         customer_id=order.customer_id,
         lines=order.lines,
         ship_to=order.ship_to,
+        payment_token=order.payment_token,
     )
 
 

@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.payments import Payments
     from activities.shipping import Shipping
     from services.contracts import Money
-    from services.fraud.contracts import Decision, Screened, Verdict
+    from services.fraud.contracts import DECLINED_IN_REVIEW, Decision, Screened, Verdict
     from services.orders.contracts import OrderStatus
     from workflows.contracts import (
         ORDER_REASON,
@@ -99,7 +99,7 @@ class OrderSaga:
         assert self._review is not None
         await self._saga.step(Fraud.decide, commands.decide(self._order, self._review))
         if self._review.decision is Decision.DECLINE:
-            raise Abandoned(": ".join(filter(None, ["FraudConfirmed: declined in review", self._review.note])))
+            raise Abandoned(": ".join(filter(None, [DECLINED_IN_REVIEW, self._review.note])))
         self._reason = ""
 
     def _attention(self, settled: str) -> None:

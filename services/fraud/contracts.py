@@ -19,6 +19,9 @@ class Decision(StrEnum):
     DECLINE = "decline"
 
 
+DECLINED_IN_REVIEW = "FraudConfirmed: declined in review"
+
+
 class FraudLimits(Contract):
     """When an order looks wrong. Each rule that applies adds its score; amounts are in minor units.
 

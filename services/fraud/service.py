@@ -4,9 +4,13 @@ from typing import Any
 
 from sqlalchemy import Connection, exists, func, insert, select, update
 
+from services.contracts import Event
 from services.database import Database
+from services.fraud import events
 from services.fraud.contracts import (
+    DECLINED_IN_REVIEW,
     DecideOnFraud,
+    Decision,
     FraudConfirmed,
     FraudDecided,
     FraudLimits,
@@ -14,6 +18,7 @@ from services.fraud.contracts import (
     ScreenOrder,
     Verdict,
 )
+from services.fraud.events import NoFraudDetected, PossibleFraud
 from services.fraud.tables import ScreeningRow
 from services.operations import Clock, Operations, milliseconds, system_clock
 
@@ -29,7 +34,7 @@ class Fraud:
     def screen(self, command: ScreenOrder) -> Screened:
         """Score the order by the rules. Raises FraudConfirmed."""
 
-        def effect(tx: Connection) -> Screened:
+        def effect(tx: Connection) -> tuple[Screened, NoFraudDetected | PossibleFraud]:
             scores = self._score(tx, command)
             screened = Screened(
                 verdict=Verdict.POSSIBLE if sum(scores.values()) >= self._limits.possible_score else Verdict.CLEAR,
@@ -42,17 +47,24 @@ class Fraud:
             row |= {"country": command.country}
             row |= {"score": screened.score, "rules": ", ".join(screened.rules), "verdict": screened.verdict}
             tx.execute(insert(ScreeningRow), row | {"decision": "", "screened_at": milliseconds(self._clock())})
-            return screened
+            if screened.verdict is Verdict.CLEAR:
+                return screened, NoFraudDetected(score=screened.score)
+            return screened, PossibleFraud(score=screened.score, rules=screened.rules)
 
-        return self._operations.do(command, Screened, effect)
+        return self._operations.do(command, Screened, effect, refused=events.FraudConfirmed)
 
     def decide(self, command: DecideOnFraud) -> FraudDecided:
         """Record the decision on an order held as a possible fraud."""
 
-        def effect(tx: Connection) -> FraudDecided:
+        def effect(tx: Connection) -> tuple[FraudDecided, Event]:
             held = ScreeningRow.order_id == command.order_id
             tx.execute(update(ScreeningRow).where(held).values(decision=command.decision))
-            return FraudDecided(decision=command.decision)
+            score = tx.scalar(select(ScreeningRow.score).where(held)) or 0
+            decided = FraudDecided(decision=command.decision)
+            if command.decision is Decision.APPROVE:
+                return decided, NoFraudDetected(score=score, reviewed=True, note=command.note)
+            reason = ": ".join(filter(None, [DECLINED_IN_REVIEW, command.note]))
+            return decided, events.FraudConfirmed(reason=reason)
 
         return self._operations.do(command, FraudDecided, effect)
 

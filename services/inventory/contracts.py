@@ -20,7 +20,7 @@ class ReserveStock(Command):
         return ", ".join(f"{line.quantity} × {line.sku}" for line in self.lines[:5])
 
 
-class StockReserved(Contract):
+class Reserved(Contract):
     pass
 
 
@@ -29,5 +29,5 @@ class OutOfStock(Refusal):
 
 
 class InventoryPort(Protocol):
-    def reserve(self, command: ReserveStock) -> StockReserved: ...
+    def reserve(self, command: ReserveStock) -> Reserved: ...
     def release(self, command: Undo) -> Undone: ...

@@ -6,7 +6,9 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from services.contracts import Undo, Undone
 from services.database import Database
-from services.inventory.contracts import OutOfStock, ReserveStock, StockLine, StockReserved
+from services.inventory import events
+from services.inventory.contracts import OutOfStock, Reserved, ReserveStock, StockLine
+from services.inventory.events import StockReleased, StockReserved
 from services.inventory.tables import ReservationRow, StockRow
 from services.operations import Clock, Operations, system_clock
 
@@ -33,10 +35,10 @@ class Inventory:
         with self._database.begin() as tx:
             return {row.sku: row.on_hand for row in tx.execute(select(StockRow.sku, StockRow.on_hand))}
 
-    def reserve(self, command: ReserveStock) -> StockReserved:
+    def reserve(self, command: ReserveStock) -> Reserved:
         """Hold every line, or none. Raises OutOfStock."""
 
-        def effect(tx: Connection) -> StockReserved:
+        def effect(tx: Connection) -> tuple[Reserved, StockReserved]:
             # One order of locking for all: two orders for the same products wait, they don't deadlock.
             lines = sorted(command.lines, key=lambda line: line.sku)
             for line in lines:
@@ -47,19 +49,24 @@ class Inventory:
                     raise OutOfStock(f"{line.sku}: {line.quantity} wanted, {left} on hand")
             rows = [{"order_id": command.order_id, "sku": line.sku, "quantity": line.quantity} for line in lines]
             tx.execute(insert(ReservationRow), rows)
-            return StockReserved()
+            return Reserved(), StockReserved(lines=tuple(lines))
 
-        return self._operations.do(command, StockReserved, effect)
+        return self._operations.do(command, Reserved, effect, refused=events.OutOfStock)
 
     def release(self, command: Undo) -> Undone:
         """Put what was held back on the shelf."""
 
-        def effect(tx: Connection) -> None:
+        def effect(tx: Connection) -> StockReleased:
             of_order = ReservationRow.order_id == command.order_id
             held = tx.execute(select(ReservationRow.sku, ReservationRow.quantity).where(of_order)).all()
-            for sku, quantity in sorted((row.sku, row.quantity) for row in held):  # in Python, as `reserve` does
-                back = update(StockRow).where(StockRow.sku == sku).values(on_hand=StockRow.on_hand + quantity)
+            # Sorted in Python, as `reserve` does.
+            lines = [
+                StockLine(sku=sku, quantity=quantity) for sku, quantity in sorted((r.sku, r.quantity) for r in held)
+            ]
+            for line in lines:
+                back = update(StockRow).where(StockRow.sku == line.sku).values(on_hand=StockRow.on_hand + line.quantity)
                 tx.execute(back)
             tx.execute(delete(ReservationRow).where(of_order))
+            return StockReleased(had_effect=True, lines=tuple(lines))
 
-        return self._operations.undo(command, effect)
+        return self._operations.undo(command, effect, otherwise=StockReleased(had_effect=False))

@@ -1,11 +1,12 @@
 """What the orders service is asked and what it answers."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Protocol, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from services.contracts import Command, Contract, Money, Undo, Undone
+from services.contracts import Command, Contract, Money, Style, Undo, Undone
 from services.errors import Refusal
 
 MAX_LINES = 100
@@ -99,12 +100,13 @@ class CreateOrder(Command):
     customer_id: str
     lines: tuple[OrderLine, ...]
     ship_to: Address
+    payment_token: str = ""
 
     def in_words(self) -> str:
         return ", ".join(f"{line.quantity} × {line.sku}" for line in self.lines[:5])
 
 
-class OrderCreated(Contract):
+class Created(Contract):
     """The order is on record, priced from the catalogue."""
 
     total: Money
@@ -115,7 +117,7 @@ class CompleteOrder(Command):
         return "paid and shipped"
 
 
-class OrderCompleted(Contract):
+class Completed(Contract):
     pass
 
 
@@ -132,7 +134,7 @@ class FlagOrder(Command):
         return self.problem or self.settled or "taken up by an operator"
 
 
-class OrderFlagged(Contract):
+class Flagged(Contract):
     pass
 
 
@@ -151,8 +153,9 @@ class OrderEnded(Refusal):
 class OrdersPort(Protocol):
     """The service, as its callers see it."""
 
-    def create(self, command: CreateOrder) -> OrderCreated: ...
-    def complete(self, command: CompleteOrder) -> OrderCompleted: ...
+    def create(self, command: CreateOrder) -> Created: ...
+    def complete(self, command: CompleteOrder) -> Completed: ...
     def reject(self, command: Undo) -> Undone: ...
     def cancel(self, command: Undo) -> Undone: ...
-    def flag(self, command: FlagOrder) -> OrderFlagged: ...
+    def flag(self, command: FlagOrder) -> Flagged: ...
+    def unended(self, style: Style, placed_before: datetime) -> list[str]: ...

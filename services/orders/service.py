@@ -1,28 +1,35 @@
 """The rules of orders: the price is the catalogue's, and an order ends once."""
 
+import uuid
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
-from services.contracts import Money, Undo, Undone
+from services.contracts import Event, Money, Style, Undo, Undone
 from services.database import Database
 from services.errors import CannotUndo
-from services.operations import Clock, Operations, milliseconds, system_clock
+from services.operations import Clock, Operations, hear, milliseconds, publish, system_clock
 from services.orders.contracts import (
+    Completed,
     CompleteOrder,
+    Created,
     CreateOrder,
+    Flagged,
     FlagOrder,
     MixedCurrencies,
-    OrderCompleted,
-    OrderCreated,
     OrderEnded,
-    OrderFlagged,
     OrderStatus,
     Product,
     UnknownSku,
 )
+from services.orders.events import OrderCancelled, OrderCompleted, OrderCreated, OrderFlagged, OrderRejected, PricedLine
 from services.orders.tables import OrderLineRow, OrderRow, ProductRow
+
+_ORDER = select(OrderRow.customer_id, OrderRow.total, OrderRow.currency).where(
+    OrderRow.order_id == bindparam("order_id")
+)
 
 
 class Orders:
@@ -56,12 +63,12 @@ class Orders:
                 for sku, name, price, currency in rows
             ]
 
-    def create(self, command: CreateOrder) -> OrderCreated:
+    def create(self, command: CreateOrder) -> Created:
         """Record the order at today's prices. Raises UnknownSku, MixedCurrencies, OrderEnded."""
 
         created_now = False
 
-        def effect(tx: Connection) -> OrderCreated:
+        def effect(tx: Connection) -> tuple[Created, OrderCreated]:
             nonlocal created_now
             created_now = True
             quantities = {line.sku: line.quantity for line in command.lines}
@@ -78,6 +85,7 @@ class Orders:
             )
             row: dict[str, Any] = {"order_id": command.order_id, "customer_id": command.customer_id}
             row |= {"status": OrderStatus.IN_PROGRESS, "reason": "", "problem": "", "settled": ""}
+            row |= {"style": command.style}
             row |= {"total": total.amount, "currency": total.currency}
             row |= {"ship_to": command.ship_to.model_dump_json(), "placed_at": milliseconds(self._clock())}
             tx.execute(insert(OrderRow), row)
@@ -93,37 +101,66 @@ class Orders:
                     for row in prices
                 ],
             )
-            return OrderCreated(total=total)
+            lines = tuple(
+                PricedLine(
+                    sku=row.sku,
+                    quantity=quantities[row.sku],
+                    unit_price=Money(amount=row.unit_price, currency=row.currency),
+                )
+                for row in prices
+            )
+            return Created(total=total), OrderCreated(
+                customer_id=command.customer_id,
+                lines=lines,
+                total=total,
+                payment_token=command.payment_token,
+                ship_to=command.ship_to,
+            )
 
-        created = self._operations.do(command, OrderCreated, effect)
+        created = self._operations.do(command, Created, effect, refused=OrderRejected)
         if not created_now:
             self._still_in_progress(command.order_id)
         return created
 
-    def complete(self, command: CompleteOrder) -> OrderCompleted:
+    def complete(self, command: CompleteOrder) -> Completed:
         """End the order well. Raises OrderEnded if it was rejected or cancelled."""
 
-        def effect(tx: Connection) -> OrderCompleted:
+        def effect(tx: Connection) -> tuple[Completed, OrderCompleted]:
             if not self._end(tx, command.order_id, OrderStatus.COMPLETED, ""):
                 raise OrderEnded("the order is not in progress any more")
-            return OrderCompleted()
+            order = tx.execute(_ORDER, {"order_id": command.order_id}).one()
+            total = Money(amount=order.total, currency=order.currency)
+            return Completed(), OrderCompleted(customer_id=order.customer_id, total=total)
 
-        return self._operations.do(command, OrderCompleted, effect)
+        return self._operations.do(command, Completed, effect)
 
     def reject(self, command: Undo) -> Undone:
         """End an order that failed. Raises CannotUndo if it is completed."""
-        return self._take_back(command, OrderStatus.REJECTED)
+        return self._take_back(command, OrderStatus.REJECTED, OrderRejected)
 
     def cancel(self, command: Undo) -> Undone:
         """End an order that its customer does not want any more. Raises CannotUndo if it is completed."""
-        return self._take_back(command, OrderStatus.CANCELLED)
+        return self._take_back(command, OrderStatus.CANCELLED, OrderCancelled)
 
-    def flag(self, command: FlagOrder) -> OrderFlagged:
+    def flag(self, command: FlagOrder) -> Flagged:
         """Show or take away that the order needs an operator. Saying it twice is saying it once."""
         mark = {"problem": command.problem} | ({"settled": command.settled} if command.settled else {})
         with self._database.begin() as tx:
-            tx.execute(update(OrderRow).where(OrderRow.order_id == command.order_id).values(mark))
-        return OrderFlagged()
+            hear(tx, command)
+            of_order = OrderRow.order_id == command.order_id
+            before = tx.scalar(select(OrderRow.problem).where(of_order).with_for_update())
+            if before != command.problem or command.settled:
+                tx.execute(update(OrderRow).where(of_order).values(mark))
+                event = OrderFlagged(problem=command.problem, settled=command.settled)
+                publish(tx, event, command, milliseconds(self._clock()), event_id=f"{command.key}:{uuid.uuid4().hex}")
+        return Flagged()
+
+    def unended(self, style: Style, placed_before: datetime) -> list[str]:
+        """The orders of this style that are in progress, and were placed before this moment."""
+        with self._database.begin() as tx:
+            in_progress = (OrderRow.status == OrderStatus.IN_PROGRESS) & (OrderRow.style == style)
+            old = OrderRow.placed_at < milliseconds(placed_before)
+            return list(tx.scalars(select(OrderRow.order_id).where(in_progress, old).order_by(OrderRow.placed_at)))
 
     def _still_in_progress(self, order_id: str) -> None:
         """Raises OrderEnded: a saga that Temporal has forgotten did it all, and a second one must not undo it."""
@@ -132,12 +169,16 @@ class Orders:
         if status != OrderStatus.IN_PROGRESS:
             raise OrderEnded(f"order {order_id} is {status} already")
 
-    def _take_back(self, command: Undo, status: OrderStatus) -> Undone:
-        def effect(tx: Connection) -> None:
+    def _take_back(
+        self, command: Undo, status: OrderStatus, event: type[OrderRejected] | type[OrderCancelled]
+    ) -> Undone:
+        def effect(tx: Connection) -> Event:
             if not self._end(tx, command.order_id, status, command.reason):
                 raise CannotUndo("the order is completed: paid and shipped")
+            order = tx.execute(_ORDER, {"order_id": command.order_id}).one()
+            return event(reason=command.reason, customer_id=order.customer_id)
 
-        return self._operations.undo(command, effect)
+        return self._operations.undo(command, effect, otherwise=event(reason=command.reason))
 
     def _end(self, tx: Connection, order_id: str, status: OrderStatus, reason: str) -> bool:
         in_progress = (OrderRow.order_id == order_id) & (OrderRow.status == OrderStatus.IN_PROGRESS)

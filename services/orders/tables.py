@@ -26,6 +26,9 @@ class OrderRow(Base):
     reason: Mapped[str] = mapped_column(Text, comment="why it was rejected or cancelled")
     problem: Mapped[str] = mapped_column(Text, comment="what an operator must settle; empty when nothing")
     settled: Mapped[str] = mapped_column(Text, comment="what an operator settled by hand")
+    style: Mapped[str] = mapped_column(
+        String(20), server_default="orchestration", comment="who decides what happens next to it"
+    )
     total: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str] = mapped_column(String(3))
     ship_to: Mapped[str] = mapped_column(Text, comment="JSON")

@@ -14,7 +14,7 @@ class ChargeCard(Command):
         return f"{self.amount} from {self.payment_token}"
 
 
-class PaymentProcessed(Contract):
+class Charged(Contract):
     """`charge_id` is the processor's own name for the charge."""
 
     charge_id: str
@@ -25,7 +25,7 @@ class PaymentDeclined(Refusal):
 
 
 class PaymentsPort(Protocol):
-    def charge(self, command: ChargeCard) -> PaymentProcessed: ...
+    def charge(self, command: ChargeCard) -> Charged: ...
     def refund(self, command: Undo) -> Undone: ...
 
 

@@ -4,12 +4,13 @@ The processor is asked outside of any transaction, and first: its idempotency ke
 that dies between its answer and our record is simply asked again.
 """
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert, select, update
 
-from services.contracts import Undo, Undone
+from services.contracts import Money, Undo, Undone
 from services.database import Database
 from services.operations import Clock, Operations, system_clock
-from services.payments.contracts import CardDeclined, ChargeCard, PaymentDeclined, PaymentGateway, PaymentProcessed
+from services.payments.contracts import CardDeclined, ChargeCard, Charged, PaymentDeclined, PaymentGateway
+from services.payments.events import PaymentFailed, PaymentProcessed, PaymentRefunded
 from services.payments.tables import PaymentRow
 
 
@@ -18,9 +19,9 @@ class Payments:
         self._operations = Operations(database, clock)
         self._gateway = gateway
 
-    def charge(self, command: ChargeCard) -> PaymentProcessed:
+    def charge(self, command: ChargeCard) -> Charged:
         """Charge the card. Raises PaymentDeclined."""
-        answered = self._operations.first_answer(command, PaymentProcessed)
+        answered = self._operations.first_answer(command, Charged)
         if answered:
             return answered
         try:
@@ -28,21 +29,23 @@ class Payments:
         except CardDeclined as refusal:
             charge_id, declined = "", str(refusal)
 
-        def effect(tx: Connection) -> PaymentProcessed:
+        def effect(tx: Connection) -> tuple[Charged, PaymentProcessed]:
             if declined:
                 raise PaymentDeclined(declined)
             row = {"order_id": command.order_id, "charge_id": charge_id, "refunded": 0}
             tx.execute(insert(PaymentRow), row | {"amount": command.amount.amount, "currency": command.amount.currency})
-            return PaymentProcessed(charge_id=charge_id)
+            return Charged(charge_id=charge_id), PaymentProcessed(charge_id=charge_id, amount=command.amount)
 
-        return self._operations.do(command, PaymentProcessed, effect)
+        return self._operations.do(command, Charged, effect, refused=PaymentFailed)
 
     def refund(self, command: Undo) -> Undone:
         """Give back what was charged, also when only the processor knows that it was."""
         self._gateway.reverse(command.key)
 
-        def effect(tx: Connection) -> None:
+        def effect(tx: Connection) -> PaymentRefunded:
             of_order = PaymentRow.order_id == command.order_id
             tx.execute(update(PaymentRow).where(of_order).values(refunded=PaymentRow.amount))
+            paid = tx.execute(select(PaymentRow.amount, PaymentRow.currency).where(of_order)).one()
+            return PaymentRefunded(had_effect=True, amount=Money(amount=paid.amount, currency=paid.currency))
 
-        return self._operations.undo(command, effect)
+        return self._operations.undo(command, effect, otherwise=PaymentRefunded(had_effect=False))

@@ -23,7 +23,7 @@ class ShipOrder(Command):
         return f"to {self.ship_to.city}, {self.ship_to.country}"
 
 
-class Shipped(Contract):
+class Booked(Contract):
     tracking_number: str
 
 
@@ -32,8 +32,9 @@ class Undeliverable(Refusal):
 
 
 class ShippingPort(Protocol):
-    def ship(self, command: ShipOrder) -> Shipped: ...
+    def ship(self, command: ShipOrder) -> Booked: ...
     def cancel(self, command: Undo) -> Undone: ...
+    def withdraw(self, command: Undo) -> Undone: ...
 
 
 class AddressNotServed(Exception):

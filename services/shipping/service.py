@@ -12,11 +12,12 @@ from services.operations import Clock, Operations, system_clock
 from services.shipping.contracts import (
     AddressNotServed,
     AlreadyCollected,
+    Booked,
     Courier,
     ShipOrder,
-    Shipped,
     Undeliverable,
 )
+from services.shipping.events import ShipmentCancelled, Shipped, ShippingFailed
 from services.shipping.tables import ShipmentRow
 
 BOOKED, CANCELLED = "booked", "cancelled"
@@ -27,9 +28,9 @@ class Shipping:
         self._operations = Operations(database, clock)
         self._courier = courier
 
-    def ship(self, command: ShipOrder) -> Shipped:
+    def ship(self, command: ShipOrder) -> Booked:
         """Hand the parcel to the courier. Raises Undeliverable."""
-        answered = self._operations.first_answer(command, Shipped)
+        answered = self._operations.first_answer(command, Booked)
         if answered:
             return answered
         try:
@@ -37,14 +38,15 @@ class Shipping:
         except AddressNotServed as refusal:
             tracking_number, not_served = "", str(refusal)
 
-        def effect(tx: Connection) -> Shipped:
+        def effect(tx: Connection) -> tuple[Booked, Shipped]:
             if not_served:
                 raise Undeliverable(not_served)
             row = {"order_id": command.order_id, "tracking_number": tracking_number, "status": BOOKED}
             tx.execute(insert(ShipmentRow), row)
-            return Shipped(tracking_number=tracking_number)
+            shipped = Shipped(tracking_number=tracking_number, country=command.ship_to.country)
+            return Booked(tracking_number=tracking_number), shipped
 
-        return self._operations.do(command, Shipped, effect)
+        return self._operations.do(command, Booked, effect, refused=ShippingFailed)
 
     def cancel(self, command: Undo) -> Undone:
         """Call the parcel back. Raises CannotUndo once the courier has it."""
@@ -53,8 +55,15 @@ class Shipping:
         except AlreadyCollected as refusal:
             raise CannotUndo(str(refusal)) from refusal
 
-        def effect(tx: Connection) -> None:
+        def effect(tx: Connection) -> ShipmentCancelled:
             of_order = ShipmentRow.order_id == command.order_id
             tx.execute(update(ShipmentRow).where(of_order).values(status=CANCELLED))
+            return ShipmentCancelled(had_effect=True, reason=command.reason)
 
-        return self._operations.undo(command, effect)
+        nothing = ShipmentCancelled(had_effect=False, reason=command.reason)
+        return self._operations.undo(command, effect, otherwise=nothing)
+
+    def withdraw(self, command: Undo) -> Undone:
+        """Cancel the shipment unless it took place, after which an order only goes forward. Raises TooLate."""
+        self._operations.forbid(command)
+        return self.cancel(command)

@@ -10,10 +10,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from services.contracts import Contract, Undone
 from services.errors import AlreadyUndone, Outage, Refusal
 from services.faults import Faults
-from services.inventory.contracts import StockReserved
+from services.inventory.contracts import Reserved
 from services.inventory.service import Inventory
 from services.inventory.tables import Base
-from services.payments.contracts import CardDeclined, PaymentDeclined, PaymentProcessed
+from services.payments.contracts import CardDeclined, PaymentDeclined, Charged
 from services.payments.service import Payments
 from tests.services.databases import Databases, rows
 from tests.services.samples import EMPTY_CARD, GOOD_CARD, KETTLE, MUG, PRICE, charge, euros, reserve, stock_lines, undo
@@ -89,9 +89,7 @@ class Shop(RuleBasedStateMachine):
         for sku, on_hand in self._inventory.on_hand().items():
             assert on_hand >= 0
             assert on_hand + sum(lines.get(sku, 0) for lines in held.values()) == RECEIVED[sku]
-        assert held == {
-            order: lines for order, lines in WANTED.items() if self._stands(f"{order}:reserve", StockReserved)
-        }
+        assert held == {order: lines for order, lines in WANTED.items() if self._stands(f"{order}:reserve", Reserved)}
 
     @invariant()
     def every_card_is_charged_once_or_given_its_money_back(self) -> None:
@@ -100,7 +98,7 @@ class Shop(RuleBasedStateMachine):
             assert charged in (0, PRICE)
             assert given_back == (charged if order in self._reversal_begun else 0)
         for order in WANTED:
-            if self._stands(f"{order}:charge", PaymentProcessed):
+            if self._stands(f"{order}:charge", Charged):
                 assert ledger[order][1] == PRICE
 
     @invariant()

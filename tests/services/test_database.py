@@ -13,6 +13,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, create_engine, inspect, make_url, text
 
+from messaging.inbox import inbox
+from messaging.outbox import outbox
 from services.database import Database
 from services.operations import operations
 from tests.services.databases import Databases
@@ -24,7 +26,12 @@ PROJECT = Path(__file__).parents[2]
 
 def as_its_tables_say(service: str) -> MetaData:
     metadata = MetaData()
-    for table in (*import_module(f"services.{service}.tables").Base.metadata.tables.values(), operations):
+    for table in (
+        *import_module(f"services.{service}.tables").Base.metadata.tables.values(),
+        operations,
+        outbox,
+        inbox,
+    ):
         table.to_metadata(metadata)
     return metadata
 

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from services.contracts import Undone
 from services.database import Database
 from services.errors import AlreadyUndone, Outage
-from services.inventory.contracts import OutOfStock, StockReserved
+from services.inventory.contracts import OutOfStock, Reserved
 from services.inventory.service import Inventory
 from services.inventory.tables import Base, StockRow
 from tests.services.databases import Databases, rows
@@ -83,7 +83,7 @@ def test_an_order_gets_every_line_or_none(inventory: Inventory, database: Databa
 
 def test_a_repeat_takes_nothing_more(inventory: Inventory, database: Database) -> None:
     for _ in range(3):
-        assert inventory.reserve(reserve({MUG: 4})) == StockReserved()
+        assert inventory.reserve(reserve({MUG: 4})) == Reserved()
     assert inventory.on_hand()[MUG] == 6
     assert held(database) == [(ORDER, MUG, 4)]
 
@@ -160,7 +160,7 @@ def test_two_orders_never_take_the_same_last_item(databases: Databases) -> None:
     answers = at_once(
         *[partial(worker.reserve, reserve({KETTLE: 1}, f"order-{number}")) for number, worker in enumerate(workers)]
     )
-    assert sorted(type(answer).__name__ for answer in answers) == ["OutOfStock"] * 3 + ["StockReserved"]
+    assert sorted(type(answer).__name__ for answer in answers) == ["OutOfStock"] * 3 + ["Reserved"]
     assert_every_piece_is_accounted_for(database)
 
 
@@ -175,7 +175,7 @@ def test_orders_for_the_same_products_do_not_deadlock_whatever_the_order_of_thei
         wait_until_blocked(database, 1)
         other = threads.submit(inventory.reserve, reserve({MUG: 1, PRESS: 1}, OTHER_ORDER))
         wait_until_blocked(database, 2)
-    assert one.result() == other.result() == StockReserved()
+    assert one.result() == other.result() == Reserved()
     assert_every_piece_is_accounted_for(database)
 
 
@@ -203,6 +203,6 @@ def test_two_attempts_of_one_order_for_the_last_item_get_the_same_answer(postgre
         attempts = [threads.submit(answer_of, attempt) for _ in range(2)]
         wait_until_blocked(database, 2)
     answers = [each.result() for each in attempts]
-    assert all(isinstance(answer, StockReserved | Outage) for answer in answers), answers
-    assert attempt() == StockReserved()
+    assert all(isinstance(answer, Reserved | Outage) for answer in answers), answers
+    assert attempt() == Reserved()
     assert held(database) == [(ORDER, KETTLE, 1)]

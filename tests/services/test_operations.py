@@ -9,7 +9,8 @@ from sqlalchemy import Connection, insert
 from services.contracts import Undone
 from services.database import Database
 from services.errors import AlreadyUndone, CannotUndo, KeyReused, Outage, Refusal
-from services.inventory.contracts import OutOfStock, ReserveStock, StockReserved
+from services.inventory.contracts import OutOfStock, ReserveStock, Reserved
+from services.inventory.events import StockReleased, StockReserved
 from services.inventory.tables import Base, ReservationRow
 from services.operations import Operations, operations
 from tests.services.databases import Databases, rows
@@ -19,6 +20,7 @@ from tests.services.together import answer_of, asked_again, at_once
 reservations = Base.metadata.tables["reservations"]
 
 TWO_MUGS = {MUG: 2}
+NOTHING = StockReleased(had_effect=False)
 
 
 class Shelf:
@@ -28,42 +30,42 @@ class Shelf:
         self.database = database
         self._operations = Operations(database, Clock())
 
-    def take(self, command: ReserveStock) -> StockReserved:
+    def take(self, command: ReserveStock) -> Reserved:
         return self.take_after(lambda: None, command)
 
-    def take_after(self, pause: Callable[[], object], command: ReserveStock) -> StockReserved:
+    def take_after(self, pause: Callable[[], object], command: ReserveStock) -> Reserved:
         """With a pause inside the transaction, after its record was looked for and before its effect."""
 
-        def effect(tx: Connection) -> StockReserved:
+        def effect(tx: Connection) -> tuple[Reserved, StockReserved]:
             pause()
             self._write(tx, command)
-            return StockReserved()
+            return Reserved(), StockReserved(lines=command.lines)
 
-        return self._operations.do(command, StockReserved, effect)
+        return self._operations.do(command, Reserved, effect)
 
-    def refuse(self, command: ReserveStock) -> StockReserved:
-        def effect(tx: Connection) -> StockReserved:
+    def refuse(self, command: ReserveStock) -> Reserved:
+        def effect(tx: Connection) -> tuple[Reserved, StockReserved]:
             self._write(tx, command)
             raise OutOfStock("none left")
 
-        return self._operations.do(command, StockReserved, effect)
+        return self._operations.do(command, Reserved, effect)
 
-    def refuse_after(self, pause: Callable[[], object], command: ReserveStock) -> StockReserved:
-        def effect(_tx: Connection) -> StockReserved:
+    def refuse_after(self, pause: Callable[[], object], command: ReserveStock) -> Reserved:
+        def effect(_tx: Connection) -> tuple[Reserved, StockReserved]:
             pause()
             raise OutOfStock("none left any more")
 
-        return self._operations.do(command, StockReserved, effect)
+        return self._operations.do(command, Reserved, effect)
 
     def put_back(self, order: str = ORDER) -> Undone:
-        return self._operations.undo(undo("reserve", order), lambda tx: self._clear(tx, order))
+        return self._operations.undo(undo("reserve", order), lambda tx: self._clear(tx, order), otherwise=NOTHING)
 
     def refuse_to_put_back(self) -> Undone:
-        def effect(tx: Connection) -> None:
+        def effect(tx: Connection) -> StockReleased:
             self._clear(tx, ORDER)
             raise CannotUndo("the shelf is locked")
 
-        return self._operations.undo(undo("reserve"), effect)
+        return self._operations.undo(undo("reserve"), effect, otherwise=NOTHING)
 
     def taken(self) -> list[tuple[str, str, int]]:
         return [(order, sku, quantity) for order, sku, quantity in rows(self.database, reservations, *_COLUMNS)]
@@ -74,8 +76,9 @@ class Shelf:
         tx.execute(insert(ReservationRow), lines)
 
     @staticmethod
-    def _clear(tx: Connection, order: str) -> None:
+    def _clear(tx: Connection, order: str) -> StockReleased:
         tx.execute(reservations.delete().where(reservations.c.order_id == order))
+        return StockReleased(had_effect=True)
 
 
 _COLUMNS = ("order_id", "sku", "quantity")
@@ -218,9 +221,9 @@ def test_an_answer_is_recorded_at_the_time_of_the_clock_passed_in(shelf: Shelf) 
 
 def test_of_many_at_the_same_moment_with_the_same_key_one_has_the_effect(shelf: Shelf) -> None:
     answers = at_once(*[lambda: shelf.take(reserve(TWO_MUGS))] * 4)
-    assert all(isinstance(answer, StockReserved | Outage) for answer in answers)
-    assert StockReserved() in answers
-    assert shelf.take(reserve(TWO_MUGS)) == StockReserved()
+    assert all(isinstance(answer, Reserved | Outage) for answer in answers)
+    assert Reserved() in answers
+    assert shelf.take(reserve(TWO_MUGS)) == Reserved()
     assert shelf.taken() == [(ORDER, MUG, 2)]
 
 
@@ -234,8 +237,8 @@ def test_who_loses_the_race_for_a_key_gets_an_outage_and_then_the_first_answer(b
     both_inside = Barrier(2, timeout=20)
     racing = [lambda: busy_shelf.take_after(both_inside.wait, reserve(TWO_MUGS))] * 2
     answers = at_once(*racing)
-    assert sorted(type(answer).__name__ for answer in answers) == ["Outage", "StockReserved"]
-    assert busy_shelf.take(reserve(TWO_MUGS)) == StockReserved()
+    assert sorted(type(answer).__name__ for answer in answers) == ["Outage", "Reserved"]
+    assert busy_shelf.take(reserve(TWO_MUGS)) == Reserved()
     assert busy_shelf.taken() == [(ORDER, MUG, 2)]
 
 
@@ -270,7 +273,7 @@ def test_a_refusal_overtaken_by_the_same_operation_done_gives_its_answer(busy_sh
     """The first answer on record is the answer, whatever this attempt would have said."""
     command = reserve(TWO_MUGS)
     answer = answer_of(lambda: busy_shelf.refuse_after(lambda: busy_shelf.take(command), command))
-    assert answer == StockReserved()
+    assert answer == Reserved()
     assert busy_shelf.taken() == [(ORDER, MUG, 2)]
 
 

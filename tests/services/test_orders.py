@@ -5,7 +5,7 @@ import pytest
 from services.contracts import Undone
 from services.database import Database
 from services.errors import AlreadyUndone, CannotUndo, KeyReused
-from services.orders.contracts import CompleteOrder, FlagOrder, OrderCompleted, OrderCreated, OrderEnded, UnknownSku
+from services.orders.contracts import CompleteOrder, FlagOrder, Completed, Created, OrderEnded, UnknownSku
 from services.orders.service import Orders
 from services.orders.tables import Base
 from tests.services.databases import Databases, rows
@@ -55,7 +55,7 @@ def flag(problem: str, settled: str = "") -> FlagOrder:
 
 def test_an_order_costs_what_the_catalogue_says(orders: Orders, database: Database) -> None:
     created = orders.create(create({MUG: 3, PRESS: 1}))
-    assert created == OrderCreated(total=euros(3 * MUG_PRICE + PRESS_PRICE))
+    assert created == Created(total=euros(3 * MUG_PRICE + PRESS_PRICE))
     assert rows(database, orders_table, "order_id", "status", "total", "currency") == [
         (ORDER, "in-progress", 3 * MUG_PRICE + PRESS_PRICE, "EUR")
     ]
@@ -122,7 +122,7 @@ def test_services_that_start_at_the_same_moment_offer_each_product_once(database
 def test_a_completed_order_is_completed(orders: Orders, database: Database) -> None:
     orders.create(create({MUG: 1}))
     for _ in range(2):
-        assert orders.complete(COMPLETE) == OrderCompleted()
+        assert orders.complete(COMPLETE) == Completed()
     assert status(database) == {ORDER: "completed"}
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from services.contracts import Undone
 from services.errors import AlreadyUndone, KeyReused, Outage
-from services.payments.contracts import CardDeclined, ChargeCard, PaymentDeclined, PaymentProcessed
+from services.payments.contracts import CardDeclined, ChargeCard, PaymentDeclined, Charged
 from services.payments.simulated_gateway import APPROVED, DECLINED, ledger
 from tests.services.databases import Databases, rows
 from tests.services.samples import EMPTY_CARD, GOOD_CARD, ORDER, OTHER_ORDER, PRICE, charge, euros, undo
@@ -146,7 +146,7 @@ def test_a_charge_whose_reply_was_lost_is_charged_once(databases: Databases) -> 
     till = after_the_gateway_answered_but_nobody_heard(databases, charge())
     assert till.ledger() == {ORDER: ("charged", PRICE, 0)}
     assert till.recorded() == []
-    assert isinstance(till.payments.charge(charge()), PaymentProcessed)
+    assert isinstance(till.payments.charge(charge()), Charged)
     assert till.ledger() == {ORDER: ("charged", PRICE, 0)}
     assert till.recorded() == [(ORDER, PRICE, 0)]
 
@@ -203,8 +203,8 @@ def test_attempts_at_the_same_moment_charge_once(databases: Databases) -> None:
     tills = [Till(databases) for _ in range(3)]
 
     answers = at_once(*[partial(asked_again, partial(till.payments.charge, charge())) for till in tills])
-    assert len({answer.charge_id for answer in answers if isinstance(answer, PaymentProcessed)}) == 1
-    assert all(isinstance(answer, PaymentProcessed) for answer in answers)
+    assert len({answer.charge_id for answer in answers if isinstance(answer, Charged)}) == 1
+    assert all(isinstance(answer, Charged) for answer in answers)
     assert tills[0].ledger() == {ORDER: ("charged", PRICE, 0)}
     assert tills[0].recorded() == [(ORDER, PRICE, 0)]
 

@@ -7,7 +7,7 @@ from services.contracts import Undone
 from services.errors import AlreadyUndone, CannotUndo, KeyReused, Outage
 from services.faults import Faults
 from services.orders.contracts import Address
-from services.shipping.contracts import AddressNotServed, Destination, ShipOrder, Shipped, Undeliverable
+from services.shipping.contracts import AddressNotServed, Destination, ShipOrder, Booked, Undeliverable
 from services.shipping.service import Shipping
 from services.shipping.simulated_courier import SimulatedCourier, parcels
 from services.shipping.tables import Base
@@ -217,7 +217,7 @@ def test_a_parcel_that_only_the_courier_knows_of_is_not_written_off_once_collect
     clock.forward(PICKUP)
     with pytest.raises(CannotUndo):
         dock.shipping.cancel(undo("ship"))
-    assert isinstance(dock.shipping.ship(ship()), Shipped)
+    assert isinstance(dock.shipping.ship(ship()), Booked)
     assert dock.recorded() == {ORDER: "booked"}
 
 

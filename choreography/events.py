@@ -1,0 +1,48 @@
+"""What people tell the bus, and what the choreography itself tells when something does not move."""
+
+from typing import ClassVar
+
+from services.contracts import Event, Failure
+from services.fraud.contracts import Decision
+from services.orders.contracts import Order
+
+
+class OrderPlaced(Event):
+    """A customer wants this."""
+
+    private: ClassVar[tuple[str, ...]] = ("order",)
+
+    order: Order
+
+
+class CancelRequested(Event):
+    """The customer does not want it any more."""
+
+    reason: str
+
+
+class ReviewDecided(Event):
+    """What a person decided on a possible fraud, or the deadline when no person did."""
+
+    decision: Decision
+    note: str
+
+
+class OrderStalled(Failure):
+    """Nothing happened to the order for longer than a step may take, or a step gave up: `step` is empty if unknown."""
+
+    step: str
+
+
+class AttentionNeeded(Event):
+    """What must be done cannot be: an undo, or a step past the pivot. An operator settles it."""
+
+    step: str
+    problem: str
+
+
+class AttentionSettled(Event):
+    """What an operator did: `step` is empty for all that is stuck; `note` says how, if it was by hand."""
+
+    step: str
+    note: str

@@ -1,0 +1,144 @@
+"""The desk where orders of both styles are placed, looked at and decided on."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import make_url, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from cli.choreography_client import ChoreographyClient
+from cli.console import complain
+from cli.order_from_events import is_choreographed
+from cli.saga_client import PlacedOrder, SagaClient
+from composition import Shop, connect
+from eventing import Eventing
+from messaging.bus import BusDown
+from services.contracts import Money, Style
+from services.database import Database
+from services.orders.contracts import Order, OrderStatus
+from services.orders.tables import OrderRow
+from settings import Settings
+from workflows.contracts import OrderState, Resolution, Review, Stage
+
+T = TypeVar("T")
+
+
+class Client(Protocol):
+    """What can be done with orders, in either style."""
+
+    def place(self, order: Order) -> Awaitable[None]: ...
+    def look(self, order_id: str) -> Awaitable[PlacedOrder]: ...
+    def at_rest(self, order_id: str) -> Awaitable[PlacedOrder]: ...
+    def cancel(self, order_id: str, reason: str) -> Awaitable[None]: ...
+    def review(self, order_id: str, review: Review) -> Awaitable[None]: ...
+    def resolve(self, order_id: str, resolution: Resolution) -> Awaitable[None]: ...
+
+
+class Desk:
+    """Connects to what it is asked for, when it is asked for it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._shop = Shop(settings.model_copy(update={"faults": ""}))
+        self._eventing: Eventing | None = None
+        self._saga: SagaClient | None = None
+
+    async def saga(self) -> SagaClient:
+        """Raises Unreachable."""
+        if self._saga is None:
+            self._saga = SagaClient(await connect(self._settings), self._settings)
+        return self._saga
+
+    @property
+    def eventing(self) -> Eventing:
+        """Raises SettingsError."""
+        if self._eventing is None:
+            self._eventing = Eventing(self._settings, self._shop)
+        return self._eventing
+
+    def choreography(self) -> ChoreographyClient:
+        return ChoreographyClient(self.eventing.bus, self.eventing.progress)
+
+    async def client(self, style: Style) -> Client:
+        return self.choreography() if style is Style.CHOREOGRAPHY else await self.saga()
+
+    async def client_of(self, order_id: str) -> Client:
+        """By the order's own style; orchestrated for an order that the bus knows nothing of."""
+        if not self._has_bus():
+            return await self.saga()
+        try:
+            choreographed = is_choreographed(await self.eventing.bus.of(order_id))
+        except BusDown as error:
+            complain(f"{error}; choreographed orders cannot be seen")
+            choreographed = False
+        return await self.client(Style.CHOREOGRAPHY if choreographed else Style.ORCHESTRATION)
+
+    async def recent(self, style: Style | None, status: OrderStatus | None, limit: int) -> list[PlacedOrder]:
+        """The newest orders first: the orchestrated as the server's index has them, the others from their records."""
+        found: list[PlacedOrder] = []
+        if style is not Style.CHOREOGRAPHY:
+            found += [placed async for placed in (await self.saga()).recent(status, limit)]
+        if style is not Style.ORCHESTRATION:
+            for placed in await asyncio.to_thread(self._choreographed, status, limit):
+                ended = placed.state.stage is Stage.ENDED
+                now = placed if ended else await self.choreography().look(placed.state.order_id)
+                found.append(replace(now, placed_at=placed.placed_at))
+        newest = sorted(found, key=lambda placed: placed.placed_at or datetime.min.replace(tzinfo=UTC), reverse=True)
+        return newest[:limit]
+
+    def _has_bus(self) -> bool:
+        """Whether there is anything to look at: a log in a file comes with the first worker, or the first event."""
+        url = make_url(self._settings.url_of("bus"))
+        in_file = not self._settings.bus_url and url.get_backend_name() == "sqlite"
+        return not in_file or Path(url.database or "").exists()
+
+    async def close(self) -> None:
+        if self._eventing:
+            await self._eventing.close()
+        self._shop.close()
+
+    def _choreographed(self, status: OrderStatus | None, limit: int) -> list[PlacedOrder]:
+        query = select(*OrderRow.__table__.c).where(OrderRow.style == Style.CHOREOGRAPHY)
+        stuck = OrderRow.problem != ""
+        if status is OrderStatus.NEEDS_ATTENTION:
+            query = query.where(stuck)
+        elif status is not None:
+            query = query.where(OrderRow.status == status, ~stuck)
+        try:
+            database = Database(self._settings.url_of("orders"), for_reading=True)
+            try:
+                with database.begin() as tx:
+                    rows = tx.execute(query.order_by(OrderRow.placed_at.desc()).limit(limit)).all()
+            finally:
+                database.close()
+        except (SQLAlchemyError, OSError):
+            return []  # no worker has ever run here
+        return [_placed(row) for row in rows]
+
+
+def at_desk(settings: Settings, run: Callable[[Desk], Awaitable[T]]) -> T:
+    """Do this at a desk, and leave it in good order."""
+
+    async def attended() -> T:
+        desk = Desk(settings)
+        try:
+            return await run(desk)
+        finally:
+            await desk.close()
+
+    return asyncio.run(attended())
+
+
+def _placed(row: Any) -> PlacedOrder:
+    status = OrderStatus.NEEDS_ATTENTION if row.problem else OrderStatus(row.status)
+    stage = {OrderStatus.NEEDS_ATTENTION: Stage.ATTENTION, OrderStatus.IN_PROGRESS: Stage.PROCESSING}.get(
+        status, Stage.ENDED
+    )
+    total = Money(amount=row.total, currency=row.currency)
+    state = OrderState(order_id=row.order_id, status=status, stage=stage, reason=row.reason, total=total)
+    placed_at = datetime.fromtimestamp(row.placed_at / 1000, UTC)
+    return PlacedOrder(state, style=Style.CHOREOGRAPHY, placed_at=placed_at)

@@ -1,0 +1,66 @@
+"""Send a consumer back to a point of the archive, and see it come up again."""
+
+import asyncio
+from collections.abc import Callable
+
+from eventing import Eventing
+from messaging.bus import PARTITIONS, partition_of
+from messaging.subscription import Subscription
+
+_LOOK_SECONDS = 0.1
+_BATCH = 500
+
+Reached = Callable[[int, int], None]
+"""Called with how many events are read again, and how many there are to be."""
+
+
+async def replay(eventing: Eventing, subscription: Subscription, after: int, reached: Reached) -> int:
+    """Have everything after this position read again; how many events. It helps a worker, or does it alone."""
+    to_read = await _positions(eventing, after)
+    reached(0, sum(map(len, to_read)))
+    await _send_back(eventing, subscription, after)
+    consumer = eventing.consumer(subscription, lambda: None)
+    working = asyncio.create_task(consumer.run())
+    try:
+        while left := await asyncio.to_thread(_left, eventing, subscription.name, to_read):
+            reached(sum(map(len, to_read)) - left, sum(map(len, to_read)))
+            await asyncio.wait([working], timeout=_LOOK_SECONDS)
+            if working.done():
+                working.result()
+    finally:
+        consumer.stop()
+        await asyncio.wait([working])
+    reached(sum(map(len, to_read)), sum(map(len, to_read)))
+    return sum(map(len, to_read))
+
+
+async def _send_back(eventing: Eventing, subscription: Subscription, after: int) -> None:
+    """With all its partitions in hand, so that nobody reads on meanwhile."""
+    consumer = eventing.consumer(subscription, lambda: None)
+    async with consumer.all_partitions():
+        if subscription.forget:
+            await asyncio.to_thread(subscription.forget, after)
+        for partition, position in eventing.progress.positions(subscription.name).items():
+            if position > after:
+                await asyncio.to_thread(eventing.progress.save, subscription.name, partition, after)
+
+
+async def _positions(eventing: Eventing, after: int) -> list[list[int]]:
+    """Of the events that are to be read again, by partition."""
+    positions: list[list[int]] = [[] for _ in range(PARTITIONS)]
+    head = await eventing.bus.head()
+    reader = await eventing.bus.read(None, after)
+    try:
+        while after < head and (batch := await reader.next(_BATCH, 1)):
+            for recorded in batch:
+                after = recorded.position
+                if after <= head:
+                    positions[partition_of(recorded.event.correlationid)].append(after)
+    finally:
+        await reader.close()
+    return positions
+
+
+def _left(eventing: Eventing, name: str, to_read: list[list[int]]) -> int:
+    reached = eventing.progress.positions(name)
+    return sum(position > reached[partition] for partition, of in enumerate(to_read) for position in of)

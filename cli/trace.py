@@ -1,0 +1,59 @@
+"""An order as a tree of its events: under each, those that it caused."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.markup import escape
+from rich.tree import Tree
+
+from messaging.bus import Recorded
+from messaging.envelope import CloudEvent
+
+_TOLD = ("reason", "problem", "note", "tracking_number", "charge_id", "decision", "step")
+
+
+def tree_of(order_id: str, events: Sequence[Recorded]) -> Tree:
+    """Roots are what no event is behind: a person's word, or a command of the workflow's."""
+    caused = _caused(events)
+    began = min(recorded.event.time for recorded in events)
+    tree = Tree(f"[bold]{escape(order_id)}[/] {events[0].event.style}, {len(events)} events")
+    known = {recorded.event.id for recorded in events}
+    for cause, effects in caused.items():
+        if cause not in known:
+            _grow(tree.add(f"[dim]{escape(cause)}[/]"), effects, caused, began)
+    return tree
+
+
+def documents(events: Sequence[Recorded]) -> list[dict[str, Any]]:
+    """The same tree, nested: each event with its position in the log and what it `caused`."""
+    caused = _caused(events)
+    known = {recorded.event.id for recorded in events}
+
+    def document(recorded: Recorded) -> dict[str, Any]:
+        event = recorded.event.model_dump(mode="json")
+        effects = caused.get(recorded.event.id, [])
+        return {"position": recorded.position, "event": event, "caused": [document(effect) for effect in effects]}
+
+    return [document(one) for one in events if one.event.causationid not in known]
+
+
+def _caused(events: Sequence[Recorded]) -> dict[str, list[Recorded]]:
+    caused: dict[str, list[Recorded]] = defaultdict(list)
+    for recorded in events:
+        caused[recorded.event.causationid].append(recorded)
+    return dict(caused)
+
+
+def _grow(branch: Tree, effects: Sequence[Recorded], caused: dict[str, list[Recorded]], began: datetime) -> None:
+    for recorded in effects:
+        event = recorded.event
+        after = (event.time - began).total_seconds()
+        line = f"[cyan]{event.type}[/] [dim]{escape(event.source)} +{after:.3f} s #{recorded.position}[/]{_told(event)}"
+        _grow(branch.add(line), caused.get(event.id, ()), caused, began)
+
+
+def _told(event: CloudEvent) -> str:
+    told = next((str(event.data[key]) for key in _TOLD if event.data.get(key)), "")
+    return f" {escape(told)}" if told else ""

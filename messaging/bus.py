@@ -1,0 +1,71 @@
+"""The bus, as everybody sees it: an append-only log of events that keeps all of them, and readers of it.
+
+The log is the archive. Who has read how far is not the bus' business: a consumer keeps its own position, so that any of
+them can be sent back to any point.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from messaging.envelope import CloudEvent
+
+# One order's events are all in one partition, and a consumer's partition is read by one process at a time. Never
+# change the number under a log that has events: they would be looked for in other partitions.
+PARTITIONS = 4
+
+
+class BusDown(Exception):
+    """The bus did not answer. What was appended may be on it: append it again."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An event with its position in the log; positions grow, and may have gaps."""
+
+    position: int
+    event: CloudEvent
+
+
+class Reader(Protocol):
+    """Reads one partition (or all of them) from a position on."""
+
+    async def next(self, limit: int, wait: float) -> list[Recorded]:
+        """The next events, in order: `limit` at most, none after `wait` seconds without any. Raises BusDown."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Bus(Protocol):
+    async def append(self, events: Sequence[CloudEvent]) -> None:
+        """Append in this order; an event whose id is on the log is not appended again (as long as the bus remembers).
+
+        Raises:
+            BusDown: the outcome is unknown; append the same again.
+        """
+        ...
+
+    async def read(self, partition: int | None, after: int) -> Reader:
+        """A reader of what comes after this position, in one partition or in all. Raises BusDown."""
+        ...
+
+    async def of(self, correlation: str) -> list[Recorded]:
+        """All events of one order, in order. Raises BusDown."""
+        ...
+
+    async def head(self) -> int:
+        """The position of the newest event; 0 of an empty log. Raises BusDown."""
+        ...
+
+    async def before(self, moment: datetime) -> int:
+        """The position after which all events were recorded at this moment or later. Raises BusDown."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+def partition_of(correlation: str) -> int:
+    return hashlib.sha256(correlation.encode()).digest()[0] % PARTITIONS

@@ -1,0 +1,98 @@
+"""One process at a time for a thing, by its name; a process that dies lets go at once.
+
+On one machine a lock is a lock of the operating system on a file, across machines it is PostgreSQL's advisory lock of a
+session. Neither has a lease to wait for, and neither outlives its holder. Who loses a lock unnoticed may still be
+working: what the lock keeps apart must be harmless twice.
+"""
+
+import fcntl
+import hashlib
+import os
+import threading
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+
+class Locks(Protocol):
+    def take(self, name: str) -> bool:
+        """Take the lock, unless somebody has it; whether it is ours now."""
+        ...
+
+    def release(self, name: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class FileLocks:
+    """Between the processes of one machine that share the folder, and between the objects of one process."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held: dict[str, int] = {}
+
+    def take(self, name: str) -> bool:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        self._held[name] = descriptor
+        return True
+
+    def release(self, name: str) -> None:
+        os.close(self._held.pop(name))  # closing lets go
+
+    def close(self) -> None:
+        for name in list(self._held):
+            self.release(name)
+
+
+class PostgresLocks:
+    """Between all processes that use one PostgreSQL database. All locks are held by one connection."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._session: Connection | None = None
+        self._held: set[str] = set()
+        self._mutex = threading.Lock()
+
+    def take(self, name: str) -> bool:
+        """Raises SQLAlchemyError."""
+        with self._mutex:
+            if name in self._held:
+                return False  # PostgreSQL would give a session its own lock again
+            if self._run("SELECT pg_try_advisory_lock(:lock)", name):
+                self._held.add(name)
+                return True
+            return False
+
+    def release(self, name: str) -> None:
+        with self._mutex:
+            self._held.discard(name)
+            self._run("SELECT pg_advisory_unlock(:lock)", name)
+
+    def close(self) -> None:
+        with self._mutex:
+            if self._session is not None:
+                self._session.detach()  # else the pool would keep it, with its locks
+                self._session.close()
+                self._session = None
+
+    def _run(self, statement: str, name: str) -> bool:
+        if self._session is None:
+            self._session = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+        try:
+            return bool(self._session.scalar(text(statement), {"lock": number}))
+        except SQLAlchemyError:
+            # With its session, all its locks are gone.
+            self._session.invalidate()
+            self._session.close()
+            self._session = None
+            self._held.clear()
+            raise

@@ -1,0 +1,171 @@
+"""How far each consumer is, and what it could not handle: in a database of the consumers' own."""
+
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    Integer,
+    MetaData,
+    Row,
+    String,
+    Table,
+    Text,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from messaging.bus import PARTITIONS, Recorded, partition_of
+from messaging.envelope import CloudEvent
+from messaging.storage import Storage
+
+
+class FailureState(StrEnum):
+    RETRYING = "retrying"
+    DEAD = "dead"
+    REQUEUED = "requeued"
+    DISCARDED = "discarded"
+
+
+metadata = MetaData()
+
+positions = Table(
+    "positions",
+    metadata,
+    Column("consumer", String(100), primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("position", BigInteger, nullable=False, comment="everything up to here is handled, or a dead letter"),
+)
+
+failures = Table(
+    "failures",
+    metadata,
+    Column("consumer", String(100), primary_key=True),
+    Column("event_id", String(200), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("correlation", String(64), nullable=False),
+    Column("event", Text, nullable=False, comment="CloudEvents JSON"),
+    Column("state", String(10), nullable=False, comment="retrying, dead, requeued or discarded"),
+    Column("attempts", Integer, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("first_failed_at", Float, nullable=False, comment="seconds since 1970"),
+)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An event that a consumer could not handle yet, or at all. `first_failed_at` is in seconds since 1970."""
+
+    consumer: str
+    recorded: Recorded
+    state: FailureState
+    attempts: int
+    error: str
+    first_failed_at: float
+
+
+class Progress:
+    def __init__(self, database: Storage) -> None:
+        self._database = database
+
+    def open(self) -> None:
+        """Make the tables, if this is the first day."""
+        self._database.alone(metadata.create_all)
+
+    def position(self, consumer: str, partition: int) -> int:
+        with self._database.begin() as tx:
+            return tx.scalar(select(positions.c.position).where(*_place(consumer, partition))) or 0
+
+    def positions(self, consumer: str) -> dict[int, int]:
+        """Its position in each partition."""
+        with self._database.begin() as tx:
+            rows = tx.execute(select(positions).where(positions.c.consumer == consumer))
+            return dict.fromkeys(range(PARTITIONS), 0) | {row.partition: row.position for row in rows}
+
+    def save(self, consumer: str, partition: int, position: int) -> None:
+        with self._database.begin() as tx:
+            moved = tx.execute(update(positions).where(*_place(consumer, partition)).values(position=position))
+            if moved.rowcount == 0:
+                row = {"consumer": consumer, "partition": partition, "position": position}
+                tx.execute(insert(positions), row)
+
+    def failed(self, consumer: str, recorded: Recorded, error: str) -> Failure:
+        """Note one more attempt that failed."""
+        event = recorded.event
+        with self._database.begin() as tx:
+            row = tx.execute(select(failures).where(*_letter(consumer, event.id))).one_or_none()
+            if row is None:
+                new = {"consumer": consumer, "event_id": event.id, "position": recorded.position}
+                new |= {"partition": partition_of(event.correlationid), "correlation": event.correlationid}
+                new |= {"event": event.model_dump_json(), "state": FailureState.RETRYING, "attempts": 1}
+                tx.execute(insert(failures), new | {"error": error, "first_failed_at": time.time()})
+            else:
+                change: dict[str, Any] = {"attempts": row.attempts + 1, "error": error, "state": FailureState.RETRYING}
+                if row.state != FailureState.RETRYING:
+                    change["first_failed_at"] = time.time()  # sent again: its time begins anew
+                tx.execute(update(failures).where(*_letter(consumer, event.id)).values(change))
+            return _failure(tx.execute(select(failures).where(*_letter(consumer, event.id))).one())
+
+    def bury(self, consumer: str, event_id: str) -> None:
+        """Make it a dead letter."""
+        self._set(consumer, event_id, FailureState.DEAD)
+
+    def requeue(self, consumer: str, event_id: str) -> None:
+        """Have a dead letter handled again."""
+        self._set(consumer, event_id, FailureState.REQUEUED)
+
+    def discard(self, consumer: str, event_id: str, note: str) -> None:
+        """Have a dead letter never handled; why stays on record."""
+        with self._database.begin() as tx:
+            change = {"state": FailureState.DISCARDED, "error": note}
+            tx.execute(update(failures).where(*_letter(consumer, event_id)).values(change))
+
+    def settle(self, consumer: str, event_id: str) -> None:
+        """It is handled, or discarded."""
+        with self._database.begin() as tx:
+            tx.execute(delete(failures).where(*_letter(consumer, event_id)))
+
+    def failures(
+        self, *states: FailureState, consumer: str = "", partition: int | None = None, correlation: str = ""
+    ) -> list[Failure]:
+        """Those in one of these states (of this consumer, about this order), oldest event first."""
+        query = select(failures).where(failures.c.state.in_(states)).order_by(failures.c.position)
+        if consumer:
+            query = query.where(failures.c.consumer == consumer)
+        if partition is not None:
+            query = query.where(failures.c.partition == partition)
+        if correlation:
+            query = query.where(failures.c.correlation == correlation)
+        with self._database.begin() as tx:
+            return [_failure(row) for row in tx.execute(query)]
+
+    def counts(self) -> dict[str, int]:
+        """Dead letters by consumer."""
+        query = select(failures.c.consumer, func.count()).where(failures.c.state == FailureState.DEAD)
+        with self._database.begin() as tx:
+            return {row[0]: row[1] for row in tx.execute(query.group_by(failures.c.consumer))}
+
+    def _set(self, consumer: str, event_id: str, state: FailureState) -> None:
+        with self._database.begin() as tx:
+            tx.execute(update(failures).where(*_letter(consumer, event_id)).values(state=state))
+
+
+def _place(consumer: str, partition: int) -> tuple[Any, ...]:
+    return positions.c.consumer == consumer, positions.c.partition == partition
+
+
+def _letter(consumer: str, event_id: str) -> tuple[Any, ...]:
+    return failures.c.consumer == consumer, failures.c.event_id == event_id
+
+
+def _failure(row: Row[Any]) -> Failure:
+    recorded = Recorded(row.position, CloudEvent.model_validate_json(row.event))
+    return Failure(row.consumer, recorded, FailureState(row.state), row.attempts, row.error, row.first_failed_at)

@@ -1,0 +1,89 @@
+"""The relay: takes what services have written to their outboxes to the bus, in order.
+
+It deletes a row only after the bus has the event, so one that dies in between publishes it again, under the same id.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from messaging import outbox
+from messaging.bus import Bus, BusDown
+from messaging.envelope import CloudEvent
+from messaging.locks import Locks
+from messaging.storage import Storage
+
+_log = logging.getLogger(__name__)
+
+_BATCH = 100
+_POLL_SECONDS = 0.05
+_QUEUE_SECONDS = 0.5
+_AFTER_TROUBLE_SECONDS = 1.0
+
+
+class Relay:
+    """Serves these outboxes until it is stopped; of several relays, one serves each outbox at a time."""
+
+    def __init__(self, outboxes: Mapping[str, Storage], bus: Bus, locks: Locks) -> None:
+        self._outboxes = outboxes
+        self._bus = bus
+        self._locks = locks
+        self._stop = asyncio.Event()
+        self._nudges = {service: asyncio.Event() for service in outboxes}
+
+    async def run(self) -> None:
+        await asyncio.gather(*(self._serve(service) for service in self._outboxes))
+
+    def stop(self) -> None:
+        self._stop.set()
+        self.nudge()
+
+    def nudge(self) -> None:
+        """There may be something to fetch: do not wait for the next look."""
+        for event in self._nudges.values():
+            event.set()
+
+    async def _serve(self, service: str) -> None:
+        lock = f"relay-{service}"
+        while not self._stop.is_set():
+            try:
+                if await asyncio.to_thread(self._locks.take, lock):
+                    try:
+                        await self._relay(service)
+                    finally:
+                        await asyncio.to_thread(self._locks.release, lock)
+                else:
+                    await self._wait(service, _QUEUE_SECONDS)
+            except (BusDown, SQLAlchemyError) as error:
+                _log.warning("relay of %s: %s; going on in a moment", service, " ".join(str(error).split())[:300])
+                await self._wait(service, _AFTER_TROUBLE_SECONDS)
+
+    async def _relay(self, service: str) -> None:
+        """Until it is stopped, and everything that was written before then is on the bus."""
+        while True:
+            stopping = self._stop.is_set()
+            self._nudges[service].clear()
+            positions, events = await asyncio.to_thread(self._oldest, service)
+            if events:
+                await self._bus.append(events)
+                await asyncio.to_thread(self._forget, service, positions)
+            elif stopping:
+                return
+            else:
+                await self._wait(service, _POLL_SECONDS)
+
+    async def _wait(self, service: str, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._nudges[service].wait()
+
+    def _oldest(self, service: str) -> tuple[list[int], list[CloudEvent]]:
+        with self._outboxes[service].begin() as tx:
+            return outbox.oldest(tx, f"/{service}", _BATCH)
+
+    def _forget(self, service: str, positions: list[int]) -> None:
+        with self._outboxes[service].begin() as tx:
+            outbox.forget(tx, positions)

@@ -1,0 +1,220 @@
+"""The bus as a log in SQL: one table that grows, for one machine (SQLite) or for all that reach one PostgreSQL."""
+
+import asyncio
+import bisect
+import itertools
+import json
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    func,
+    insert,
+    select,
+    text,
+)
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from messaging.bus import BusDown, Reader, Recorded, partition_of
+from messaging.envelope import CloudEvent
+from messaging.storage import Storage
+
+T = TypeVar("T")
+
+_POLL_SECONDS = 0.01
+_IDLE_POLL_SECONDS = 0.1
+_BATCH = 500
+_REMEMBERED = 1_000
+_APPEND_LOCK = 7_233_002  # any number, the same for every process
+
+metadata = MetaData()
+
+log = Table(
+    "events",
+    metadata,
+    Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("event_id", String(200), nullable=False, unique=True),
+    Column("partition", Integer, nullable=False),
+    Column("correlation", String(64), nullable=False),
+    Column("type", String(50), nullable=False),
+    Column("recorded_at", BigInteger, nullable=False, comment="milliseconds since 1970"),
+    Column("event", Text, nullable=False, comment="CloudEvents JSON"),
+    Index("ix_events_partition", "partition", "position"),
+    Index("ix_events_correlation", "correlation", "position"),
+    Index("ix_events_recorded_at", "recorded_at"),
+    sqlite_autoincrement=True,
+)
+
+
+class SqlLog:
+    def __init__(self, database: Storage) -> None:
+        self._database = database
+        self._tail = _Tail(self)
+
+    def open(self) -> None:
+        """Make the table, if this is the first day."""
+        self._database.alone(metadata.create_all)
+
+    async def append(self, events: Sequence[CloudEvent]) -> None:
+        rows = [
+            {
+                "event_id": event.id,
+                "partition": partition_of(event.correlationid),
+                "correlation": event.correlationid,
+                "type": event.type,
+                "event": event.model_dump_json(),
+            }
+            for event in events
+        ]
+        await self._in_thread(lambda tx: self._append(tx, rows))
+
+    def _append(self, tx: Connection, rows: list[dict[str, Any]]) -> None:
+        if not self._database.is_sqlite:
+            # Positions must become visible in their order, or a reader would pass over one that commits late.
+            tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _APPEND_LOCK})
+        recorded_at = int(time.time() * 1000)  # now, so that it grows with the positions
+        ids = [row["event_id"] for row in rows]
+        known = set(tx.scalars(select(log.c.event_id).where(log.c.event_id.in_(ids))))
+        for row in rows:
+            if row["event_id"] not in known:
+                known.add(row["event_id"])
+                tx.execute(insert(log), row | {"recorded_at": recorded_at})
+
+    async def read(self, partition: int | None, after: int) -> Reader:
+        return _SqlReader(self, self._tail, partition, after)
+
+    async def of(self, correlation: str) -> list[Recorded]:
+        return await self.select(log.c.correlation == correlation)
+
+    async def head(self) -> int:
+        return await self._in_thread(lambda tx: tx.scalar(select(func.max(log.c.position))) or 0)
+
+    async def before(self, moment: datetime) -> int:
+        at = int(moment.timestamp() * 1000)
+        newest = select(func.max(log.c.position)).where(log.c.recorded_at < at)
+        return await self._in_thread(lambda tx: tx.scalar(newest) or 0)
+
+    async def close(self) -> None:
+        """The database itself is closed by who opened it."""
+        await self._tail.close()
+
+    async def select(self, condition: Any, limit: int | None = None) -> list[Recorded]:
+        query = select(log.c.position, log.c.event).where(condition).order_by(log.c.position).limit(limit)
+        rows = await self._in_thread(lambda tx: tx.execute(query).all())
+        return [Recorded(row.position, CloudEvent.model_validate(json.loads(row.event))) for row in rows]
+
+    async def _in_thread(self, work: Callable[[Connection], T]) -> T:
+        def run() -> T:
+            with self._database.begin() as tx:
+                return work(tx)
+
+        try:
+            return await asyncio.to_thread(run)
+        except SQLAlchemyError as error:
+            why = error.orig if isinstance(error, DBAPIError) else error  # without the statement and what was in it
+            raise BusDown(f"the log cannot be used: {' '.join(str(why).split())}") from error
+
+
+class _Tail:
+    """The newest events, read once for all readers of this process that have caught up."""
+
+    def __init__(self, log: SqlLog) -> None:
+        self._log = log
+        self._recent: list[Recorded] = []
+        self._pause = _POLL_SECONDS
+        self._asking: asyncio.Task[None] | None = None
+        # Everything recorded after `start` and up to `end` is in `_recent`.
+        self.start: int | None = None
+        self.end = 0
+
+    def after(self, position: int, partition: int | None, limit: int) -> list[Recorded]:
+        first = bisect.bisect_right(self._recent, position, key=_position)
+        of_partition = (
+            recorded
+            for recorded in itertools.islice(self._recent, first, None)
+            if partition is None or partition_of(recorded.event.correlationid) == partition
+        )
+        return list(itertools.islice(of_partition, limit))
+
+    async def news(self, after: int, wait: float) -> None:
+        """Wait until there is something after this position, or so many seconds. Raises BusDown."""
+        deadline = time.monotonic() + wait
+        while self.end <= after and (left := deadline - time.monotonic()) > 0:
+            if self._asking is None or self._asking.done():
+                self._asking = asyncio.create_task(self._ask())
+                self._asking.add_done_callback(lambda task: task.cancelled() or task.exception())
+            asking = self._asking
+            await asyncio.wait([asking], timeout=left)
+            if asking.cancelled():
+                raise BusDown("the log is closed")
+            if asking.done():
+                asking.result()
+
+    async def _ask(self) -> None:
+        """Once, for all who wait."""
+        if self.start is None:
+            self.start = self.end = await self._log.head()
+            return
+        await asyncio.sleep(self._pause)
+        events = await self._log.select(log.c.position > self.end, _BATCH)
+        self._pause = _POLL_SECONDS if events else min(2 * self._pause, _IDLE_POLL_SECONDS)
+        if len(events) == _BATCH:  # nobody has waited for long: up to the end, everybody reads what they need
+            self._recent.clear()
+            self.start = self.end = await self._log.head()
+        elif events:
+            self._recent += events
+            self.end = events[-1].position
+            if len(self._recent) > 2 * _REMEMBERED:
+                self.start = self._recent[-_REMEMBERED - 1].position
+                del self._recent[:-_REMEMBERED]
+
+    async def close(self) -> None:
+        if self._asking:
+            self._asking.cancel()
+            await asyncio.wait([self._asking])
+
+
+class _SqlReader:
+    def __init__(self, log: SqlLog, tail: _Tail, partition: int | None, after: int) -> None:
+        self._log = log
+        self._tail = tail
+        self._partition = partition
+        self._after = after
+
+    async def next(self, limit: int, wait: float) -> list[Recorded]:
+        deadline = time.monotonic() + wait
+        events = await self._read(limit, from_memory=wait > 0)
+        while not events and (left := deadline - time.monotonic()) > 0:
+            await self._tail.news(self._after, left)
+            events = await self._read(limit, from_memory=True)
+        return events
+
+    async def _read(self, limit: int, *, from_memory: bool) -> list[Recorded]:
+        start = self._tail.start
+        if from_memory and start is not None and self._after >= start:
+            events, read_up_to = self._tail.after(self._after, self._partition, limit), self._tail.end
+        else:
+            condition = log.c.position > self._after
+            if self._partition is not None:
+                condition &= log.c.partition == self._partition
+            events, read_up_to = await self._log.select(condition, limit), start or 0
+        self._after = events[-1].position if events else max(self._after, read_up_to)
+        return events
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def _position(recorded: Recorded) -> int:
+    return recorded.position

@@ -1,0 +1,83 @@
+"""Who is interested in which events, and what they do about one: the rules of the bus."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from messaging.bus import Recorded
+from messaging.envelope import CloudEvent
+from messaging.progress import Failure
+
+
+class WillNotHelp(Exception):
+    """Raised by a handler: trying again would give the same; the event is a dead letter at once."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Which events: of these types (patterns; none means all), and with this content.
+
+    `content` maps a path, such as `style` or `data.total.currency`, to the values of which it must have one.
+    """
+
+    types: tuple[str, ...] = ("*",)
+    content: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+    def fits(self, event: CloudEvent) -> bool:
+        if not any(fnmatchcase(event.type, pattern) for pattern in self.types):
+            return False
+        return all(_at(event, path) in values for path, values in self.content.items())
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long an event that fails is tried again, in seconds: the pause doubles from `first` up to `longest`."""
+
+    first: float = 0.2
+    longest: float = 10
+    give_up_after: float = 300
+
+    def pause(self, attempts: int) -> float:
+        return float(min(self.longest, self.first * 2 ** min(attempts - 1, 30)))
+
+
+Handler = Callable[[Recorded], None]
+GivesWay = Callable[[CloudEvent, CloudEvent], bool]
+GaveUp = Callable[[CloudEvent, Failure], CloudEvent | None]
+
+
+def _stays(_failing: CloudEvent, _waiting: CloudEvent) -> bool:
+    return False
+
+
+def _says_nothing(_event: CloudEvent, _failure: Failure) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """A consumer: its name, what it wants to hear, and what it does about it.
+
+    Args:
+        handle: runs in a thread, and must be harmless twice. An exception means: try again.
+        patience: by event, since some wait for more than others.
+        gives_way: whether a failing event lets another of its order, which waits, go before it.
+        gave_up: what to publish when an event becomes a dead letter, if anything.
+        forget: for what can be made anew from the archive: forget what was made of events after this position.
+    """
+
+    name: str
+    rule: Rule
+    handle: Handler
+    patience: Callable[[CloudEvent], Patience] = lambda _event: Patience()
+    gives_way: GivesWay = _stays
+    gave_up: GaveUp = _says_nothing
+    forget: Callable[[int], None] | None = None
+
+
+def _at(event: CloudEvent, path: str) -> Any:
+    value: Any = event.model_dump(mode="json")
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value

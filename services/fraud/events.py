@@ -1,0 +1,22 @@
+"""What the fraud service tells."""
+
+from services.contracts import Event, Failure
+
+
+class NoFraudDetected(Event):
+    """The order may be shipped: by the rules, or since a person says so in `note`."""
+
+    score: int
+    reviewed: bool = False
+    note: str = ""
+
+
+class PossibleFraud(Event):
+    """A person must decide; nothing is shipped before."""
+
+    score: int
+    rules: tuple[str, ...]
+
+
+class FraudConfirmed(Failure):
+    """The order is taken for a fraud."""

@@ -1,0 +1,53 @@
+"""What the orders service tells."""
+
+from typing import ClassVar
+
+from services.contracts import Contract, Event, Failure, Money
+from services.orders.contracts import Address
+
+
+class PricedLine(Contract):
+    """A line of an order; `unit_price` is the catalogue's at that time."""
+
+    sku: str
+    quantity: int
+    unit_price: Money
+
+
+class OrderCreated(Event):
+    """The order is on record. Who needs the card or the address later must listen now: no other event has them."""
+
+    private: ClassVar[tuple[str, ...]] = ("payment_token", "ship_to")
+
+    customer_id: str
+    lines: tuple[PricedLine, ...]
+    total: Money
+    payment_token: str
+    ship_to: Address
+
+
+class OrderCompleted(Event):
+    """Paid and shipped."""
+
+    customer_id: str
+    total: Money
+
+
+class OrderRejected(Failure):
+    """The order has failed. `customer_id` is empty when it never came on record."""
+
+    customer_id: str = ""
+
+
+class OrderCancelled(Event):
+    """Its customer did not want it any more."""
+
+    reason: str
+    customer_id: str = ""
+
+
+class OrderFlagged(Event):
+    """The order needs an operator for `problem`, or, when that is empty, not any more; `settled` was done by hand."""
+
+    problem: str
+    settled: str

@@ -1,0 +1,100 @@
+"""A shop under test whose orders nobody conducts: the same services, told what to do by events."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+
+import pytest
+
+import eventing
+from audit.books import OrderBooks, read
+from audit.invariants import Violation, audit
+from choreography.reactions import REACTIONS
+from cli.choreography_client import ChoreographyClient
+from composition import Shop
+from eventing import Eventing
+from messaging.bus import Recorded
+from messaging.inbox import inbox
+from services.database import Database
+from services.orders.contracts import Order
+from settings import Settings
+from tests.services.databases import rows
+from worker import ON_THE_BUS, Role, listening
+from workflows.contracts import OrderState
+
+_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class ChoreographedShop:
+    settings: Settings
+    client: ChoreographyClient
+    eventing: Eventing
+
+    async def run(self, order: Order) -> OrderState:
+        """Place the order and wait until it has ended, or waits for a person."""
+        await self.client.place(order)
+        return await self.rest(order)
+
+    async def rest(self, order: Order) -> OrderState:
+        async with asyncio.timeout(_SECONDS):
+            return (await self.client.at_rest(order.order_id)).state
+
+    async def until(self, order: Order, condition: Callable[[OrderState], bool]) -> OrderState:
+        async with asyncio.timeout(_SECONDS):
+            while not condition(state := (await self.client.look(order.order_id)).state):
+                await asyncio.sleep(0.02)
+            return state
+
+    async def events(self, order: Order) -> list[Recorded]:
+        return await self.eventing.bus.of(order.order_id)
+
+    async def types(self, order: Order) -> list[str]:
+        return [recorded.event.type for recorded in await self.events(order)]
+
+    async def heard(self, service: str, event_id: str) -> None:
+        """Until the service is done with this event."""
+        with closing(Database(self.settings.url_of(service), for_reading=True)) as database:
+            async with asyncio.timeout(_SECONDS):
+                while event_id not in {known for (known,) in rows(database, inbox, "event_id")}:
+                    await asyncio.sleep(0.02)
+
+    def books(self, order: Order) -> OrderBooks:
+        return read(self.settings).orders.get(order.order_id, OrderBooks())
+
+    def violations(self, order: Order) -> list[Violation]:
+        """What the audit has against this order, or against the stock."""
+        return [v for v in audit(self.settings).violations if v.order_id in ("", order.order_id)]
+
+
+@asynccontextmanager
+async def desk_of(settings: Settings) -> AsyncIterator[ChoreographedShop]:
+    """Somebody who places orders and looks at them, from another process than the services' as it were."""
+    shop = Shop(settings.model_copy(update={"faults": ""}))
+    eventing = Eventing(settings, shop)
+    try:
+        yield ChoreographedShop(settings, ChoreographyClient(eventing.bus, eventing.progress), eventing)
+    finally:
+        await eventing.close()
+        shop.close()
+
+
+@asynccontextmanager
+async def open_shop(
+    settings: Settings, roles: Sequence[Role] = ON_THE_BUS, but_for: Sequence[str] = ()
+) -> AsyncIterator[ChoreographedShop]:
+    """With the product's own relay, reactions and subscribers at work in this process.
+
+    Args:
+        but_for: the steps that the services' table lacks.
+    """
+    shop = Shop(settings)
+    table = tuple(reaction for reaction in REACTIONS if reaction.step not in but_for)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(eventing, "REACTIONS", table)
+            async with listening(settings, shop, roles), desk_of(settings) as desk:
+                yield desk
+    finally:
+        shop.close()
