@@ -5,10 +5,10 @@ An order in progress is looked up in the archive once it is older than a deadlin
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -21,14 +21,19 @@ from services.contracts import Event, Failure, Style
 from services.fraud.contracts import Decision
 from services.fraud.events import FraudConfirmed, NoFraudDetected, PossibleFraud
 from services.inventory.events import OutOfStock
-from services.operations import Clock, system_clock
 from services.orders.contracts import OrdersPort
 from services.payments.events import PaymentFailed
 from services.shipping.events import Shipped, ShippingFailed
 
 _log = logging.getLogger(__name__)
 
+Clock = Callable[[], datetime]
+
 _STOPPED = (CancelRequested, OrderStalled, OutOfStock, PaymentFailed, ShippingFailed, FraudConfirmed)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class Limits:
 class Deadlines:
     """Looks again and again until it is stopped; of several, one at a time."""
 
-    def __init__(self, orders: OrdersPort, bus: Bus, locks: Locks, limits: Limits, clock: Clock = system_clock) -> None:
+    def __init__(self, orders: OrdersPort, bus: Bus, locks: Locks, limits: Limits, clock: Clock = _now) -> None:
         self._orders = orders
         self._bus = bus
         self._locks = locks

@@ -13,12 +13,13 @@ from rich.table import Column, Table
 from audit.books import OrderBooks, read
 from audit.invariants import Report, audit
 from cli.console import complain, out, show_audit
+from cli.desk import Client, Desk
 from cli.program import end_as_by_ctrl_c, exit_code_of, leave
-from cli.saga_client import PlacedOrder, SagaClient
-from composition import connect
+from cli.saga_client import PlacedOrder
+from cli.trace import tree_of
 from local.server import DevServer
 from local.worker_process import WorkerProcess
-from services.contracts import Money
+from services.contracts import Money, Style
 from services.fraud.contracts import Decision
 from services.orders.contracts import Address, Order, OrderLine, OrderStatus
 from settings import Settings, SettingsError, load
@@ -39,7 +40,7 @@ _ATTEMPT_SECONDS = 4
 
 COMPLETED, REJECTED, CANCELLED = OrderStatus.COMPLETED, OrderStatus.REJECTED, OrderStatus.CANCELLED
 
-Meanwhile = Callable[[SagaClient, str], Awaitable[None]]
+Meanwhile = Callable[[Client, str], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Scenario:
     story: str
     expected: OrderStatus
     charges: int
+    style: Style = Style.ORCHESTRATION
     sku: str = "mug"
     card: str = "tok_visa"
     country: str = "DE"
@@ -69,20 +71,20 @@ class Scenario:
 
 
 def _decide(decision: Decision) -> Meanwhile:
-    async def meanwhile(saga: SagaClient, order_id: str) -> None:
-        await saga.at_rest(order_id)
-        await saga.review(order_id, Review(decision=decision, note="looked at by a person"))
+    async def meanwhile(client: Client, order_id: str) -> None:
+        await client.at_rest(order_id)
+        await client.review(order_id, Review(decision=decision, note="looked at by a person"))
 
     return meanwhile
 
 
-async def _cancel_when_charged(saga: SagaClient, order_id: str) -> None:
+async def _cancel_when_charged(client: Client, order_id: str) -> None:
     while True:
-        state = (await saga.look(order_id)).state
+        state = (await client.look(order_id)).state
         if state.stage is Stage.ENDED or any(s.step == "payments.charge" and s.state == "done" for s in state.steps):
             break
         await asyncio.sleep(0.1)
-    await saga.cancel(order_id, "changed my mind")
+    await client.cancel(order_id, "changed my mind")
 
 
 SCENARIOS = (
@@ -101,6 +103,10 @@ SCENARIOS = (
         sku="espresso-machine", meanwhile=_decide(Decision.DECLINE),
     ),
     Scenario("cancelled", "cancelled by the customer while it ships", CANCELLED, 1, meanwhile=_cancel_when_charged),
+)  # fmt: skip
+CHOREOGRAPHED = Scenario(
+    "choreographed", "undeliverable, with no conductor: each service reacts", REJECTED, 1,
+    style=Style.CHOREOGRAPHY, country="AQ",
 )  # fmt: skip
 KILLED = Scenario("killed", "kill -9 of the worker between the charge and its reply", COMPLETED, 1)
 
@@ -141,13 +147,18 @@ def _demo(settings: Settings) -> int:
 
 
 async def _orders(settings: Settings, worker: WorkerProcess) -> bool:
-    saga = SagaClient(await connect(settings), settings)
+    desk = Desk(settings)
     run = f"demo-{time.strftime('%H%M%S')}"
-    out.print(f"Placing {len(SCENARIOS) + 1} orders ...\n")
-    placed = await _unless_dead(worker, asyncio.gather(*(_tell(saga, scenario, run) for scenario in SCENARIOS)))
-    placed.append(await _tell(saga, KILLED, run))
+    told = (*SCENARIOS, CHOREOGRAPHED, KILLED)
+    out.print(f"Placing {len(told)} orders ...\n")
+    first = asyncio.gather(*(_tell(desk, scenario, run) for scenario in SCENARIOS))
+    placed = await _unless_dead(worker, first)
+    placed.append(await _tell(desk, CHOREOGRAPHED, run))
+    placed.append(await _tell(desk, KILLED, run))
+    choreographed = CHOREOGRAPHED.order(run).order_id
+    story = tree_of(choreographed, await desk.eventing.bus.of(choreographed))
+    await desk.close()
 
-    told = (*SCENARIOS, KILLED)
     books = await asyncio.to_thread(read, settings)
     report = await asyncio.to_thread(audit, settings)
     as_expected = [
@@ -156,16 +167,19 @@ async def _orders(settings: Settings, worker: WorkerProcess) -> bool:
     ]
     out.print()
     out.print(_table(told, placed, as_expected, books.orders))
+    out.print("The choreographed order, as its events tell it; each stands under the one that it answers:")
+    out.print(story)
+    out.print()
     _verdict(report, as_expected, worker)
     return all(as_expected) and not report.violations and worker.restarts > 0
 
 
-async def _tell(saga: SagaClient, scenario: Scenario, run: str) -> PlacedOrder:
-    order = scenario.order(run)
-    await saga.place(order)
+async def _tell(desk: Desk, scenario: Scenario, run: str) -> PlacedOrder:
+    client, order = await desk.client(scenario.style), scenario.order(run)
+    await client.place(order)
     if scenario.meanwhile:
-        await scenario.meanwhile(saga, order.order_id)
-    placed = await saga.at_rest(order.order_id)
+        await scenario.meanwhile(client, order.order_id)
+    placed = await client.at_rest(order.order_id)
     out.print(f"  {scenario.name:<15} {scenario.story}: [bold]{placed.state.status}[/]")
     return placed
 
@@ -189,7 +203,7 @@ def _table(
         book = books[one.state.order_id]
         table.add_row(
             "[green]✓" if good else "[bold red]✗",
-            f"[link={one.link}]{scenario.name}[/link]",
+            f"[link={one.link}]{scenario.name}[/link]" if one.link else scenario.name,
             one.state.status,
             _euros(book.charged),
             _euros(book.refunded),
