@@ -59,11 +59,12 @@ class Aftermath:
     def books(self, crash: str) -> OrderBooks:
         return self.shop.books(self.orders[crash])
 
-    def struck(self) -> set[tuple[str, str]]:
-        """Each fault that struck, with the order that it struck, as the faults' own database has it."""
-        with closing(sqlite3.connect(self.shop.settings.data_dir / "faults.db")) as connection:
-            rows: list[tuple[str, str]] = connection.execute("SELECT fault, order_id FROM hits").fetchall()
-        return {(fault.partition("@")[0], order_id) for fault, order_id in rows if "=kill-" in fault}
+
+def struck(settings: Settings) -> set[tuple[str, str]]:
+    """Each death by a fault, with the order that met it, as the faults' own database has it."""
+    with closing(sqlite3.connect(settings.data_dir / "faults.db")) as connection:
+        rows: list[tuple[str, str]] = connection.execute("SELECT fault, order_id FROM hits").fetchall()
+    return {(fault.partition("@")[0], order_id) for fault, order_id in rows if "=kill-" in fault}
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +127,7 @@ async def test_an_order_ends_as_it_would_have_without_the_crash(aftermath: After
 
 
 def test_each_crash_took_place_once(aftermath: Aftermath) -> None:
-    assert aftermath.struck() == {
+    assert struck(aftermath.shop.settings) == {
         (f"{operation}={kind}", aftermath.orders[f"{kind}-{operation}"].order_id)
         for operation in ENDS
         for kind in KINDS

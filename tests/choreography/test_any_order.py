@@ -1,0 +1,123 @@
+"""Events that come late, twice and in any order, to every service: an order ends once, and money and stock add up."""
+
+import random
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from audit.invariants import audit
+from choreography.events import CancelRequested, OrderPlaced, OrderStalled, ReviewDecided
+from choreography.reactions import REACTIONS
+from choreography.reactor import Reactor
+from composition import Shop
+from messaging import outbox
+from messaging.bus import Recorded
+from messaging.envelope import CloudEvent
+from messaging.publishing import event_from
+from services.contracts import Event, Style
+from services.fraud.contracts import Decision
+from services.orders.contracts import Order, OrderLine, OrderStatus
+from settings import SERVICES, Settings
+from tests.shop import sample_order, undeliverable
+
+ENDS = {OrderStatus.COMPLETED, OrderStatus.REJECTED, OrderStatus.CANCELLED}
+
+ORDERS = {
+    "good": {},
+    "undeliverable": undeliverable(),
+    "declined": {"payment_token": "tok_chargeDeclined"},
+    "sold out": {"lines": (OrderLine(sku="sold-out-scale", quantity=1),)},
+    "suspicious": {"lines": (OrderLine(sku="espresso-machine", quantity=1),)},
+    "fraud": {"lines": (OrderLine(sku="roaster", quantity=1),)},
+}
+PEOPLE: dict[str, Event] = {
+    "cancel": CancelRequested(reason=""),
+    "approve": ReviewDecided(decision=Decision.APPROVE, note=""),
+    "decline": ReviewDecided(decision=Decision.DECLINE, note=""),
+    "stalled": OrderStalled(step="", reason="Outage: nothing happened"),
+}
+
+
+class Delivery:
+    """A bus at its worst: each service has all events told so far in front of it, and takes them as chance has it."""
+
+    def __init__(self, shop: Shop, chance: random.Random) -> None:
+        self._shop = shop
+        self._chance = chance
+        self._services = {
+            service: Reactor(service, shop.service(service), shop.database(service), 60, 60, REACTIONS)
+            for service in SERVICES
+        }
+        self._rules = {service: reactor.subscription().rule for service, reactor in self._services.items()}
+        self._open: dict[str, list[CloudEvent]] = {service: [] for service in SERVICES}
+        self._old: list[tuple[str, CloudEvent]] = []
+
+    def tell(self, event: CloudEvent) -> None:
+        for service in SERVICES:
+            if self._rules[service].fits(event):
+                self._open[service].append(event)
+
+    def run(self) -> None:
+        """Until every service has had every event, some of them twice."""
+        while any(self._open.values()):
+            service = self._chance.choice([one for one, events in self._open.items() if events])
+            event = self._open[service].pop(self._chance.randrange(len(self._open[service])))
+            self._deliver(service, event)
+            self._old.append((service, event))
+            if self._chance.random() < 0.3:
+                self._deliver(*self._chance.choice(self._old))
+
+    def _deliver(self, service: str, event: CloudEvent) -> None:
+        self._services[service].handle(Recorded(0, event))
+        with self._shop.database(service).begin() as tx:
+            positions, events = outbox.oldest(tx, f"/{service}", 100)
+            if positions:
+                outbox.forget(tx, positions)
+        for one in events:
+            self.tell(one)
+
+
+def said(order: Order, event: Event, event_id: str) -> CloudEvent:
+    return event_from(
+        event.type(),
+        event.model_dump(mode="json"),
+        event_id=event_id,
+        source="/people",
+        correlation=order.order_id,
+        causation="/people",
+        style=Style.CHOREOGRAPHY,
+    )
+
+
+@contextmanager
+def a_shop() -> Iterator[tuple[Settings, Shop]]:
+    with TemporaryDirectory() as folder:
+        settings = Settings(data_dir=Path(folder))
+        with closing(Shop(settings)) as shop:
+            yield settings, shop
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    kinds=st.lists(st.sampled_from(sorted(ORDERS)), min_size=2, max_size=4),
+    words=st.lists(st.sampled_from(sorted(PEOPLE)), max_size=3),
+    seed=st.integers(0, 10_000),
+)
+def test_late_repeated_and_reordered_events_end_every_order_once(kinds: list[str], words: list[str], seed: int) -> None:
+    chance = random.Random(seed)
+    with a_shop() as (configured, shop):
+        delivery = Delivery(shop, chance)
+        orders = [sample_order(**ORDERS[kind]) for kind in kinds]
+        for order in orders:
+            delivery.tell(said(order, OrderPlaced(order=order), f"{order.order_id}:placed"))
+            for number, word in enumerate(words):
+                delivery.tell(said(order, PEOPLE[word], f"{order.order_id}:{number}"))
+        delivery.run()
+        report = audit(configured)
+    assert report.violations == []
+    undecided = sum(kind == "suspicious" for kind in kinds) if not words else 0
+    assert sum(report.by_status.get(end, 0) for end in ENDS) >= report.orders - undecided
