@@ -1,7 +1,6 @@
 """Where `worker.py` and `starter.py` get the bus, and those who listen to it, constructed and wired."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,8 +22,6 @@ from services.database import Database
 from settings import SERVICES, Settings
 from subscribers.table import SUBSCRIBERS
 
-_THREADS = 20
-
 
 class Eventing:
     """The bus of these settings, and who reads it. Raises SettingsError when a database cannot be opened."""
@@ -33,7 +30,6 @@ class Eventing:
         self._settings = settings
         self._shop = shop
         self._subscribers: dict[str, Database] = {}
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="consumer")
         try:
             self.bus = self._bus()
             self.progress = Progress(shop.database("consumers"))
@@ -79,7 +75,7 @@ class Eventing:
         return [one for subscriber in SUBSCRIBERS for one in subscriber(self)]
 
     def consumer(self, subscription: Subscription, handled: Callable[[], None]) -> Consumer:
-        return Consumer(subscription, self.bus, self.progress, self.locks, self._threads, handled)
+        return Consumer(subscription, self.bus, self.progress, self.locks, handled)
 
     def deadlines(self) -> Deadlines:
         policy = self._settings.policy
@@ -88,7 +84,6 @@ class Eventing:
 
     async def close(self) -> None:
         """The services' databases are closed by the shop."""
-        self._threads.shutdown()
         await self.bus.close()
         self.locks.close()
         for database in self._subscribers.values():

@@ -10,7 +10,10 @@ from typing import Annotated, TypeVar
 
 import typer
 from rich.live import Live
+from sqlalchemy.exc import SQLAlchemyError
 
+from audit.events import audit_chain, audit_events
+from audit.invariants import Violation
 from audit.invariants import audit as check_books
 from cli import console
 from cli.console import BadInput, as_document, print_json
@@ -28,6 +31,10 @@ from services.contracts import Style
 from services.fraud.contracts import Decision
 from services.orders.contracts import Order, OrderStatus
 from settings import Settings, SettingsError, load
+from subscribers.analytics import NAME as ANALYTICS
+from subscribers.analytics_report import AnalyticsReport
+from subscribers.analytics_report import report as analytics_report
+from subscribers.audit_log import NAME as AUDIT_LOG
 from workflows.contracts import Resolution, ResolveBy, Review, Stage
 
 T = TypeVar("T")
@@ -215,13 +222,38 @@ def trace(order: OrderArgument, as_json: AsJson = False) -> int:
 
 @app.command()
 def audit(as_json: AsJson = False) -> int:
-    """Check that money, stock and parcels add up, over all databases."""
-    report = check_books(load())
+    """Check that money, stock, parcels and events add up, over all databases, and that the audit log is whole."""
+    settings = load()
+    report = check_books(settings)
+
+    async def run(desk: Desk) -> list[Violation]:
+        events = desk.eventing
+        return [*await audit_events(settings, events.bus), *audit_chain(events.database(AUDIT_LOG))]
+
+    report.violations += at_desk(settings, run)
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:
         console.show_audit(report)
     return BAD_END if report.violations else GOOD
+
+
+@app.command()
+def analytics(as_json: AsJson = False) -> int:
+    """How orders go: conversion, revenue, refusals by reason, time to ship."""
+
+    async def run(desk: Desk) -> AnalyticsReport:
+        try:
+            return analytics_report(desk.eventing.database(ANALYTICS))
+        except SQLAlchemyError:
+            raise SettingsError("there are no analytics yet: start a worker first ('make up')") from None
+
+    report = at_desk(load(), run)
+    if as_json:
+        print_json(report.model_dump(mode="json"))
+    else:
+        console.out.print(console.analytics_table(report))
+    return GOOD
 
 
 @app.command()

@@ -53,36 +53,36 @@ class Books:
 def read(settings: Settings) -> Books:
     """Raises SettingsError when a database is not there or cannot be read."""
     orders: defaultdict[str, OrderBooks] = defaultdict(OrderBooks)
-    with _reading(settings, "orders") as tx:
+    with reading(settings, "orders") as tx:
         _read_orders(tx, orders)
     recorded = set(orders)
-    with _reading(settings, "fraud") as tx:
+    with reading(settings, "fraud") as tx:
         for screening in tx.execute(select(ScreeningRow.order_id, ScreeningRow.verdict, ScreeningRow.decision)):
             cleared = screening.decision == "approve" if screening.decision else screening.verdict == "clear"
             orders[screening.order_id].cleared_of_fraud = cleared
-    with _reading(settings, "inventory") as tx:
+    with reading(settings, "inventory") as tx:
         stock = {row.sku: (row.received, row.on_hand) for row in tx.execute(select(*StockRow.__table__.c))}
         held = Counter[str]()
         for row in tx.execute(select(*ReservationRow.__table__.c)):
             orders[row.order_id].held[row.sku] = row.quantity
             held[row.sku] += row.quantity
-    with _reading(settings, "payments") as tx:
+    with reading(settings, "payments") as tx:
         for payment in tx.execute(select(PaymentRow.order_id, PaymentRow.amount, PaymentRow.refunded)):
             orders[payment.order_id].payment = (payment.amount, payment.refunded)
-    with _reading(settings, "gateway") as tx:
+    with reading(settings, "gateway") as tx:
         for entry in tx.execute(select(ledger)):
             books = orders[entry.key.partition(":")[0]]
             if entry.state in (CHARGED, REFUNDED):
                 books.charges.append((entry.amount, entry.currency))
             books.charged += entry.amount
             books.refunded += entry.refunded
-    with _reading(settings, "shipping") as tx:
+    with reading(settings, "shipping") as tx:
         for shipment in tx.execute(select(ShipmentRow.order_id, ShipmentRow.status)):
             orders[shipment.order_id].shipment_booked = shipment.status == BOOKED
-    with _reading(settings, "courier") as tx:
+    with reading(settings, "courier") as tx:
         for key in tx.scalars(select(parcels.c.key).where(parcels.c.status == BOOKED)):
             orders[key.partition(":")[0]].parcels_booked += 1
-    with _reading(settings, "orders") as tx:
+    with reading(settings, "orders") as tx:
         placed_meanwhile = set(tx.scalars(select(OrderRow.order_id))) - recorded
     return Books({key: books for key, books in orders.items() if key not in placed_meanwhile}, stock, held)
 
@@ -99,7 +99,8 @@ def _read_orders(tx: Connection, orders: defaultdict[str, OrderBooks]) -> None:
 
 
 @contextmanager
-def _reading(settings: Settings, name: str) -> Iterator[Connection]:
+def reading(settings: Settings, name: str) -> Iterator[Connection]:
+    """A database as it is at one moment. Raises SettingsError when it is not there or cannot be read."""
     try:
         with closing(Database(settings.url_of(name), for_reading=True)) as database, database.begin() as tx:
             yield tx

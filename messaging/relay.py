@@ -48,7 +48,7 @@ class Relay:
 
     async def _serve(self, service: str) -> None:
         lock = f"relay-{service}"
-        while not self._stop.is_set():
+        while True:
             try:
                 if await asyncio.to_thread(self._locks.take, lock):
                     try:
@@ -57,7 +57,11 @@ class Relay:
                         await asyncio.to_thread(self._locks.release, lock)
                 else:
                     await self._wait(service, _QUEUE_SECONDS)
+                if self._stop.is_set():
+                    return
             except (BusDown, SQLAlchemyError) as error:
+                if self._stop.is_set():
+                    return  # what is left is on record, for the next relay
                 _log.warning("relay of %s: %s; going on in a moment", service, " ".join(str(error).split())[:300])
                 await self._wait(service, _AFTER_TROUBLE_SECONDS)
 

@@ -119,8 +119,12 @@ class SqlLog:
             with self._database.begin() as tx:
                 return work(tx)
 
+        working = asyncio.ensure_future(asyncio.to_thread(run))
         try:
-            return await asyncio.to_thread(run)
+            return await asyncio.shield(working)
+        except asyncio.CancelledError:
+            await asyncio.wait([working])  # a thread cannot be cancelled, and its connection is still in use
+            raise
         except SQLAlchemyError as error:
             why = error.orig if isinstance(error, DBAPIError) else error  # without the statement and what was in it
             raise BusDown(f"the log cannot be used: {' '.join(str(why).split())}") from error

@@ -1,0 +1,102 @@
+"""Was everything told that happened, and nothing else? The bus and the outboxes beside the services' records.
+
+An operation is known by its key, `<order_id>:<step>`, with which the ids of its events begin.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from audit.books import reading
+from audit.invariants import Violation
+from messaging.bus import Bus
+from messaging.outbox import outbox
+from services.contracts import Failure
+from services.database import Database
+from services.operations import FORBIDDEN, REFUSED, operations
+from settings import SERVICES, Settings, SettingsError, one_line
+from subscribers.audit_log import NAME as AUDIT_LOG
+from subscribers.audit_log import verify
+
+_BATCH = 1_000
+
+
+@dataclass
+class _Told:
+    """The keys of what one service has told on the bus, and of what it says to have done."""
+
+    keys: set[str] = field(default_factory=set)
+    effects: set[str] = field(default_factory=set)
+    since: float = float("inf")
+
+
+async def audit_events(settings: Settings, bus: Bus) -> list[Violation]:
+    """What does not hold of events: each is published if and only if its transaction committed.
+
+    Raises:
+        SettingsError, BusDown: something cannot be read.
+    """
+    must_be_told: dict[str, dict[str, int]] = {}
+    for service in SERVICES:
+        with reading(settings, service) as tx:
+            waiting = {_key(event_id) for event_id in tx.scalars(select(outbox.c.event_id))}
+            must_be_told[service] = {key: at for key, at in _done(tx) if key not in waiting}
+    told = await _read(bus)
+    violations = []
+    for service in SERVICES:
+        with reading(settings, service) as tx:  # again: what was told by now had happened before
+            known = set(tx.scalars(select(operations.c.key)))
+        untold = [key for key, at in must_be_told[service].items() if key not in told[service].keys]
+        # What happened before there were events was never told.
+        recent = [key for key in untold if must_be_told[service][key] >= told[service].since]
+        violations += [_violation(key, "what happened is told", f"{service} has told nobody") for key in sorted(recent)]
+        unfounded = sorted(told[service].effects - known)
+        violations += [_violation(key, "what is told happened", f"{service} has no record of it") for key in unfounded]
+    return violations
+
+
+def audit_chain(database: Database) -> list[Violation]:
+    """What does not hold of the audit log: each entry continues the one before it. Raises SettingsError."""
+    try:
+        problems = verify(database)
+    except SQLAlchemyError as error:
+        raise SettingsError(f"the {AUDIT_LOG} cannot be read: {one_line(error)[:200]}; start a worker first") from None
+    return [Violation(order_id="", invariant="the audit log is a chain", detail=problem) for problem in problems]
+
+
+def _done(tx: Connection) -> Iterator[tuple[str, int]]:
+    """The keys of what must have been told, with the time in milliseconds."""
+    for row in tx.execute(select(operations.c.key, operations.c.state, operations.c.recorded_at)):
+        # Past the pivot a refusal is no event: an operator is called.
+        quiet = row.state == REFUSED and row.key.endswith(":complete")
+        if row.state != FORBIDDEN and not quiet:
+            yield row.key, row.recorded_at
+
+
+async def _read(bus: Bus) -> dict[str, _Told]:
+    told = {service: _Told() for service in SERVICES}
+    refusals = {kind.type() for kind in Failure.__subclasses__()}  # which may come from the service's boundary
+    reader = await bus.read(None, 0)
+    try:
+        while batch := await reader.next(_BATCH, 0):
+            for event in (recorded.event for recorded in batch):
+                service = event.source.removeprefix("/")
+                if service in told:
+                    its, key = told[service], _key(event.id)
+                    its.keys.add(key)
+                    its.since = min(its.since, event.time.timestamp() * 1000)
+                    if event.type not in refusals and not key.endswith(":flag"):
+                        its.effects.add(key)
+    finally:
+        await reader.close()
+    return told
+
+
+def _violation(key: str, invariant: str, detail: str) -> Violation:
+    return Violation(order_id=key.partition(":")[0], invariant=invariant, detail=f"{key}: {detail}")
+
+
+def _key(event_id: str) -> str:
+    return ":".join(event_id.split(":")[:2])

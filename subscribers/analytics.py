@@ -1,0 +1,162 @@
+"""What happens to orders as a table of facts, one row an event, and a view with one row an order, for any SQL.
+
+A fact says only what its event says, so neither the order of events nor their repetition changes anything, and what
+was made of the events after a position can be forgotten and made again from the archive.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Case,
+    Column,
+    ColumnElement,
+    Connection,
+    MetaData,
+    String,
+    Table,
+    case,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+)
+from sqlalchemy.schema import CreateView
+
+from messaging import inbox
+from messaging.bus import Recorded
+from messaging.envelope import CloudEvent
+from messaging.storage import Storage
+from messaging.subscription import Rule, Subscription
+from services.contracts import Event
+from services.orders.contracts import OrderStatus
+from services.orders.events import OrderCancelled, OrderCompleted, OrderCreated, OrderRejected
+from services.payments.events import PaymentRefunded
+from services.shipping.events import ShipmentCancelled, Shipped
+from subscribers.port import Surroundings
+from subscribers.privacy import bare
+
+NAME = "analytics"
+
+_KINDS: tuple[type[Event], ...] = (
+    OrderCreated,
+    OrderCompleted,
+    OrderRejected,
+    OrderCancelled,
+    PaymentRefunded,
+    Shipped,
+    ShipmentCancelled,
+)
+
+metadata = MetaData()
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("event_id", String(200), primary_key=True),
+    Column("position", BigInteger, nullable=False, index=True, comment="in the log of events"),
+    Column("order_id", String(64), nullable=False, index=True),
+    Column("style", String(20), nullable=False),
+    Column("type", String(50), nullable=False),
+    Column("occurred_at", BigInteger, nullable=False, comment="milliseconds since 1970"),
+    Column("had_effect", Boolean, nullable=False, comment="false for an undo of nothing"),
+    Column("amount", BigInteger, comment="minor units: the order's total, or what was refunded"),
+    Column("currency", String(3)),
+    Column("refusal", String(100), comment="of a rejected order: its reason up to the first colon"),
+)
+
+
+def _of(*kinds: type[Event]) -> ColumnElement[bool]:
+    return facts.c.type.in_([kind.type() for kind in kinds]) & facts.c.had_effect
+
+
+def _any(*kinds: type[Event]) -> ColumnElement[bool]:
+    return func.max(case((_of(*kinds), 1), else_=0)) == 1
+
+
+def _first(column: Column[Any], *kinds: type[Event]) -> ColumnElement[Any]:
+    return func.min(case((_of(*kinds), column)))
+
+
+_OUTCOME: Case[str] = case(
+    (_any(OrderCompleted), OrderStatus.COMPLETED.value),
+    (_any(OrderCancelled), OrderStatus.CANCELLED.value),
+    (_any(OrderRejected), OrderStatus.REJECTED.value),
+    else_=OrderStatus.IN_PROGRESS.value,
+)
+_ORDERS = select(
+    facts.c.order_id,
+    func.min(facts.c.style).label("style"),
+    _OUTCOME.label("outcome"),
+    _first(facts.c.refusal, OrderRejected).label("refusal"),
+    _first(facts.c.amount, OrderCreated, OrderCompleted).label("total"),
+    _first(facts.c.currency, OrderCreated, OrderCompleted).label("currency"),
+    func.sum(case((_of(PaymentRefunded), facts.c.amount), else_=0)).label("refunded"),
+    _first(facts.c.currency, PaymentRefunded).label("refund_currency"),
+    _first(facts.c.occurred_at, OrderCreated).label("placed_at"),
+    # A parcel that was called back was not shipped.
+    case((~_any(ShipmentCancelled), _first(facts.c.occurred_at, Shipped))).label("shipped_at"),
+).group_by(facts.c.order_id)
+
+# One row an order; times in milliseconds since 1970, amounts in minor units, null for what did not happen.
+orders = CreateView(_ORDERS, "orders").table
+
+
+class Analytics:
+    def __init__(self, database: Storage) -> None:
+        self._database = database
+
+    def open(self) -> None:
+        """Make the tables and the view, if this is the first day of this version."""
+
+        def make(tx: Connection) -> None:
+            metadata.create_all(tx)
+            inbox.metadata.create_all(tx)
+            if self._database.is_sqlite:
+                tx.execute(text("DROP VIEW IF EXISTS orders"))
+            tx.execute(CreateView(_ORDERS, "orders", or_replace=not self._database.is_sqlite))
+
+        self._database.alone(make)
+
+    def handle(self, recorded: Recorded) -> None:
+        row = _fact(recorded.event) | {"position": recorded.position}
+
+        def keep(tx: Connection) -> None:
+            tx.execute(insert(facts), row)
+
+        inbox.once(self._database, bare(recorded.event), keep)
+
+    def forget(self, position: int) -> None:
+        """Forget what was made of the events after this position, so that they can be handled anew."""
+        later = facts.c.position > position
+        with self._database.begin() as tx:
+            heard = inbox.inbox.c.event_id.in_(select(facts.c.event_id).where(later))
+            tx.execute(delete(inbox.inbox).where(heard))
+            tx.execute(delete(facts).where(later))
+
+
+def _fact(event: CloudEvent) -> dict[str, Any]:
+    data = event.data
+    money = data.get("total") or data.get("amount") or {}
+    return {
+        "event_id": event.id,
+        "order_id": event.correlationid,
+        "style": event.style,
+        "type": event.type,
+        "occurred_at": int(event.time.timestamp() * 1000),
+        "had_effect": data.get("had_effect", True),
+        "amount": money.get("amount"),
+        "currency": money.get("currency"),
+        # Only a rejection's reason begins with a name; others are a person's own words, which are not for statistics.
+        "refusal": data["reason"].partition(":")[0][:100] if event.type == OrderRejected.type() else None,
+    }
+
+
+def analytics(surroundings: Surroundings) -> Iterable[Subscription]:
+    subscriber = Analytics(surroundings.database(NAME))
+    subscriber.open()
+    rule = Rule(types=tuple(kind.type() for kind in _KINDS))
+    return [Subscription(NAME, rule, subscriber.handle, forget=subscriber.forget)]

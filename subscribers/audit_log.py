@@ -1,0 +1,173 @@
+"""The audit log: every event as it may be shown, in a chain of hashes, so that what was logged cannot change unnoticed.
+
+A row's hash covers its body and the hash of the row before. Nobody can change, take out, add or move a row without
+making all later rows, and the head, anew. Against somebody who does just that, note the `head` in another place: its
+hash is then in no honest log. Triggers refuse changes by accident; who may drop them is found by `verify`.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+
+from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, Text, insert, select, update
+
+from messaging import inbox
+from messaging.bus import Recorded
+from messaging.storage import Storage
+from messaging.subscription import Rule, Subscription
+from services.contracts import Contract
+from subscribers.port import Surroundings
+from subscribers.privacy import bare, public
+
+NAME = "audit-log"
+
+_BATCH = 500
+_ENOUGH_PROBLEMS = 100
+_NOTHING_BEFORE = "0" * 64
+
+metadata = MetaData()
+
+entries = Table(
+    "audit_entries",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False, comment="1, 2, 3 and so on, without gaps"),
+    Column("event_id", String(200), nullable=False, unique=True),
+    Column("position", BigInteger, nullable=False, comment="in the log of events"),
+    Column("body", Text, nullable=False, comment="canonical JSON: number, position and the event"),
+    Column("previous", String(64), nullable=False, comment="the hash of the entry before"),
+    Column("hash", String(64), nullable=False, comment="SHA-256, in hex, of previous and body"),
+)
+head = Table(
+    "audit_head",
+    metadata,
+    Column("number", BigInteger, nullable=False, comment="of the newest entry"),
+    Column("hash", String(64), nullable=False),
+)
+
+_APPEND_ONLY_SQLITE = [
+    f"CREATE TRIGGER IF NOT EXISTS audit_entries_no_{verb} BEFORE {verb} ON audit_entries "
+    "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
+    for verb in ("UPDATE", "DELETE")
+]
+_APPEND_ONLY_POSTGRESQL = [
+    "CREATE OR REPLACE FUNCTION audit_entries_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$ BEGIN RAISE EXCEPTION 'the audit log is append-only'; END $$",
+    "CREATE OR REPLACE TRIGGER audit_entries_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_entries "
+    "FOR EACH STATEMENT EXECUTE FUNCTION audit_entries_append_only()",
+]
+
+
+class Head(Contract):
+    """The newest entry: whoever keeps this elsewhere can tell later whether the log is still the one it was."""
+
+    number: int
+    hash: str
+
+
+class AuditLog:
+    def __init__(self, database: Storage) -> None:
+        self._database = database
+
+    def open(self) -> None:
+        """Make the tables, and what refuses to change them, if this is the first day."""
+
+        def make(tx: Connection) -> None:
+            metadata.create_all(tx)
+            inbox.metadata.create_all(tx)
+            for statement in _APPEND_ONLY_SQLITE if self._database.is_sqlite else _APPEND_ONLY_POSTGRESQL:
+                tx.exec_driver_sql(statement)
+            if tx.execute(select(head)).first() is None:
+                tx.execute(insert(head), {"number": 0, "hash": _NOTHING_BEFORE})
+
+        self._database.alone(make)
+
+    def handle(self, recorded: Recorded) -> None:
+        """Raises UnknownEvent."""
+        event = public(recorded.event)
+
+        def append(tx: Connection) -> None:
+            # The lock on the head's row is what makes the others wait: each continues what was last committed.
+            last = tx.execute(select(head).with_for_update()).one()
+            number = last.number + 1
+            body = _canonical({"number": number, "position": recorded.position, "event": event.model_dump(mode="json")})
+            row = {"number": number, "event_id": event.id, "position": recorded.position, "body": body}
+            row |= {"previous": last.hash, "hash": _hash(last.hash, body)}
+            tx.execute(insert(entries), row)
+            tx.execute(update(head).values(number=number, hash=row["hash"]))
+
+        inbox.once(self._database, bare(event), append)
+
+
+def newest(database: Storage) -> Head | None:
+    """The head; None when it is missing, which `verify` reports. Raises SQLAlchemyError."""
+    with database.begin() as tx:
+        row = tx.execute(select(head)).first()
+    return Head(number=row.number, hash=row.hash) if row else None
+
+
+def verify(database: Storage) -> list[str]:
+    """What is wrong with the log, a line for each entry that was changed, removed, moved or forged; at best nothing.
+
+    It may be appended to meanwhile. Raises SQLAlchemyError when no subscriber has made its tables yet.
+    """
+    problems: list[str] = []
+    for problem in _problems(database):
+        problems.append(problem)
+        if len(problems) == _ENOUGH_PROBLEMS:
+            return [*problems, "and perhaps more: these were enough"]
+    return problems
+
+
+def _problems(database: Storage) -> Iterator[str]:
+    number, previous = 0, _NOTHING_BEFORE
+    while True:
+        with database.begin() as tx:
+            last = tx.execute(select(head)).first()  # before the entries, so that none up to it can be missing yet
+            query = select(entries).where(entries.c.number > number).order_by(entries.c.number).limit(_BATCH)
+            batch = tx.execute(query).all()
+        if not batch:
+            break
+        for row in batch:
+            if row.number != number + 1:
+                yield f"entries {number + 1} to {row.number - 1} are missing"
+            if row.previous != previous:
+                yield f"entry {row.number} does not continue the entry before it"
+            if row.hash != _hash(row.previous, row.body):
+                yield f"entry {row.number} was changed: its hash is another's"
+            elif not _agrees(row.body, row.number, row.position, row.event_id):
+                yield f"entry {row.number} was changed: its columns say something else than its body"
+            number, previous = row.number, row.hash
+    if last is None:
+        yield "the head is missing"
+    elif last.number > number:
+        yield f"entries {number + 1} to {last.number} are missing"
+    elif last.number < number:
+        yield f"entries {last.number + 1} to {number} were added by somebody else"
+    elif last.hash != previous:
+        yield f"entry {number} is not the one that was appended"
+    with database.begin() as tx:
+        logged = select(entries.c.event_id).where(entries.c.event_id == inbox.inbox.c.event_id)
+        lost = tx.scalars(select(inbox.inbox.c.event_id).where(~logged.exists()).limit(_ENOUGH_PROBLEMS)).all()
+    yield from (f"{event_id} was logged, and is not in the log any more" for event_id in lost)
+
+
+def _agrees(body: str, number: int, position: int, event_id: str) -> bool:
+    try:
+        said = json.loads(body)
+        return (said["number"], said["position"], said["event"]["id"]) == (number, position, event_id)
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _canonical(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _hash(previous: str, body: str) -> str:
+    return hashlib.sha256(f"{previous}{body}".encode()).hexdigest()
+
+
+def audit_log(surroundings: Surroundings) -> Iterable[Subscription]:
+    subscriber = AuditLog(surroundings.database(NAME))
+    subscriber.open()
+    return [Subscription(NAME, Rule(), subscriber.handle)]

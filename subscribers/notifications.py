@@ -1,0 +1,168 @@
+"""Mails to the customer on what happens to an order.
+
+A mail is sent outside of any transaction, and then noted in the inbox. Whoever dies in between sends it again. So by
+SMTP a customer may get a mail twice, under one Message-ID, by which some mail programs know a repeat; of the built-in
+files there is exactly one. No mail is left out, unless the mail server refuses it: then it is a dead letter.
+
+Most events do not say whose order it is. That is remembered from those that do, and an event that comes before them
+waits. So of an order that never came on record, nothing is sent.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import ClassVar
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import SettingsConfigDict
+from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, Text, delete, insert, select, update
+
+from messaging import inbox
+from messaging.bus import Recorded
+from messaging.envelope import CloudEvent
+from messaging.storage import Storage
+from messaging.subscription import Patience, Rule, Subscription
+from services.contracts import Seconds
+from subscribers.configured import SubscriberSettings
+from subscribers.letters import WORTH_A_LETTER, letter
+from subscribers.mail import EmlFolder, Mail, Mailer, SmtpServer
+from subscribers.port import Surroundings
+from subscribers.privacy import bare, public
+
+NAME = "notifications"
+
+_DOMAIN = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?"
+_SENDER = rf"^[A-Za-z0-9][A-Za-z0-9._+-]{{0,63}}@{_DOMAIN}$"
+_ADDRESS = rf"^[A-Za-z0-9._+-]{{0,24}}\{{customer_id\}}@{_DOMAIN}$"
+_SAFE = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
+_LONGEST = 40  # with what an address may have before it, an address allows no more: RFC 5321, 4.5.3.1.1
+
+metadata = MetaData()
+
+customers = Table(
+    "customers",
+    metadata,
+    Column("order_id", String(64), primary_key=True),
+    Column("customer_id", String(100), nullable=False, comment="empty until an event says it"),
+)
+waiting = Table(
+    "waiting",
+    metadata,
+    Column("event_id", String(200), primary_key=True),
+    Column("order_id", String(64), nullable=False, index=True),
+    Column("occurred_at", BigInteger, nullable=False, comment="milliseconds since 1970"),
+    Column("event", Text, nullable=False, comment="CloudEvents JSON, heard before we knew whose order it is"),
+)
+
+
+class NotificationSettings(SubscriberSettings):
+    """`smtp_url` may have a password; without it, mails become files. `timeout` and `give_up_after` in seconds."""
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="NOTIFICATIONS__")
+
+    smtp_url: SecretStr = SecretStr("")
+    sender: str = Field("shop@example.com", pattern=_SENDER)
+    address: str = "{customer_id}@example.com"
+    timeout: Seconds = 10
+    give_up_after: Seconds = 3600
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_a_server(cls, url: SecretStr) -> SecretStr:
+        if url.get_secret_value():
+            SmtpServer(url.get_secret_value(), sender="", timeout=1)
+        return url
+
+    @field_validator("address")
+    @classmethod
+    def _is_a_template(cls, address: str) -> str:
+        if not re.fullmatch(_ADDRESS, address):
+            raise ValueError("must be an address with {customer_id} before the @, such as {customer_id}@example.com")
+        return address
+
+    def address_of(self, customer_id: str) -> str:
+        """A customer's address. No two customers have the same: what is no plain name gets a digest behind an `=`."""
+        name = customer_id
+        if len(name) > _LONGEST or not _SAFE.fullmatch(name):
+            readable = "-".join(re.findall(r"[a-z0-9]+", customer_id.lower()))[:20].strip("-")
+            name = f"{readable}={hashlib.sha256(customer_id.encode()).hexdigest()[:16]}"
+        return self.address.replace("{customer_id}", name)
+
+
+class Notifications:
+    def __init__(self, database: Storage, mailer: Mailer, settings: NotificationSettings) -> None:
+        self._database = database
+        self._mailer = mailer
+        self._settings = settings
+
+    def open(self) -> None:
+        """Make the tables, if this is the first day."""
+        self._database.alone(metadata.create_all)
+        self._database.alone(inbox.metadata.create_all)
+
+    def handle(self, recorded: Recorded) -> None:
+        """Raises whatever the mailer raises."""
+        event = recorded.event
+        with self._database.begin() as tx:
+            if inbox.heard(tx, event).already:
+                return
+            customer = _customer(tx, event)
+            never_on_record = not customer and "customer_id" in event.data
+            if not customer and not never_on_record:
+                _keep_waiting(tx, event)
+                return
+            due = [event, *_waiting(tx, event)]
+        if customer:
+            for one in due:
+                self._tell(customer, one)
+        inbox.once(self._database, bare(event), lambda tx: _forget(tx, due))
+
+    def _tell(self, customer: str, event: CloudEvent) -> None:
+        told = letter(event)
+        if told:
+            address = self._settings.address_of(customer)
+            self._mailer.send(Mail(event.id, address, told.subject, told.body, event.time))
+
+
+def _customer(tx: Connection, event: CloudEvent) -> str:
+    """Whose order it is, as far as this and what came before say; empty if they do not.
+
+    The order's row is written in any case, so that of two events at one moment, the later one knows of the earlier.
+    """
+    said: str = event.data.get("customer_id", "")
+    of_order = customers.c.order_id == event.correlationid
+    known = tx.scalar(select(customers.c.customer_id).where(of_order).with_for_update())
+    if known is None:
+        tx.execute(insert(customers), {"order_id": event.correlationid, "customer_id": said})
+    elif said and not known:
+        tx.execute(update(customers).where(of_order).values(customer_id=said))
+    return known or said
+
+
+def _keep_waiting(tx: Connection, event: CloudEvent) -> None:
+    row = {"event_id": event.id, "order_id": event.correlationid, "event": public(event).model_dump_json()}
+    tx.execute(insert(waiting), row | {"occurred_at": int(event.time.timestamp() * 1000)})
+    inbox.record(tx, bare(event))
+
+
+def _waiting(tx: Connection, event: CloudEvent) -> list[CloudEvent]:
+    of_order = waiting.c.order_id == event.correlationid
+    rows = tx.scalars(select(waiting.c.event).where(of_order).order_by(waiting.c.occurred_at))
+    return [CloudEvent.model_validate_json(row) for row in rows]
+
+
+def _forget(tx: Connection, told: Iterable[CloudEvent]) -> None:
+    tx.execute(delete(waiting).where(waiting.c.event_id.in_([event.id for event in told])))
+
+
+def notifications(surroundings: Surroundings) -> Iterable[Subscription]:
+    """Raises SettingsError."""
+    settings = NotificationSettings.read()
+    url = settings.smtp_url.get_secret_value()
+    mailer: Mailer = EmlFolder(surroundings.data_dir / "mail", settings.sender)
+    if url:
+        mailer = SmtpServer(url, settings.sender, settings.timeout)
+    subscriber = Notifications(surroundings.database(NAME), mailer, settings)
+    subscriber.open()
+    patience = Patience(first=1, longest=60, give_up_after=settings.give_up_after)
+    return [Subscription(NAME, Rule(types=WORTH_A_LETTER), subscriber.handle, patience=lambda _event: patience)]

@@ -1,0 +1,180 @@
+"""Webhooks: outside systems get the events that they want by HTTP, signed as Standard Webhooks says.
+
+The body is the CloudEvent, in its JSON format, with public data only. Each endpoint is a consumer of its own, with its
+own position, retries and dead letters. An event that was accepted is noted in the inbox afterwards, so whoever dies in
+between delivers it again, under the same `webhook-id`, by which an endpoint knows a repeat.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cache
+from ssl import SSLContext
+from typing import Any
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, field_validator
+from standardwebhooks import Webhook
+
+from messaging import inbox
+from messaging.bus import Recorded
+from messaging.envelope import CloudEvent
+from messaging.storage import Storage
+from messaging.subscription import Patience, Rule, Subscription, WillNotHelp
+from services.contracts import Seconds
+from subscribers.configured import SubscriberSettings
+from subscribers.pace import Pace
+from subscribers.port import Surroundings
+from subscribers.privacy import bare, public
+
+NAME = "webhooks"
+
+_SECRET_BYTES = range(24, 65)  # as Standard Webhooks says
+
+
+class NotAccepted(Exception):
+    """The endpoint did not take the event, this time."""
+
+
+class Endpoint(BaseModel):
+    """Who gets what. Durations are in seconds.
+
+    Attributes:
+        secret: `whsec_` and 24 to 64 random bytes in Base64, shared with the endpoint.
+        types: patterns of event types; `content` as in a Rule, such as {"style": ["choreography"]}.
+        per_second: deliveries at most, by each process.
+        first_pause: before the second attempt; it doubles up to `longest_pause`, until `give_up_after`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern="^[a-z0-9-]{1,40}$")
+    url: HttpUrl
+    secret: SecretStr
+    types: tuple[str, ...] = Field(("*",), min_length=1)
+    content: dict[str, tuple[Any, ...]] = {}
+    per_second: float = Field(10, gt=0, le=1000)
+    timeout: Seconds = 15
+    first_pause: Seconds = 1
+    longest_pause: Seconds = 600
+    give_up_after: Seconds = 86_400
+
+    @field_validator("secret")
+    @classmethod
+    def _is_a_secret(cls, secret: SecretStr) -> SecretStr:
+        text = secret.get_secret_value()
+        if not text.startswith("whsec_") or len(_key(text)) not in _SECRET_BYTES:
+            raise ValueError("must be whsec_ and 24 to 64 bytes in Base64")
+        return secret
+
+
+class WebhookSettings(SubscriberSettings):
+    webhooks: tuple[Endpoint, ...] = ()
+
+    @field_validator("webhooks")
+    @classmethod
+    def _have_their_own_names(cls, endpoints: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
+        names = [endpoint.name for endpoint in endpoints]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            raise ValueError(f"two endpoints are called {twice}")
+        return endpoints
+
+
+class Deliveries:
+    """To one endpoint. Handlers wait in their threads for the endpoint's answer, and for its pace."""
+
+    def __init__(self, endpoint: Endpoint, database: Storage, pace: Pace) -> None:
+        self._endpoint = endpoint
+        self._database = database
+        self._pace = pace
+        self._signer = Webhook(endpoint.secret.get_secret_value())
+        self._asked_to_wait: dict[str, float] = {}  # seconds, by event
+
+    def subscription(self) -> Subscription:
+        rule = Rule(types=self._endpoint.types, content=self._endpoint.content)
+        return Subscription(f"webhook-{self._endpoint.name}", rule, self.handle, patience=self.patience)
+
+    def handle(self, recorded: Recorded) -> None:
+        """Raises NotAccepted, WillNotHelp when the endpoint is gone, or UnknownEvent."""
+        event = recorded.event
+        message_id = _message_id(event)
+        note = bare(event).model_copy(update={"id": f"{self._endpoint.name}/{message_id}"})
+        with self._database.begin() as tx:
+            if inbox.heard(tx, note).already:
+                return
+        body = public(event).model_dump_json()
+        self._pace.wait()
+        self._deliver(event, message_id, body)
+        inbox.once(self._database, note, lambda _tx: None)
+
+    def patience(self, event: CloudEvent) -> Patience:
+        """The endpoint's wish (Retry-After) goes before our own backoff, up to the longest pause."""
+        endpoint = self._endpoint
+        wish = min(self._asked_to_wait.pop(event.id, 0), endpoint.longest_pause)
+        if wish > 0:
+            return Patience(first=wish, longest=wish, give_up_after=endpoint.give_up_after)
+        return Patience(endpoint.first_pause, endpoint.longest_pause, endpoint.give_up_after)
+
+    def _deliver(self, event: CloudEvent, message_id: str, body: str) -> None:
+        now = datetime.now(UTC)
+        headers = {
+            "content-type": "application/cloudevents+json",
+            "webhook-id": message_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": self._signer.sign(message_id, now, body),
+        }
+        try:
+            # A connection for each: there is nothing to close at the end, and no idle one to fail at first use.
+            with (
+                httpx.Client(verify=_tls(), timeout=self._endpoint.timeout, follow_redirects=False) as client,
+                client.stream("POST", str(self._endpoint.url), content=body, headers=headers) as response,
+            ):
+                status, retry_after = response.status_code, response.headers.get("retry-after", "")
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise NotAccepted(f"{type(error).__name__}: {error}") from error
+        if status == httpx.codes.GONE:
+            raise WillNotHelp("the endpoint wants no more events: 410 Gone")
+        if not 200 <= status < 300:
+            self._asked_to_wait[event.id] = _seconds(retry_after, now)
+            raise NotAccepted(f"the endpoint says {status}")
+
+
+def _message_id(event: CloudEvent) -> str:
+    """The same at every attempt. It must have no full stop, and ids of events may: so it is a digest."""
+    return "msg_" + hashlib.sha256(f"{event.source} {event.id}".encode()).hexdigest()[:32]
+
+
+def _seconds(retry_after: str, now: datetime) -> float:
+    """Both forms of the header, as seconds from now; 0 for none, or none that can be read."""
+    if retry_after.isascii() and retry_after.isdigit():
+        return float(retry_after)
+    try:
+        moment = parsedate_to_datetime(retry_after)
+        return max(0.0, (moment - now).total_seconds())
+    except (ValueError, TypeError):  # no date, or one without a time zone
+        return 0.0
+
+
+def _key(secret: str) -> bytes:
+    try:
+        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        return b""
+
+
+@cache
+def _tls() -> SSLContext:
+    return httpx.create_ssl_context()
+
+
+def webhooks(surroundings: Surroundings) -> Iterable[Subscription]:
+    """One subscription an endpoint. Raises SettingsError."""
+    endpoints = WebhookSettings.read().webhooks
+    if not endpoints:
+        return []
+    database = surroundings.database(NAME)
+    database.alone(inbox.metadata.create_all)
+    return [Deliveries(endpoint, database, Pace(endpoint.per_second)).subscription() for endpoint in endpoints]

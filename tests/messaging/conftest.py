@@ -1,0 +1,149 @@
+"""Fresh logs, each with real storage: SQLite, PostgreSQL, and NATS JetStream."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from local.nats_server import NatsServer
+from messaging.bus import Bus, Recorded
+from messaging.envelope import DATA_SCHEMA, CloudEvent, sequence_of, traceparent_of
+from messaging.nats_log import NatsLog
+from messaging.sql_log import SqlLog
+from tests.conftest import free_port
+from tests.services.databases import Databases
+from tests.services.postgres import NoPostgres, Postgres, postgres
+
+SECONDS = 30  # for what takes a moment
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+class Log:
+    """An empty log. Opened twice, it is another process's the second time: nothing is shared but the log."""
+
+    def __init__(self, connect: Callable[[], Bus]) -> None:
+        self._connect = connect
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Bus]:
+        bus = self._connect()
+        try:
+            yield bus
+        finally:
+            await bus.close()
+
+
+def event(order: str, number: int = 1) -> CloudEvent:
+    """An order's event of this number."""
+    event_id = f"{order}:{number}"
+    return CloudEvent(
+        id=event_id,
+        source="/orders",
+        type="OrderCreated",
+        subject=order,
+        time=NOON,
+        dataschema=DATA_SCHEMA.format(type="OrderCreated"),
+        correlationid=order,
+        causationid="command-1",
+        sequence=sequence_of(number),
+        traceparent=traceparent_of(order, event_id),
+        style="orchestration",
+        data={"customer": "Zoë", "total": {"amount": 100 * number, "currency": "EUR"}},
+    )
+
+
+def events(order: str, numbers: range) -> list[CloudEvent]:
+    return [event(order, number) for number in numbers]
+
+
+def ids(recorded: list[Recorded]) -> list[str]:
+    return [each.event.id for each in recorded]
+
+
+async def read_all(bus: Bus, partition: int | None = None, after: int = 0) -> list[Recorded]:
+    """All that is there."""
+    reader = await bus.read(partition, after)
+    there: list[Recorded] = []
+    while more := await reader.next(100, wait=0):
+        there += more
+    await reader.close()
+    return there
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """One for all of these tests, started by the first that needs it."""
+    try:
+        with postgres() as server:
+            yield server
+    except NoPostgres as missing:
+        pytest.fail(str(missing), pytrace=False)  # never skipped: half of what is promised would be untested
+
+
+@pytest.fixture
+def sqlite_databases(tmp_path: Path) -> Iterator[Databases]:
+    made = Databases(lambda name: f"sqlite:///{tmp_path / name}.db")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def postgresql_databases(postgres_server: Postgres) -> Iterator[Databases]:
+    with postgres_server.lend() as take:
+        made = Databases(lambda _name: take())
+        yield made
+        made.close()
+
+
+@pytest.fixture(scope="session")
+def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    server = NatsServer(tmp_path_factory.mktemp("nats"), free_port())
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def databases(request: pytest.FixtureRequest) -> Databases:
+    fixture: Databases = request.getfixturevalue(f"{request.param}_databases")
+    return fixture
+
+
+@pytest.fixture
+def sqlite_log(sqlite_databases: Databases) -> Log:
+    return sql_log(sqlite_databases)
+
+
+@pytest.fixture
+def postgresql_log(postgresql_databases: Databases) -> Log:
+    return sql_log(postgresql_databases)
+
+
+@pytest.fixture
+def nats_log(nats_server: NatsServer) -> Log:
+    stream = f"ORDERS_{uuid4().hex}"
+    return Log(lambda: NatsLog(nats_server.url, stream))
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "nats"])
+def log(request: pytest.FixtureRequest) -> Log:
+    fixture: Log = request.getfixturevalue(f"{request.param}_log")
+    return fixture
+
+
+@pytest.fixture
+async def bus(log: Log) -> AsyncIterator[Bus]:
+    async with log.opened() as opened:
+        yield opened
+
+
+def sql_log(databases: Databases) -> Log:
+    def connect() -> Bus:
+        log = SqlLog(databases.open("events"))
+        log.open()
+        return log
+
+    return Log(connect)

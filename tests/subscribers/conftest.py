@@ -1,0 +1,78 @@
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from messaging.subscription import Subscription
+from tests.services.databases import Databases
+from tests.services.postgres import NoPostgres, Postgres, postgres
+from tests.subscribers.http_endpoint import HttpEndpoint, subscribed, to
+from tests.subscribers.smtp_server import SmtpUnderTest
+from tests.subscribers.surroundings import Place
+
+
+@pytest.fixture(autouse=True)
+def nobody_elses_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither from the environment nor from a `.env` file of whoever runs the tests."""
+    for name in list(os.environ):
+        if name.upper().startswith(("NOTIFICATIONS__", "WEBHOOKS")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """One for the whole run, started by the first test that needs it."""
+    try:
+        with postgres() as server:
+            yield server
+    except NoPostgres as missing:
+        pytest.fail(str(missing), pytrace=False)  # never skipped: half of what is promised would be untested
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def surroundings(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """What a subscriber is given: once with SQLite, once with PostgreSQL."""
+    databases: Databases = request.getfixturevalue(f"{request.param}_databases")
+    return Place(tmp_path, databases)
+
+
+@pytest.fixture
+def sqlite_databases(tmp_path: Path) -> Iterator[Databases]:
+    made = Databases(lambda name: f"sqlite:///{tmp_path / name}.db")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def postgresql_databases(postgres_server: Postgres) -> Iterator[Databases]:
+    with postgres_server.lend() as take:
+        made = Databases(lambda _name: take())
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def smtp_server() -> Iterator[SmtpUnderTest]:
+    with SmtpUnderTest() as server:
+        yield server
+
+
+@pytest.fixture
+def endpoint() -> Iterator[HttpEndpoint]:
+    with HttpEndpoint() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def place(sqlite_databases: Databases, tmp_path: Path) -> Place:
+    """Where SQL does not matter."""
+    return Place(tmp_path, sqlite_databases)
+
+
+@pytest.fixture
+def subscription(surroundings: Place, monkeypatch: pytest.MonkeyPatch, endpoint: HttpEndpoint) -> Subscription:
+    """Of the endpoint, to everything."""
+    [subscription] = subscribed(surroundings, monkeypatch, to(endpoint.url, per_second=1000))
+    return subscription

@@ -1,0 +1,138 @@
+"""Sample events, and what becomes of an order as the events that tell it. Amounts are in cents."""
+
+from datetime import UTC, datetime, timedelta
+
+from messaging.envelope import DATA_SCHEMA, CloudEvent, sequence_of, traceparent_of
+from services.contracts import Event, Money, Style
+from services.fraud.events import FraudConfirmed, NoFraudDetected, PossibleFraud
+from services.inventory.contracts import StockLine
+from services.inventory.events import StockReleased, StockReserved
+from services.orders.contracts import Address
+from services.orders.events import OrderCancelled, OrderCompleted, OrderCreated, OrderRejected, PricedLine
+from services.payments.events import PaymentFailed, PaymentProcessed, PaymentRefunded
+from services.shipping.events import ShipmentCancelled, Shipped, ShippingFailed
+
+ORDER, OTHER_ORDER = "order-1", "order-2"
+CUSTOMER = "customer-1"
+PRICE = 2_400
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SHIPS_AFTER = 90.0  # seconds
+CARD, STREET = "tok_visa", "Kade 1"
+
+_LINES = (StockLine(sku="mug", quantity=2),)
+
+
+def money(cents: int = PRICE, currency: str = "EUR") -> Money:
+    return Money(amount=cents, currency=currency)
+
+
+def told(
+    event: Event,
+    order: str = ORDER,
+    *,
+    event_id: str = "",
+    after: float = 0,
+    style: Style = Style.ORCHESTRATION,
+) -> CloudEvent:
+    """The event on the wire, `after` so many seconds."""
+    event_id = event_id or f"{order}:{event.type()}"
+    return CloudEvent(
+        id=event_id,
+        source="/samples",
+        type=event.type(),
+        subject=order,
+        time=NOON + timedelta(seconds=after),
+        dataschema=DATA_SCHEMA.format(type=event.type()),
+        correlationid=order,
+        causationid=f"{order}:cause",
+        sequence=sequence_of(1),
+        traceparent=traceparent_of(order, event_id),
+        style=style,
+        data=event.model_dump(mode="json"),
+    )
+
+
+def created(customer: str = CUSTOMER, total: Money | None = None) -> OrderCreated:
+    total = total or money()
+    each = Money(amount=total.amount // 2, currency=total.currency)
+    return OrderCreated(
+        customer_id=customer,
+        lines=(PricedLine(sku="mug", quantity=2, unit_price=each),),
+        total=total,
+        payment_token=CARD,
+        ship_to=Address(name="A. Sample", street=STREET, postal_code="1011", city="Amsterdam", country="NL"),
+    )
+
+
+def completed(
+    order: str = ORDER,
+    *,
+    customer: str = CUSTOMER,
+    total: Money | None = None,
+    ships_after: float = SHIPS_AFTER,
+    style: Style = Style.ORCHESTRATION,
+) -> list[CloudEvent]:
+    total = total or money()
+    return [
+        told(created(customer, total), order, style=style),
+        told(NoFraudDetected(score=0), order, after=1, style=style),
+        told(StockReserved(lines=_LINES), order, after=2, style=style),
+        told(PaymentProcessed(charge_id="ch_1", amount=total), order, after=3, style=style),
+        told(Shipped(tracking_number="TRACK-1", country="NL"), order, after=ships_after, style=style),
+        told(OrderCompleted(customer_id=customer, total=total), order, after=ships_after + 1, style=style),
+    ]
+
+
+def declined(order: str = ORDER, *, style: Style = Style.ORCHESTRATION) -> list[CloudEvent]:
+    reason = "PaymentDeclined: the card was declined"
+    return [
+        told(created(), order, style=style),
+        told(StockReserved(lines=_LINES), order, after=1, style=style),
+        told(PaymentFailed(reason=reason), order, after=2, style=style),
+        told(StockReleased(had_effect=True, lines=_LINES), order, after=3, style=style),
+        told(OrderRejected(reason=reason, customer_id=CUSTOMER), order, after=4, style=style),
+    ]
+
+
+def undeliverable(order: str = ORDER) -> list[CloudEvent]:
+    """Charged, and the money given back."""
+    reason = "Undeliverable: no courier goes there"
+    return [
+        told(created(), order),
+        told(PaymentProcessed(charge_id="ch_1", amount=money()), order, after=1),
+        told(ShippingFailed(reason=reason), order, after=2),
+        told(PaymentRefunded(had_effect=True, amount=money()), order, after=3),
+        told(OrderRejected(reason=reason, customer_id=CUSTOMER), order, after=4),
+    ]
+
+
+def fraud(order: str = ORDER) -> list[CloudEvent]:
+    """Held for a person, who declined it; nothing was charged."""
+    reason = "FraudConfirmed: declined in review"
+    return [
+        told(created(), order),
+        told(PossibleFraud(score=50, rules=("large amount",)), order, after=1),
+        told(FraudConfirmed(reason=reason), order, after=2),
+        told(PaymentRefunded(had_effect=False), order, after=3),
+        told(OrderRejected(reason=reason, customer_id=CUSTOMER), order, after=4),
+    ]
+
+
+def called_back(order: str = ORDER) -> list[CloudEvent]:
+    """Cancelled by its customer when the parcel was booked already."""
+    why = "Cancelled by the customer: changed my mind"
+    return [
+        told(created(), order),
+        told(PaymentProcessed(charge_id="ch_1", amount=money()), order, after=1),
+        told(Shipped(tracking_number="TRACK-1", country="NL"), order, after=2),
+        told(ShipmentCancelled(had_effect=True, reason=why), order, after=3),
+        told(PaymentRefunded(had_effect=True, amount=money()), order, after=4),
+        told(OrderCancelled(reason=why, customer_id=CUSTOMER), order, after=5),
+    ]
+
+
+def never_on_record(order: str = ORDER) -> list[CloudEvent]:
+    return [
+        told(PaymentRefunded(had_effect=False), order),
+        told(OrderRejected(reason="UnknownSku: not in the catalogue: unicorn"), order, after=1),
+    ]

@@ -1,0 +1,190 @@
+"""Which mails customers get, whatever happens meanwhile."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from messaging.inbox import inbox
+from messaging.subscription import WillNotHelp
+from services.payments.events import PaymentRefunded
+from services.shipping.events import Shipped
+from subscribers.mail import EmlFolder, SmtpServer
+from subscribers.notifications import Notifications, NotificationSettings, waiting
+from tests.services.databases import Databases, rows
+from tests.services.together import wait_until_blocked
+from tests.subscribers.mailbox import notifying, subjects
+from tests.subscribers.samples import (
+    CARD,
+    STREET,
+    called_back,
+    completed,
+    created,
+    declined,
+    fraud,
+    money,
+    never_on_record,
+    told,
+    undeliverable,
+)
+from tests.subscribers.smtp_server import SmtpUnderTest
+from tests.subscribers.surroundings import DiesOnce, Held, Place, deliver, deliver_until_handled, recorded
+
+DEFAULT = NotificationSettings()
+STORIES = {
+    "completed": (completed(), ["We have your order order-1", "Your order order-1 is on its way"]),
+    "declined": (declined(), ["We cannot fulfil your order order-1", "We have your order order-1"]),
+    "undeliverable": (
+        undeliverable(),
+        ["We cannot fulfil your order order-1", "We have your order order-1", "Your money for order order-1"],
+    ),
+    "fraud": (
+        fraud(),
+        ["We are looking at your order order-1", "We cannot fulfil your order order-1", "We have your order order-1"],
+    ),
+    "called back": (
+        called_back(),
+        [
+            "We have your order order-1",
+            "Your money for order order-1",
+            "Your order order-1 is cancelled",
+            "Your order order-1 is on its way",
+        ],
+    ),
+    "never on record": (never_on_record(), []),
+}
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_a_customer_hears_what_happens_to_the_order(surroundings: Place, story: str) -> None:
+    events, expected = STORIES[story]
+    deliver(notifying(surroundings), recorded(events))
+    assert subjects(surroundings.data_dir) == expected
+
+
+@given(story=st.sampled_from(sorted(STORIES)), data=st.data())
+def test_whatever_comes_first_or_twice_each_mail_is_sent_once(story: str, data: st.DataObject) -> None:
+    events, expected = STORIES[story]
+    repeats = data.draw(st.lists(st.sampled_from(events), max_size=4))
+    order = data.draw(st.permutations([*events, *repeats]))
+    with TemporaryDirectory() as folder:
+        databases = Databases(lambda _name: "sqlite://")
+        try:
+            deliver(notifying(Place(Path(folder), databases)), recorded(order))
+        finally:
+            databases.close()
+        assert subjects(Path(folder)) == expected
+
+
+@pytest.mark.parametrize("committed", [False, True])
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_whenever_the_database_is_lost_there_is_one_mail_of_each_kind(
+    surroundings: Place, nth: int, committed: bool
+) -> None:
+    shipped_first = sorted(completed(), key=lambda event: event.type, reverse=True)
+    database = surroundings.database("notifications")
+    mailer = EmlFolder(surroundings.data_dir / "mail", DEFAULT.sender)
+    lost_once = DiesOnce(database, nth, committed=committed)
+    unlucky = Notifications(lost_once, mailer, DEFAULT)
+    deliver_until_handled(replace(notifying(surroundings), handle=unlucky.handle), recorded(shipped_first))
+    assert lost_once.died
+    assert subjects(surroundings.data_dir) == STORIES["completed"][1]
+
+
+def test_a_mail_sent_again_after_a_crash_is_known_by_its_message_id(
+    sqlite_databases: Databases, tmp_path: Path, smtp_server: SmtpUnderTest
+) -> None:
+    whole = notifying(Place(tmp_path, sqlite_databases))
+    before_it_was_noted = DiesOnce(sqlite_databases.open("notifications"), nth=2, committed=False)
+    unlucky = Notifications(before_it_was_noted, SmtpServer(smtp_server.url, DEFAULT.sender, 5), DEFAULT)
+    deliver_until_handled(replace(whole, handle=unlucky.handle), recorded(completed()[:1]))
+    first, again = smtp_server.mails
+    assert first["Message-ID"] == again["Message-ID"]
+    assert first.as_bytes() == again.as_bytes()
+
+
+def test_what_was_mailed_is_not_mailed_again(
+    sqlite_databases: Databases, tmp_path: Path, smtp_server: SmtpUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFICATIONS__SMTP_URL", smtp_server.url)
+    subscription = notifying(Place(tmp_path, sqlite_databases))
+    for _ in range(3):
+        deliver(subscription, recorded(completed()))
+    assert [mail["Subject"] for mail in smtp_server.mails] == STORIES["completed"][1]
+
+
+def test_a_mail_that_waited_for_its_customer_is_sent_once(
+    sqlite_databases: Databases, tmp_path: Path, smtp_server: SmtpUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFICATIONS__SMTP_URL", smtp_server.url)
+    refunded, *others = sorted(called_back(), key=lambda event: event.type != "PaymentRefunded")
+    deliver(notifying(Place(tmp_path, sqlite_databases)), recorded([refunded, *others, refunded]))
+    assert sorted(mail["Subject"] for mail in smtp_server.mails) == STORIES["called back"][1]
+
+
+def test_a_refused_mail_is_no_hindrance_to_the_next(
+    sqlite_databases: Databases, tmp_path: Path, smtp_server: SmtpUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFICATIONS__SMTP_URL", smtp_server.url)
+    subscription = notifying(Place(tmp_path, sqlite_databases))
+    smtp_server.answers_to_recipients.append("550 the mailbox is full of holes")
+    with pytest.raises(WillNotHelp):
+        deliver(subscription, recorded(completed()[:1]))
+    deliver(subscription, recorded(completed()[1:]))
+    assert [mail["Subject"] for mail in smtp_server.mails] == ["Your order order-1 is on its way"]
+
+
+def test_neither_card_nor_address_is_kept(surroundings: Place) -> None:
+    deliver(notifying(surroundings), recorded(completed()))
+    kept = str(rows(surroundings.database("notifications"), inbox, "event_id", "data"))
+    assert "order-1:OrderCreated" in kept
+    assert CARD not in kept
+    assert STREET not in kept
+
+
+def test_what_nobody_will_be_told_does_not_wait_for_ever(surroundings: Place) -> None:
+    refunded = told(PaymentRefunded(had_effect=True, amount=money()))
+    deliver(notifying(surroundings), recorded([refunded, *never_on_record("order-2"), never_on_record()[1]]))
+    assert rows(surroundings.database("notifications"), waiting, "event_id") == []
+    assert subjects(surroundings.data_dir) == []
+
+
+def test_a_refund_of_nothing_is_no_news(surroundings: Place) -> None:
+    events = [told(created()), told(PaymentRefunded(had_effect=False))]
+    deliver(notifying(surroundings), recorded(events))
+    assert subjects(surroundings.data_dir) == ["We have your order order-1"]
+
+
+def test_of_two_events_at_the_same_moment_the_later_one_sends_both_mails(
+    postgresql_databases: Databases, tmp_path: Path
+) -> None:
+    place = Place(tmp_path, postgresql_databases)
+    whole, database = notifying(place), place.database("notifications")
+    held = Held(database)
+    early = replace(whole, handle=Notifications(held, EmlFolder(tmp_path / "mail", DEFAULT.sender), DEFAULT).handle)
+    first, shipped = recorded(completed())[0], recorded(completed())[4]
+    with ThreadPoolExecutor(2) as threads:
+        shipping = threads.submit(deliver, early, [shipped])
+        assert held.is_held.wait(20)
+        ordering = threads.submit(deliver_until_handled, whole, [first])
+        wait_until_blocked(database, 1)
+        held.let_go.set()
+        shipping.result()
+        ordering.result()
+    assert subjects(tmp_path) == STORIES["completed"][1]
+
+
+def test_an_order_of_which_only_a_part_was_heard_sends_nothing_yet(surroundings: Place) -> None:
+    early = [
+        told(Shipped(tracking_number="TRACK-1", country="NL")),
+        told(PaymentRefunded(had_effect=True, amount=money())),
+    ]
+    subscription = notifying(surroundings)
+    deliver(subscription, recorded(early))
+    assert subjects(surroundings.data_dir) == []
+    deliver(subscription, recorded([told(created())]))
+    assert len(subjects(surroundings.data_dir)) == 3

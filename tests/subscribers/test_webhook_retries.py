@@ -1,0 +1,153 @@
+"""What becomes of an event that an endpoint does not take, or that is not noted; and how often it is asked."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from threading import Thread
+
+import pytest
+
+from messaging.inbox import inbox
+from messaging.subscription import Subscription, WillNotHelp
+from subscribers.pace import Pace
+from subscribers.webhooks import Deliveries, Endpoint, NotAccepted
+from tests.conftest import free_port
+from tests.subscribers.http_endpoint import Answer, HttpEndpoint, subscribed, to
+from tests.subscribers.samples import completed
+from tests.subscribers.surroundings import DiesOnce, Place, deliver, deliver_until_handled, recorded
+
+FIRST = recorded(completed()[:1])
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 404, 429, 500, 503])
+def test_what_is_not_accepted_is_tried_again(subscription: Subscription, endpoint: HttpEndpoint, status: int) -> None:
+    endpoint.answers = [Answer(status)]
+    with pytest.raises(NotAccepted, match=str(status)):
+        deliver(subscription, FIRST)
+    deliver(subscription, FIRST)
+    assert len(endpoint.events) == 1
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+def test_what_is_accepted_is_not_sent_again(subscription: Subscription, endpoint: HttpEndpoint, status: int) -> None:
+    endpoint.answers = [Answer(status)]
+    deliver(subscription, FIRST)
+    deliver(subscription, FIRST)
+    assert endpoint.asked == 1
+
+
+def test_who_wants_no_more_is_not_asked_again(subscription: Subscription, endpoint: HttpEndpoint) -> None:
+    endpoint.answers = [Answer(410)]
+    with pytest.raises(WillNotHelp, match="410"):
+        deliver(subscription, FIRST)
+
+
+def test_an_endpoint_that_is_down_gets_the_event_when_it_is_up(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    [to_nobody] = subscribed(place, monkeypatch, to(f"http://127.0.0.1:{free_port()}/"))
+    with pytest.raises(NotAccepted, match="ConnectError"):
+        deliver(to_nobody, FIRST)
+    with HttpEndpoint() as endpoint:
+        [subscription] = subscribed(place, monkeypatch, to(endpoint.url))
+        deliver(subscription, FIRST)
+        assert len(endpoint.events) == 1
+
+
+def test_an_endpoint_that_does_not_answer_in_time_is_tried_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch, endpoint: HttpEndpoint
+) -> None:
+    [subscription] = subscribed(place, monkeypatch, to(endpoint.url, timeout=0.05))
+    endpoint.is_slow = True
+    with pytest.raises(NotAccepted, match="ReadTimeout"):
+        deliver(subscription, FIRST)
+
+
+@pytest.mark.parametrize(("nth", "committed"), [(1, False), (1, True), (2, True)])
+def test_an_event_is_delivered_once_if_the_database_is_lost_before_or_after(
+    surroundings: Place, subscription: Subscription, endpoint: HttpEndpoint, nth: int, committed: bool
+) -> None:
+    deliver_with_loss(surroundings, subscription, endpoint, nth, committed=committed)
+    assert endpoint.asked == 1
+
+
+def test_an_event_accepted_but_not_noted_is_delivered_again_under_its_webhook_id(
+    surroundings: Place, subscription: Subscription, endpoint: HttpEndpoint
+) -> None:
+    deliver_with_loss(surroundings, subscription, endpoint, nth=2, committed=False)
+    first, again = endpoint.headers
+    assert first["webhook-id"] == again["webhook-id"]
+    assert endpoint.events[0] == endpoint.events[1]
+
+
+def deliver_with_loss(
+    place: Place, subscription: Subscription, endpoint: HttpEndpoint, nth: int, *, committed: bool
+) -> None:
+    lost_once = DiesOnce(place.database("webhooks"), nth, committed=committed)
+    unlucky = Deliveries(Endpoint.model_validate(to(endpoint.url)), lost_once, Pace(1000))
+    deliver_until_handled(replace(subscription, handle=unlucky.handle), FIRST)
+    assert lost_once.died
+
+
+def test_the_pauses_are_the_endpoints_own(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"first_pause": 2, "longest_pause": 5, "give_up_after": 60}
+    [subscription] = subscribed(place, monkeypatch, to("http://127.0.0.1/", **options))
+    patience = subscription.patience(FIRST[0].event)
+    assert [patience.pause(attempts) for attempts in (1, 2, 3)] == [2, 4, 5]
+    assert patience.give_up_after == 60
+
+
+def test_an_endpoint_that_says_when_to_come_back_is_obeyed_once(
+    subscription: Subscription, endpoint: HttpEndpoint
+) -> None:
+    endpoint.answers = [Answer(429, {"retry-after": "120"})]
+    usual = subscription.patience(FIRST[0].event).pause(1)
+    with pytest.raises(NotAccepted):
+        deliver(subscription, FIRST)
+    assert [subscription.patience(FIRST[0].event).pause(1) for _ in range(2)] == [120, usual]
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "least", "most"),
+    [
+        (format_datetime(datetime.now(UTC) + timedelta(hours=10), usegmt=True), 600, 600),
+        (format_datetime(datetime.now(UTC) - timedelta(hours=10), usegmt=True), 1, 1),
+        ("9" * 500, 600, 600),
+        ("0", 1, 1),
+        ("-5", 1, 1),
+        ("soon", 1, 1),
+        ("Sun, 01 Mar 2026 12:00:00", 1, 1),
+    ],
+)
+def test_whatever_it_says_the_pause_stays_within_bounds(
+    subscription: Subscription, endpoint: HttpEndpoint, retry_after: str, least: float, most: float
+) -> None:
+    endpoint.answers = [Answer(503, {"retry-after": retry_after})]
+    with pytest.raises(NotAccepted):
+        deliver(subscription, FIRST)
+    assert least <= subscription.patience(FIRST[0].event).pause(1) <= most
+
+
+def test_an_endpoint_is_not_asked_more_often_than_it_may_be(place: Place, endpoint: HttpEndpoint) -> None:
+    turns: list[float] = []
+    pace = Pace(4, clock=lambda: 0.0, sleep=turns.append)
+    database = place.database("webhooks")
+    database.alone(inbox.metadata.create_all)
+    deliveries = Deliveries(Endpoint.model_validate(to(endpoint.url)), database, pace).subscription()
+    log = recorded([*completed("a"), *completed("b")])
+    threads = [Thread(target=deliver, args=(deliveries, log[number::3])) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(endpoint.events) == len(log)
+    assert sorted(turns) == [number / 4 for number in range(1, len(log))]
+
+
+def test_what_was_delivered_before_needs_no_turn(place: Place, endpoint: HttpEndpoint) -> None:
+    turns: list[float] = []
+    database = place.database("webhooks")
+    database.alone(inbox.metadata.create_all)
+    pace = Pace(4, clock=lambda: 0.0, sleep=turns.append)
+    deliveries = Deliveries(Endpoint.model_validate(to(endpoint.url)), database, pace).subscription()
+    for _ in range(3):
+        deliver(deliveries, FIRST)
+    assert turns == []
