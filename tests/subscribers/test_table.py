@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import pytest
@@ -37,20 +36,19 @@ class Bus:
     async def running(self, subscriptions: Iterable[Subscription]) -> AsyncIterator[None]:
         self.log.open()
         self.progress.open()
-        with ThreadPoolExecutor(4) as threads:
-            consumers = [
-                Consumer(subscription, self.log, self.progress, self._locks, threads, self._moved.set)
-                for subscription in subscriptions
-            ]
-            running = asyncio.gather(*(consumer.run() for consumer in consumers))
-            try:
-                yield
-            finally:
-                for consumer in consumers:
-                    consumer.stop()
-                await running
-                await self.log.close()
-                self._locks.close()
+        consumers = [
+            Consumer(subscription, self.log, self.progress, self._locks, self._moved.set)
+            for subscription in subscriptions
+        ]
+        running = asyncio.gather(*(consumer.run() for consumer in consumers))
+        try:
+            yield
+        finally:
+            for consumer in consumers:
+                consumer.stop()
+            await running
+            await self.log.close()
+            self._locks.close()
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(_PATIENCE):
