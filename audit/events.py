@@ -29,7 +29,6 @@ class _Told:
 
     keys: set[str] = field(default_factory=set)
     effects: set[str] = field(default_factory=set)
-    since: float = float("inf")
 
 
 async def audit_events(settings: Settings, bus: Bus) -> list[Violation]:
@@ -43,14 +42,14 @@ async def audit_events(settings: Settings, bus: Bus) -> list[Violation]:
         with reading(settings, service) as tx:
             waiting = {_key(event_id) for event_id in tx.scalars(select(outbox.c.event_id))}
             must_be_told[service] = {key: at for key, at in _done(tx) if key not in waiting}
-    told = await _read(bus)
+    told, since = await _read(bus)
     violations = []
     for service in SERVICES:
         with reading(settings, service) as tx:  # again: what was told by now had happened before
             known = set(tx.scalars(select(operations.c.key)))
         untold = [key for key, at in must_be_told[service].items() if key not in told[service].keys]
         # What happened before there were events was never told.
-        recent = [key for key in untold if must_be_told[service][key] >= told[service].since]
+        recent = [key for key in untold if must_be_told[service][key] >= since]
         violations += [_violation(key, "what happened is told", f"{service} has told nobody") for key in sorted(recent)]
         unfounded = sorted(told[service].effects - known)
         violations += [_violation(key, "what is told happened", f"{service} has no record of it") for key in unfounded]
@@ -75,23 +74,24 @@ def _done(tx: Connection) -> Iterator[tuple[str, int]]:
             yield row.key, row.recorded_at
 
 
-async def _read(bus: Bus) -> dict[str, _Told]:
-    told = {service: _Told() for service in SERVICES}
+async def _read(bus: Bus) -> tuple[dict[str, _Told], float]:
+    """What each service told, and since when anything was told at all, in milliseconds."""
+    told, since = {service: _Told() for service in SERVICES}, float("inf")
     refusals = {kind.type() for kind in Failure.__subclasses__()}  # which may come from the service's boundary
     reader = await bus.read(None, 0)
     try:
         while batch := await reader.next(_BATCH, 0):
             for event in (recorded.event for recorded in batch):
                 service = event.source.removeprefix("/")
+                since = min(since, event.time.timestamp() * 1000)
                 if service in told:
                     its, key = told[service], _key(event.id)
                     its.keys.add(key)
-                    its.since = min(its.since, event.time.timestamp() * 1000)
                     if event.type not in refusals and not key.endswith(":flag"):
                         its.effects.add(key)
     finally:
         await reader.close()
-    return told
+    return told, since
 
 
 def _violation(key: str, invariant: str, detail: str) -> Violation:

@@ -113,13 +113,14 @@ def replay(
         found = {one.name: one for one in (*eventing.reactions(), *eventing.subscriptions())}
         if consumer not in found:
             raise BadInput(f"there is no consumer '{consumer}'; there are: {', '.join(found)}")
+        after = await _position(eventing.bus, start)
         columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=console.err) as progress:
             bar = progress.add_task(consumer, total=None)
             return await replay_consumer(
                 eventing,
                 found[consumer],
-                await _position(eventing.bus, start),
+                after,
                 lambda done, total: progress.update(bar, completed=done, total=total),
             )
 
