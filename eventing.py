@@ -20,7 +20,6 @@ from messaging.sql_log import SqlLog
 from messaging.subscription import Subscription
 from services.database import Database
 from settings import SERVICES, Settings
-from subscribers.table import SUBSCRIBERS
 
 
 class Eventing:
@@ -72,6 +71,8 @@ class Eventing:
 
     def subscriptions(self) -> list[Subscription]:
         """The periphery's."""
+        from subscribers.table import SUBSCRIBERS  # imported here: most commands have no need of an HTTP client
+
         return [one for subscriber in SUBSCRIBERS for one in subscriber(self)]
 
     def consumer(self, subscription: Subscription, handled: Callable[[], None]) -> Consumer:
