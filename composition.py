@@ -141,7 +141,7 @@ class Shop:
 
     def _open(self, name: str, url: str) -> Database:
         if name not in self._databases:
-            self._databases[name] = Database(url)
+            self._databases[name] = Database(url, self._settings.database_connections)
         return self._databases[name]
 
     def _orders(self) -> Orders:

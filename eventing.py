@@ -116,4 +116,4 @@ class Eventing:
             tx.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
         database.close()
         url = database.url.update_query_dict({"options": f"-csearch_path={schema}"})
-        return Database(url.render_as_string(hide_password=False))
+        return Database(url.render_as_string(hide_password=False), self._settings.database_connections)

@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     """Durations are in seconds.
 
     `database_url` is for all databases, with `{service}` where a database's name goes; `databases` names single ones.
+    Each process has at most `database_connections` to each PostgreSQL database.
     `heartbeat` is a file that a worker touches while all of it runs. `bus_url` is a NATS server's; without one, the bus is a log in the database `bus`.
     """
 
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path(__file__).with_name("data")
     database_url: str = ""
     databases: dict[str, str] = {}
+    database_connections: int = Field(5, ge=2)
     catalogue: Path = Path(__file__).with_name("catalogue.json")
 
     bus_url: str = ""

@@ -239,4 +239,5 @@ class _Queue:
 
 
 def one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    said = getattr(error, "orig", None) or error  # SQLAlchemy's own text is long, and ends in an advertisement
+    return " ".join(f"{type(error).__name__}: {said}".split())[:500]

@@ -22,7 +22,7 @@ class Database:
         for_reading: a transaction is one snapshot and locks nobody out; a missing SQLite file is a FileNotFoundError.
     """
 
-    def __init__(self, url: str, connections: int = 10, *, for_reading: bool = False) -> None:
+    def __init__(self, url: str, connections: int = 5, *, for_reading: bool = False) -> None:
         self.url = make_url(url)
         if for_reading and self.is_sqlite and not Path(self.url.database or "").exists():
             raise FileNotFoundError(f"there is no {self.url.database}")

@@ -9,9 +9,11 @@ import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from local.nats_server import NatsServer
 from local.server import DevServer
 from services.faults import OPERATIONS
 from settings import Settings
+from tests.services.postgres import NoPostgres, Postgres, postgres
 from tests.shop import POLICY, ShopUnderTest, worker_running
 
 # Worker processes under test get namespaces of their own, apart from the worker in this process.
@@ -84,3 +86,22 @@ async def shop(
     settings = server.model_copy(update={"data_dir": tmp_path_factory.mktemp("shop"), "faults": FAULTS})
     async with worker_running(client, settings):
         yield ShopUnderTest(settings, client)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """One for the whole run, started by the first test that needs it."""
+    try:
+        with postgres() as server:
+            yield server
+    except NoPostgres as missing:
+        pytest.fail(str(missing), pytrace=False)  # never skipped: half of what is promised would be untested
+
+
+@pytest.fixture(scope="session")
+def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    """One for the whole run, as the project configures it."""
+    server = NatsServer(tmp_path_factory.mktemp("nats"), free_port())
+    server.start()
+    yield server
+    server.stop()

@@ -481,7 +481,8 @@ async def test_orders_are_listed_by_status_the_newest_first(terminal: Terminal) 
         while await listed() != [newer.order_id, older.order_id]:
             pass
     shown, needing = await terminal.run_each(("list", "--limit", "1"), ("list", "--status", "needs-attention"))
-    assert _cells(shown.out, newer.order_id) == [newer.order_id, "orchestration", "✗ rejected", "ended", "PaymentDeclined"]
+    listed_as = [newer.order_id, "orchestration", "✗ rejected", "ended", "PaymentDeclined"]
+    assert _cells(shown.out, newer.order_id) == listed_as
     assert older.order_id not in shown.out
     assert (needing.code, needing.out) == (0, "No order is needs-attention.\n")
 

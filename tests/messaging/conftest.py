@@ -13,9 +13,8 @@ from messaging.bus import Bus, Recorded
 from messaging.envelope import DATA_SCHEMA, CloudEvent, sequence_of, traceparent_of
 from messaging.nats_log import NatsLog
 from messaging.sql_log import SqlLog
-from tests.conftest import free_port
 from tests.services.databases import Databases
-from tests.services.postgres import NoPostgres, Postgres, postgres
+from tests.services.postgres import Postgres
 
 SECONDS = 30  # for what takes a moment
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -73,16 +72,6 @@ async def read_all(bus: Bus, partition: int | None = None, after: int = 0) -> li
     return there
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Postgres]:
-    """One for all of these tests, started by the first that needs it."""
-    try:
-        with postgres() as server:
-            yield server
-    except NoPostgres as missing:
-        pytest.fail(str(missing), pytrace=False)  # never skipped: half of what is promised would be untested
-
-
 @pytest.fixture
 def sqlite_databases(tmp_path: Path) -> Iterator[Databases]:
     made = Databases(lambda name: f"sqlite:///{tmp_path / name}.db")
@@ -96,14 +85,6 @@ def postgresql_databases(postgres_server: Postgres) -> Iterator[Databases]:
         made = Databases(lambda _name: take())
         yield made
         made.close()
-
-
-@pytest.fixture(scope="session")
-def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    server = NatsServer(tmp_path_factory.mktemp("nats"), free_port())
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

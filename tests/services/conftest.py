@@ -4,17 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.services.databases import Databases
-from tests.services.postgres import NoPostgres, Postgres, postgres
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Postgres]:
-    """One for the whole run, started by the first test that needs it."""
-    try:
-        with postgres() as server:
-            yield server
-    except NoPostgres as missing:
-        pytest.fail(str(missing), pytrace=False)  # never skipped: half of what is promised would be untested
+from tests.services.postgres import Postgres
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

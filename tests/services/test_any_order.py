@@ -13,7 +13,7 @@ from services.faults import Faults
 from services.inventory.contracts import Reserved
 from services.inventory.service import Inventory
 from services.inventory.tables import Base
-from services.payments.contracts import CardDeclined, PaymentDeclined, Charged
+from services.payments.contracts import CardDeclined, Charged, PaymentDeclined
 from services.payments.service import Payments
 from tests.services.databases import Databases, rows
 from tests.services.samples import EMPTY_CARD, GOOD_CARD, KETTLE, MUG, PRICE, charge, euros, reserve, stock_lines, undo

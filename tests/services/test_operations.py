@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert
 from services.contracts import Undone
 from services.database import Database
 from services.errors import AlreadyUndone, CannotUndo, KeyReused, Outage, Refusal
-from services.inventory.contracts import OutOfStock, ReserveStock, Reserved
+from services.inventory.contracts import OutOfStock, Reserved, ReserveStock
 from services.inventory.events import StockReleased, StockReserved
 from services.inventory.tables import Base, ReservationRow
 from services.operations import Operations, operations

@@ -5,7 +5,7 @@ import pytest
 from services.contracts import Undone
 from services.database import Database
 from services.errors import AlreadyUndone, CannotUndo, KeyReused
-from services.orders.contracts import CompleteOrder, FlagOrder, Completed, Created, OrderEnded, UnknownSku
+from services.orders.contracts import Completed, CompleteOrder, Created, FlagOrder, OrderEnded, UnknownSku
 from services.orders.service import Orders
 from services.orders.tables import Base
 from tests.services.databases import Databases, rows

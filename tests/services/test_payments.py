@@ -4,7 +4,7 @@ import pytest
 
 from services.contracts import Undone
 from services.errors import AlreadyUndone, KeyReused, Outage
-from services.payments.contracts import CardDeclined, ChargeCard, PaymentDeclined, Charged
+from services.payments.contracts import CardDeclined, ChargeCard, Charged, PaymentDeclined
 from services.payments.simulated_gateway import APPROVED, DECLINED, ledger
 from tests.services.databases import Databases, rows
 from tests.services.samples import EMPTY_CARD, GOOD_CARD, ORDER, OTHER_ORDER, PRICE, charge, euros, undo

@@ -7,7 +7,7 @@ from services.contracts import Undone
 from services.errors import AlreadyUndone, CannotUndo, KeyReused, Outage
 from services.faults import Faults
 from services.orders.contracts import Address
-from services.shipping.contracts import AddressNotServed, Destination, ShipOrder, Booked, Undeliverable
+from services.shipping.contracts import AddressNotServed, Booked, Destination, ShipOrder, Undeliverable
 from services.shipping.service import Shipping
 from services.shipping.simulated_courier import SimulatedCourier, parcels
 from services.shipping.tables import Base

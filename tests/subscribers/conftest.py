@@ -6,7 +6,7 @@ import pytest
 
 from messaging.subscription import Subscription
 from tests.services.databases import Databases
-from tests.services.postgres import NoPostgres, Postgres, postgres
+from tests.services.postgres import Postgres
 from tests.subscribers.http_endpoint import HttpEndpoint, subscribed, to
 from tests.subscribers.smtp_server import SmtpUnderTest
 from tests.subscribers.surroundings import Place
@@ -19,16 +19,6 @@ def nobody_elses_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
         if name.upper().startswith(("NOTIFICATIONS__", "WEBHOOKS")):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Postgres]:
-    """One for the whole run, started by the first test that needs it."""
-    try:
-        with postgres() as server:
-            yield server
-    except NoPostgres as missing:
-        pytest.fail(str(missing), pytrace=False)  # never skipped: half of what is promised would be untested
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
