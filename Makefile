@@ -6,13 +6,14 @@ INSTALLED := .venv/installed
 export PYTHONUNBUFFERED = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo up test check format bench histories lock clean
+.PHONY: help demo up test check format schemas bench histories lock clean
 
 help:
 	@echo "make demo    everything from nothing: server, worker, and orders that complete, fail and are undone"
 	@echo "make up      server and worker in the foreground, for use with $(BIN)/python starter.py"
 	@echo "make test    the whole test suite, on real servers that it starts itself"
-	@echo "make check   ruff, mypy --strict, import-linter"
+	@echo "make check   ruff, mypy --strict, import-linter, and no event changed so that a reader breaks"
+	@echo "make schemas docs/events: the schemas of all events, and who tells and hears them"
 	@echo "make bench   what an order costs, as ratios to a bare workflow"
 	@echo "make clean   remove what the above have made: .venv and data"
 	@echo
@@ -57,10 +58,14 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
+	$(BIN)/python -m schemas --check
 
 format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+schemas: $(INSTALLED)
+	@$(BIN)/python -m schemas $(ARGS)
 
 bench: $(INSTALLED)
 	@$(BIN)/python -m local.bench $(ARGS)

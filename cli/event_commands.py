@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,6 +19,7 @@ from cli.replay import replay as replay_consumer
 from messaging.bus import Bus, Recorded, partition_of
 from messaging.progress import Failure, FailureState
 from messaging.subscription import Rule
+from schemas.export import documents as schema_documents
 from settings import SERVICES, load
 
 _WINDOW = 1_000
@@ -125,6 +127,31 @@ def replay(
             )
 
     console.out.print(f"{at_desk(load(), run)} events were read again by {escape(consumer)}.")
+    return GOOD
+
+
+@events.command()
+def schemas(
+    event: Annotated[str | None, typer.Argument(metavar="TYPE", help="An event's type, envelope, or asyncapi.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Write all of them there instead.")] = None,
+) -> int:
+    """The events' schemas: their names, one of them as JSON, or all as files."""
+    documents = schema_documents()
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in documents.items():
+            (folder / name).write_text(text)
+        console.out.print(f"{len(documents)} documents are in {escape(str(folder))}.")
+    elif event:
+        found = [
+            text for name, text in documents.items() if name.removesuffix(".json").removesuffix(".schema") == event
+        ]
+        if not found:
+            raise BadInput(f"there is no event '{event}'; 'starter.py events schemas' shows their types")
+        console.out.out(found[0], end="")
+    else:
+        for name in documents:
+            console.out.print(name.removesuffix(".json").removesuffix(".schema"))
     return GOOD
 
 

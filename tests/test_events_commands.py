@@ -172,6 +172,18 @@ async def test_one_event_is_shown_by_its_id_or_its_position(terminal: Terminal) 
     assert by_id.document["event"]["specversion"] == "1.0"
 
 
+async def test_schemas_are_listed_shown_and_written(terminal: Terminal, tmp_path: Path) -> None:
+    listed, shown, written = await asyncio.gather(
+        terminal.run("events", "schemas"),
+        terminal.run("events", "schemas", "Shipped"),
+        terminal.run("events", "schemas", "--folder", str(tmp_path)),
+    )
+    assert {"OrderPlaced", "Shipped", "envelope", "asyncapi"} <= set(listed.out.split())
+    assert "tracking_number" in shown.document["properties"]
+    assert written.code == 0
+    assert json.loads((tmp_path / "Shipped.schema.json").read_text()) == shown.document
+
+
 async def test_a_tail_shows_what_comes(terminal: Terminal) -> None:
     process = await asyncio.create_subprocess_exec(
         *_starter("events", "tail", "--type", "Shipped"),
@@ -199,6 +211,7 @@ async def test_a_tail_shows_what_comes(terminal: Terminal) -> None:
         (("events", "show", "nobody:OrderPlaced"), "there is no event nobody:OrderPlaced"),
         (("events", "replay", "--consumer", "nobody", "--from", "0"), "there is no consumer 'nobody'"),
         (("events", "replay", "--consumer", "analytics", "--from", "noon"), "--from noon: give a position, or a time"),
+        (("events", "schemas", "Nothing"), "there is no event 'Nothing'"),
         (("events", "dead-letters", "retry"), "name the events, or say --all"),
         (("events", "dead-letters", "retry", "nothing"), "no dead letter: nothing"),
         (("events", "dead-letters", "discard", "--all", "--note", " "), "say in --note why"),

@@ -12,9 +12,9 @@ from schemas.compatibility import breaks
 Schema = dict[str, Any]
 
 
-def objects(fields: dict[str, Schema], required: set[str], closed: bool) -> Schema:
+def objects(fields: dict[str, Schema], required: set[str], others: Schema | bool | None) -> Schema:
     schema: Schema = {"type": "object", "properties": fields, "required": sorted(required & fields.keys())}
-    return schema | {"additionalProperties": False} if closed else schema
+    return schema if others is None else schema | {"additionalProperties": others}
 
 
 LEAVES: st.SearchStrategy[Schema] = st.one_of(
@@ -33,11 +33,12 @@ LEAVES: st.SearchStrategy[Schema] = st.one_of(
         [{"type": "integer"}, {"type": "string"}, {"type": "number"}, {"type": "boolean"}, {"type": "null"}]
     ),
 )
+OTHERS = st.sampled_from([None, None, False, {"type": "integer"}, {"type": "string"}])
 NAMES = st.sampled_from(["a", "b", "c"])
 SCHEMAS: st.SearchStrategy[Schema] = st.recursive(
     LEAVES,
     lambda parts: st.one_of(
-        st.builds(objects, st.dictionaries(NAMES, parts, max_size=3), st.sets(NAMES), st.booleans()),
+        st.builds(objects, st.dictionaries(NAMES, parts, max_size=3), st.sets(NAMES), OTHERS),
         st.builds(lambda part: {"type": "array", "items": part}, parts),
         st.builds(lambda options: {"anyOf": options}, st.lists(parts, min_size=1, max_size=3)),
     ),
@@ -50,12 +51,13 @@ def changed(draw: st.DrawFn, schema: Schema) -> Schema:
     """The schema, with a change somewhere in it."""
     inner = [key for key in ("properties", "items", "anyOf") if schema.get(key)]
     if not inner or draw(st.booleans()):
-        if schema.get("type") != "object" or draw(st.booleans()):
+        if schema.get("type") != "object":
             return draw(SCHEMAS)
-        fields = schema["properties"] | draw(st.dictionaries(NAMES, SCHEMAS, max_size=1))
-        fields.pop(draw(NAMES) if draw(st.booleans()) else None, None)
+        fields = draw(st.dictionaries(NAMES, SCHEMAS, max_size=2)) | schema["properties"]
+        if draw(st.booleans()):
+            fields.pop(draw(NAMES), None)
         required = set(schema["required"]) ^ draw(st.sets(NAMES, max_size=1))
-        return objects(fields, required, draw(st.booleans()))
+        return objects(fields, required, draw(OTHERS))
     key = inner[0]
     part = schema[key]
     if key == "items":
@@ -80,14 +82,18 @@ def values(schema: Schema) -> st.SearchStrategy[Any]:
         "boolean": st.booleans,
         "null": st.none,
         "array": lambda: st.lists(values(schema["items"]), max_size=2),
-        "object": lambda: st.fixed_dictionaries(
-            {name: values(schema["properties"][name]) for name in schema["required"]},
-            optional={
-                name: values(its) for name, its in schema["properties"].items() if name not in schema["required"]
-            },
-        ),
+        "object": lambda: objects_of(schema),
     }
     return of_type[schema["type"]]()
+
+
+def objects_of(schema: Schema) -> st.SearchStrategy[Any]:
+    fields, others = schema["properties"], schema.get("additionalProperties")
+    told = {name: values(its) for name, its in fields.items()}
+    optional = {name: told[name] for name in fields if name not in schema["required"]}
+    if others:
+        optional |= {name: values(others) for name in "abc" if name not in fields}
+    return st.fixed_dictionaries({name: told[name] for name in schema["required"]}, optional=optional)
 
 
 many_times = settings(max_examples=300, deadline=None, database=None)

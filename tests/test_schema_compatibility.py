@@ -78,6 +78,15 @@ def text(**limits: Any) -> Any:
                 "`total` may not be integer any more" + ARCHIVE,
             ],
         ),
+        (
+            of(how=int),
+            of(how=Literal["a"] | bool),
+            [
+                '`how` may be one of ["a"]' + SURPRISED,
+                "`how` may be boolean" + SURPRISED,
+                "`how` may not be integer any more" + ARCHIVE,
+            ],
+        ),
         (of(how=Literal["a", "b"]), of(how=Literal["a", "b", "c"]), ['`how` may be "c"' + SURPRISED]),
         (of(how=Literal["a"]), of(how=str), ['`how` may be other than ["a"]' + SURPRISED]),
         (of(note=text(max_length=9)), of(note=str), ["`note` has maxLength none instead of 9" + RELIES]),
@@ -116,6 +125,11 @@ def text(**limits: Any) -> Any:
             of(total=Annotated[int, Field(gt=1)]),
             ["`total` has exclusiveMinimum 1 instead of 0" + ARCHIVE],
         ),
+        (
+            of(note=text(min_length=1, pattern="^a")),
+            of(note=text(min_length=2, pattern="^a")),
+            ["`note` has minLength 2 instead of 1" + ARCHIVE],
+        ),
         (of(note=str), of(note=text(pattern="^a")), ['`note` has pattern "^a" instead of none' + ARCHIVE]),
         (
             of(ship_to=inside(city=str)),
@@ -149,6 +163,14 @@ def text(**limits: Any) -> Any:
         ),
         (of(lines=many(many(int))), of(lines=many(many(str))), ["`lines[][]` is string instead of integer" + FAILS]),
         (of(total=Money | None), of(total=inside(currency=str) | None), ["`total.amount` is gone" + FAILS]),
+        (
+            of(prices=dict[str, int]),
+            of(prices=inside(vat=NOTE)),
+            [
+                "`prices.vat` is string instead of integer" + FAILS,
+                "`prices.*` may be anything instead of integer" + SURPRISED,
+            ],
+        ),
         (of(prices=dict[str, int]), of(prices=dict[str, str]), ["`prices.*` is string instead of integer" + FAILS]),
         # Who may know.
         (
@@ -182,6 +204,7 @@ def test_a_change_that_breaks_a_reader_is_found_with_its_reason(old: Schema, new
         (of(total=int), of(total=Annotated[int, Field(title="Sum", description="In cents.", examples=[1])])),
         (of(total=int), of(total=Annotated[int, Field(deprecated=True)])),
         (of(ship_to=inside(Closed, city=str)), of(ship_to=inside(city=str))),
+        ({"properties": {"how": {"oneOf": [TEXT, NUMBER]}}}, {"properties": {"how": {"anyOf": [NUMBER, TEXT]}}}),
         ({"properties": {"how": {"const": 1}}}, {"properties": {"how": {"enum": [1]}}}),
         (
             {"properties": {"how": {"type": ["string", "null"]}}},
@@ -201,14 +224,29 @@ def test_a_field_that_was_private_and_required_may_not_go_missing() -> None:
     assert breaks({"title": "Told"}, old) == ["Told: `card` is new and has no default; archived events do not have it"]
 
 
-def test_what_the_check_does_not_know_counts_as_a_break() -> None:
-    old = {"title": "Told", "properties": {"lines": {"type": "array", "prefixItems": [TEXT]}}}
-    new = {"title": "Told", "properties": {"lines": {"type": "array", "prefixItems": [NUMBER]}}}
-    (reason,) = breaks(old, new)
-    assert reason.startswith("Told: `lines` has prefixItems")
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"prefixItems": [TEXT]}, {"prefixItems": [NUMBER]}),
+        ({"minLength": 1, "anyOf": [{**TEXT, "minLength": 2}]}, {"minLength": 3, "anyOf": [{**TEXT, "minLength": 2}]}),
+        ({"uniqueThings": True}, {}),
+    ],
+)
+def test_what_the_check_does_not_know_counts_as_a_break(old: Schema, new: Schema) -> None:
+    assert breaks({"properties": {"lines": old}}, {"properties": {"lines": new}})
+    assert breaks({"properties": {"lines": new}}, {"properties": {"lines": old}})
 
 
-@pytest.mark.parametrize("damaged", [{"$ref": "#/$defs/Gone"}, {"properties": [1]}, {"items": 1}, {"required": [[]]}])
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        {"$ref": "#/$defs/Gone"},
+        {"$ref": "elsewhere#/$defs/Here", "$defs": {"Here": TEXT}},
+        {"properties": [1]},
+        {"items": 1},
+        {"required": [[]]},
+    ],
+)
 def test_a_schema_that_cannot_be_read_counts_as_a_break(damaged: Schema) -> None:
     (reason,) = breaks(damaged, of(total=int))
     assert reason.endswith("so nobody can say who can live with the change")

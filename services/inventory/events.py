@@ -5,6 +5,8 @@ from services.inventory.contracts import StockLine
 
 
 class StockReserved(Event):
+    """Every line is held for the order."""
+
     lines: tuple[StockLine, ...]
 
 
@@ -13,4 +15,6 @@ class OutOfStock(Failure):
 
 
 class StockReleased(UndoneEvent):
+    """What was held is back on the shelf."""
+
     lines: tuple[StockLine, ...] = ()

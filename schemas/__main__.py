@@ -1,0 +1,78 @@
+"""`python -m schemas`: write `docs/events/` from the code, or check it."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from schemas.compatibility import broken
+from schemas.export import documents
+from schemas.names import FOLDER
+
+GOOD, BAD, BAD_INPUT = 0, 1, 2
+
+DOCS = Path(__file__).parent.parent / FOLDER
+
+_INSTEAD = """\
+Leave the event as it is, and tell a new one beside it, under a name of its own; drop the old one once nobody reads it \
+and no archive has it. If nobody can be hurt: python -m schemas --allow-breaking"""
+
+
+def main() -> int:
+    asked = _parser().parse_args()
+    baseline = asked.against or DOCS
+    if asked.against and not baseline.is_dir():
+        return _complain([f"{baseline} is no folder"], BAD_INPUT)
+    try:
+        reasons = broken(_read(baseline), documents())
+        if reasons and not asked.allow_breaking:
+            return _complain([*reasons, _INSTEAD], BAD)
+        if asked.check:
+            stale = [f"{FOLDER}/{name} is not what the code says; run `make schemas`" for name in _stale()]
+            return _complain(stale, BAD)
+        _write()
+        return _complain(reasons, GOOD)
+    except OSError as error:
+        return _complain([str(error)], BAD_INPUT)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m schemas", description=f"Write {FOLDER}/ from the code.")
+    parser.add_argument("--check", action="store_true", help="write nothing; say what is not as the code has it")
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="DIR",
+        help=f"what readers were made for, such as {FOLDER}/ of the last release (default: {FOLDER}/ itself)",
+    )
+    parser.add_argument("--allow-breaking", action="store_true", help="even if somebody may not be able to read it")
+    return parser
+
+
+def _read(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text(encoding="utf-8", errors="replace") for path in folder.glob("*.json")}
+
+
+def _stale() -> list[str]:
+    there, wanted = _read(DOCS), documents()
+    return sorted(name for name in there.keys() | wanted.keys() if there.get(name) != wanted.get(name))
+
+
+def _write() -> None:
+    DOCS.mkdir(parents=True, exist_ok=True)
+    wanted = documents()
+    for name in _stale():
+        if name in wanted:
+            (DOCS / name).write_text(wanted[name], encoding="utf-8", newline="\n")
+        else:
+            (DOCS / name).unlink()
+        print(f"{FOLDER}/{name} is {'written' if name in wanted else 'removed'}")
+
+
+def _complain(lines: list[str], code: int) -> int:
+    for line in lines:
+        print(line, file=sys.stderr)
+    return code if lines else GOOD
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""The bus as one AsyncAPI 3 document: what is told, by whom, and who does what when they hear it."""
+
+from typing import Any
+
+from choreography.reactions import REACTIONS, Reaction
+from messaging.bus import PARTITIONS
+from messaging.envelope import DATA_SCHEMA
+from schemas.catalogue import SOURCES, event_types
+from schemas.names import ENVELOPE, schema_file
+from services.contracts import Event
+
+Document = dict[str, Any]
+
+_CHANNEL = "bus"
+_DESCRIPTION = """\
+The events of orders. Each is a CloudEvents 1.0 document in its JSON format, and its `data` has a schema of its own.
+
+An event may come more than once; `source` and `id` together are the same then. The events of one order keep their \
+order. `correlationid` is the order, `causationid` the event or the command behind it, and `style` says whether a \
+workflow (`orchestration`) or the events themselves (`choreography`) decide what is next; services react to the latter \
+only. Fields marked `x-private` never leave our own services: webhooks and the audit log do not have them, so no \
+schema requires them.
+
+A type never changes so that who reads it fails. It may gain fields: ignore what you do not know.
+"""
+
+
+def asyncapi() -> Document:
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": "Order Saga's events", "version": "1.0.0", "description": _DESCRIPTION},
+        "defaultContentType": "application/cloudevents+json",
+        "channels": {_CHANNEL: _channel()},
+        "operations": _tellings() | _reactions() | _subscribers(),
+        "components": {"messages": {kind.type(): _message(kind) for kind in event_types()}},
+    }
+
+
+def _channel() -> Document:
+    types = [kind.type() for kind in event_types()]
+    return {
+        "title": "The bus",
+        "description": "A log that keeps everything. On NATS an event has this subject; the log in SQL has none.",
+        "address": "{stream}.{partition}.{order}.{type}",
+        "parameters": {
+            "stream": {"description": "The setting `bus_stream`.", "default": "ORDER_SAGA"},
+            "partition": {
+                "description": "All events of one order are in one.",
+                "enum": [str(number) for number in range(PARTITIONS)],
+            },
+            "order": {"description": "`correlationid`, with `~` for each dot."},
+            "type": {
+                "description": "The event's type.",
+                "location": "$message.payload#/type",
+                "enum": types,
+            },
+        },
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in types},
+    }
+
+
+def _message(kind: type[Event]) -> Document:
+    name = kind.type()
+    says = {
+        "type": {"const": name},
+        "dataschema": {"const": DATA_SCHEMA.format(type=name)},
+        "data": {"$ref": schema_file(kind)},
+    }
+    return {
+        "name": name,
+        "title": name,
+        **({"summary": " ".join(kind.__doc__.split())} if kind.__doc__ else {}),
+        "contentType": "application/cloudevents+json",
+        "correlationId": {"location": "$message.payload#/correlationid", "description": "The order."},
+        "payload": {"allOf": [{"$ref": ENVELOPE}, {"properties": says}]},
+        "tags": [{"name": source} for source, kinds in SOURCES.items() if kind in kinds],
+    }
+
+
+def _tellings() -> Document:
+    return {
+        f"{source.lstrip('/')}_tells": _operation("send", kinds, f"{source} tells", f"`source` is {source}.")
+        for source, kinds in SOURCES.items()
+    }
+
+
+def _reactions() -> Document:
+    return {reaction_id(reaction): _reaction(reaction) for reaction in REACTIONS}
+
+
+def reaction_id(reaction: Reaction) -> str:
+    """A name for one line of the table."""
+    heard = "_".join(kind.type() for kind in reaction.after)
+    return f"{reaction.service}_{reaction.does}_after_{heard}"
+
+
+def _reaction(reaction: Reaction) -> Document:
+    heard = " and ".join(kind.type() for kind in reaction.after)
+    how_often = "each time" if reaction.every_time else "once"
+    summary = (
+        f"When {reaction.service} has heard {heard} of a choreographed order, it does {reaction.step}, {how_often}."
+    )
+    return _operation("receive", reaction.after, reaction.step, summary) | {"tags": [{"name": f"/{reaction.service}"}]}
+
+
+def _subscribers() -> Document:
+    summary = "Each hears the types that it has asked for, of orders of either style."
+    return {"subscribers_hear": _operation("receive", tuple(event_types()), "Subscribers", summary)}
+
+
+def _operation(action: str, kinds: tuple[type[Event], ...], title: str, summary: str) -> Document:
+    channel = f"#/channels/{_CHANNEL}"
+    return {
+        "action": action,
+        "title": title,
+        "summary": summary,
+        "channel": {"$ref": channel},
+        "messages": [{"$ref": f"{channel}/messages/{kind.type()}"} for kind in kinds],
+    }

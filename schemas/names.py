@@ -1,0 +1,15 @@
+"""What the documents and their marks are called."""
+
+from messaging.envelope import DATA_SCHEMA
+from services.contracts import Event
+
+FOLDER, _, _SCHEMA_FILE = DATA_SCHEMA.lstrip("/").rpartition("/")
+ENVELOPE = _SCHEMA_FILE.format(type="envelope")
+ASYNCAPI = "asyncapi.json"
+
+# On a field that never leaves our own services.
+PRIVATE = "x-private"
+
+
+def schema_file(kind: type[Event]) -> str:
+    return _SCHEMA_FILE.format(type=kind.type())
