@@ -1,8 +1,6 @@
 """`starter.py events`: look at the bus, replay it, and settle what consumers could not handle."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -11,27 +9,23 @@ from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from cli import console
-from cli.choreography_client import ChoreographyClient
+from cli.archive import behind, newest, position
 from cli.console import BadInput, print_json
+from cli.dead_letters import dead_letters
 from cli.desk import Desk, at_desk
 from cli.program import GOOD
 from cli.replay import replay as replay_consumer
-from messaging.bus import Bus, Recorded, partition_of
-from messaging.progress import Failure, FailureState
+from messaging.bus import Recorded
 from messaging.subscription import Rule
 from schemas.export import documents as schema_documents
-from settings import SERVICES, load
-
-_WINDOW = 1_000
+from settings import load
 
 events = typer.Typer(no_args_is_help=True, help="Look at the bus, replay it, and settle what could not be handled.")
-dead_letters = typer.Typer(no_args_is_help=True, help="Events that a consumer could not handle.")
 events.add_typer(dead_letters, name="dead-letters")
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, for scripts.")]
 Types = Annotated[list[str] | None, typer.Option("--type", help="Only these types; * and ? match; repeatable.")]
 OfOrder = Annotated[str, typer.Option("--order", help="Only of this order.")]
-OfConsumer = Annotated[str, typer.Option("--consumer", help="Only of this consumer.")]
 
 
 @events.command()
@@ -64,7 +58,7 @@ def list_events(
         bus = desk.eventing.bus
         if order:
             return [one for one in await bus.of(order) if rule.fits(one.event)][-limit:]
-        return await _newest(bus, rule, limit)
+        return await newest(bus, rule, limit)
 
     found = at_desk(load(), run)
     if as_json:
@@ -115,7 +109,7 @@ def replay(
         found = {one.name: one for one in (*eventing.reactions(), *eventing.subscriptions())}
         if consumer not in found:
             raise BadInput(f"there is no consumer '{consumer}'; there are: {', '.join(found)}")
-        after = await _position(eventing.bus, start)
+        after = await position(eventing.bus, start)
         columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=console.err) as progress:
             bar = progress.add_task(consumer, total=None)
@@ -151,7 +145,7 @@ def schemas(
         console.out.out(found[0], end="")
     else:
         for name in documents:
-            console.out.print(name.removesuffix(".json").removesuffix(".schema"))
+            console.out.print(_shown(name))
     return GOOD
 
 
@@ -164,7 +158,7 @@ def consumers(as_json: AsJson = False) -> int:
         dead = await asyncio.to_thread(eventing.progress.counts)
         names = [one.name for one in (*eventing.reactions(), *eventing.subscriptions())]
         return [
-            (name, await _behind(eventing.bus, eventing.progress.positions(name)), dead.get(name, 0)) for name in names
+            (name, await behind(eventing.bus, eventing.progress.positions(name)), dead.get(name, 0)) for name in names
         ]
 
     found = at_desk(load(), run)
@@ -176,131 +170,8 @@ def consumers(as_json: AsJson = False) -> int:
     return GOOD
 
 
-@dead_letters.command("list")
-def list_dead_letters(consumer: OfConsumer = "", order: OfOrder = "", as_json: AsJson = False) -> int:
-    """List what consumers could not handle."""
-
-    async def run(desk: Desk) -> list[Failure]:
-        return _letters(desk, consumer, order)
-
-    letters = at_desk(load(), run)
-    if as_json:
-        print_json(
-            [
-                {"consumer": one.consumer, "attempts": one.attempts, "error": one.error} | _document(one.recorded)
-                for one in letters
-            ]
-        )
-    elif letters:
-        rows = [(one.consumer, one.recorded.event.id, str(one.attempts), one.error) for one in letters]
-        console.out.print(console.table_of("consumer", "event", "attempts", "error", rows=rows))
-    else:
-        console.out.print("No dead letters.")
-    return GOOD
-
-
-Chosen = Annotated[list[str] | None, typer.Argument(metavar="EVENT...", help="The events' ids.")]
-All = Annotated[bool, typer.Option("--all", help="All of them, or all of --consumer or --order.")]
-
-
-@dead_letters.command()
-def retry(chosen: Chosen = None, every: All = False, consumer: OfConsumer = "", order: OfOrder = "") -> int:
-    """Have dead letters handled again, by whoever could not."""
-
-    async def run(desk: Desk) -> int:
-        letters = _chosen(_letters(desk, consumer, order), chosen or [], every=every)
-        client = ChoreographyClient(desk.eventing.bus, desk.eventing.progress)
-        for letter in letters:
-            if letter.consumer in SERVICES:
-                await client.retry(letter)
-            else:
-                desk.eventing.progress.requeue(letter.consumer, letter.recorded.event.id)
-        return len(letters)
-
-    console.out.print(f"{at_desk(load(), run)} sent again; 'events dead-letters list' shows any that fail again.")
-    return GOOD
-
-
-@dead_letters.command()
-def discard(
-    note: Annotated[str, typer.Option(help="Why they need not be handled; it stays on record.")],
-    chosen: Chosen = None,
-    every: All = False,
-    consumer: OfConsumer = "",
-    order: OfOrder = "",
-) -> int:
-    """Give dead letters up: they will never be handled."""
-    if not note.strip():
-        raise BadInput("say in --note why they need not be handled")
-
-    async def run(desk: Desk) -> int:
-        letters = _chosen(_letters(desk, consumer, order), chosen or [], every=every)
-        for letter in letters:
-            desk.eventing.progress.discard(letter.consumer, letter.recorded.event.id, note)
-        return len(letters)
-
-    console.out.print(f"{at_desk(load(), run)} discarded.")
-    return GOOD
-
-
-def _letters(desk: Desk, consumer: str, order: str) -> list[Failure]:
-    return desk.eventing.progress.failures(FailureState.DEAD, consumer=consumer, correlation=order)
-
-
-def _chosen(letters: list[Failure], chosen: list[str], *, every: bool) -> list[Failure]:
-    if every == bool(chosen):
-        raise BadInput("name the events, or say --all")
-    missing = set(chosen) - {letter.recorded.event.id for letter in letters}
-    if missing:
-        raise BadInput(f"no dead letter: {', '.join(sorted(missing))}; 'events dead-letters list' shows those that are")
-    return [letter for letter in letters if every or letter.recorded.event.id in chosen]
-
-
-async def _newest(bus: Bus, rule: Rule, limit: int) -> list[Recorded]:
-    """Window by window, from the end of the log backwards."""
-    found: list[Recorded] = []
-    end = await bus.head()
-    while end > 0 and len(found) < limit:
-        begin = max(0, end - _WINDOW)
-        window = [one async for one in _between(bus, begin, end) if rule.fits(one.event)]
-        found, end = window + found, begin
-    return found[-limit:]
-
-
-async def _between(bus: Bus, begin: int, end: int) -> AsyncIterator[Recorded]:
-    reader = await bus.read(None, begin)
-    try:
-        while True:
-            batch = await reader.next(_WINDOW, 0)
-            for recorded in batch:
-                if recorded.position > end:
-                    return
-                yield recorded
-            if not batch or batch[-1].position >= end:
-                return
-    finally:
-        await reader.close()
-
-
-async def _behind(bus: Bus, positions: dict[int, int]) -> int:
-    return len(
-        [
-            one
-            async for one in _between(bus, min(positions.values()), await bus.head())
-            if one.position > positions[partition_of(one.event.correlationid)]
-        ]
-    )
-
-
-async def _position(bus: Bus, start: str) -> int:
-    """The position after which the reading begins."""
-    if start.isdecimal():
-        return max(0, int(start) - 1)
-    try:
-        moment = datetime.fromisoformat(start)
-    except ValueError:
-        raise BadInput(f"--from {start}: give a position, or a time such as 2026-03-01T12:00:00Z") from None
-    return await bus.before(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+def _shown(document: str) -> str:
+    return document.removesuffix(".json").removesuffix(".schema")
 
 
 def _document(recorded: Recorded) -> dict[str, object]:

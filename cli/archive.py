@@ -1,0 +1,57 @@
+"""Looking things up in the log of events."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+from cli.console import BadInput
+from messaging.bus import Bus, Recorded, partition_of
+from messaging.subscription import Rule
+
+_WINDOW = 1_000
+
+
+async def newest(bus: Bus, rule: Rule, limit: int) -> list[Recorded]:
+    """Window by window, from the end of the log backwards."""
+    found: list[Recorded] = []
+    end = await bus.head()
+    while end > 0 and len(found) < limit:
+        begin = max(0, end - _WINDOW)
+        window = [one async for one in between(bus, begin, end) if rule.fits(one.event)]
+        found, end = window + found, begin
+    return found[-limit:]
+
+
+async def between(bus: Bus, begin: int, end: int) -> AsyncIterator[Recorded]:
+    reader = await bus.read(None, begin)
+    try:
+        while True:
+            batch = await reader.next(_WINDOW, 0)
+            for recorded in batch:
+                if recorded.position > end:
+                    return
+                yield recorded
+            if not batch or batch[-1].position >= end:
+                return
+    finally:
+        await reader.close()
+
+
+async def behind(bus: Bus, positions: dict[int, int]) -> int:
+    return len(
+        [
+            one
+            async for one in between(bus, min(positions.values()), await bus.head())
+            if one.position > positions[partition_of(one.event.correlationid)]
+        ]
+    )
+
+
+async def position(bus: Bus, start: str) -> int:
+    """The position after which the reading begins."""
+    if start.isdecimal():
+        return max(0, int(start) - 1)
+    try:
+        moment = datetime.fromisoformat(start)
+    except ValueError:
+        raise BadInput(f"--from {start}: give a position, or a time such as 2026-03-01T12:00:00Z") from None
+    return await bus.before(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
