@@ -1,6 +1,7 @@
 """Places orders, looks at them, and gets them moving again, from the command line."""
 
 import asyncio
+import logging
 import sys
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -316,6 +317,7 @@ def _read(file: str) -> str:
 
 def main() -> int:
     """Run a command; its exit code."""
+    logging.basicConfig(level=logging.ERROR, format="%(message)s")
     return exit_code_of(lambda: app(standalone_mode=False))
 
 

@@ -73,7 +73,7 @@ class Desk:
         try:
             choreographed = is_choreographed(await self.eventing.bus.of(order_id))
         except BusDown as error:
-            complain(f"{error}; choreographed orders cannot be seen")
+            complain(f"the bus does not answer: {error}; choreographed orders cannot be seen")
             choreographed = False
         return await self.client(Style.CHOREOGRAPHY if choreographed else Style.ORCHESTRATION)
 

@@ -25,8 +25,10 @@ def exit_code_of(command: Callable[[], int | None]) -> int:
     try:
         code = command() or GOOD
         sys.stdout.flush()
-    except (BadInput, SettingsError, Unreachable, BusDown, NoSuchOrder, DifferentContent, NotNow) as error:
+    except (BadInput, SettingsError, Unreachable, NoSuchOrder, DifferentContent, NotNow) as error:
         complain(str(error))
+    except BusDown as error:
+        complain(f"the bus does not answer: {error}; see BUS_URL")
     except typer.TyperException as error:
         message = getattr(error, "format_message", error.__str__)()
         if message:  # without one, the help has been shown

@@ -8,6 +8,7 @@ is absorbed.
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
@@ -22,6 +23,7 @@ from messaging.turn import Hands, Turn, one_line
 _log = logging.getLogger(__name__)
 
 _QUEUE_SECONDS = 0.1
+_QUIET_SECONDS = 30.0
 _AFTER_TROUBLE_SECONDS = 1.0
 
 
@@ -47,6 +49,7 @@ class Consumer:
         self._handled = handled
         self._stopping = asyncio.Event()
         self._locks = locks
+        self._trouble, self._complained_at = "", 0.0
 
     async def run(self) -> None:
         """Until `stop`; then what is under way is finished first."""
@@ -82,8 +85,14 @@ class Consumer:
                         await asyncio.to_thread(self._locks.release, lock)
                     await self._sleep(2 * _QUEUE_SECONDS)  # whoever waits for it has it now
             except (BusDown, SQLAlchemyError) as error:
-                _log.warning("%s: %s; going on in a moment", self._subscription.name, one_line(error))
+                self._complain(one_line(error))
                 await self._sleep(_AFTER_TROUBLE_SECONDS)
+
+    def _complain(self, trouble: str) -> None:
+        """All partitions meet the same trouble, again and again: one line of it is enough for a while."""
+        if trouble != self._trouble or time.monotonic() > self._complained_at + _QUIET_SECONDS:
+            _log.warning("%s: %s; trying again", self._subscription.name, trouble)
+            self._trouble, self._complained_at = trouble, time.monotonic()
 
     def _turn(self, partition: int, lock: str) -> Turn:
         return Turn(
