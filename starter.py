@@ -28,6 +28,7 @@ from cli.trace import documents as trace_documents
 from cli.trace import tree_of
 from composition import read_catalogue
 from messaging.bus import Recorded
+from scorecard.command import compare
 from services.contracts import Style
 from services.fraud.contracts import Decision
 from services.orders.contracts import Order, OrderStatus
@@ -53,6 +54,7 @@ app = typer.Typer(
 )
 
 app.add_typer(events_app, name="events")
+app.command()(compare)
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for scripts.")]
 OrderArgument = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id.")]

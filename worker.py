@@ -68,7 +68,7 @@ def build(client: Client, settings: Settings, shop: Shop, roles: Sequence[Role])
                 workflows=[OrderSaga],
                 activities=activities.get(Role.ORDERS) or _elsewhere(),
                 no_remote_activities=True,
-                sticky_queue_schedule_to_start_timeout=timedelta(seconds=5),
+                sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
                 **common,
             )
         )

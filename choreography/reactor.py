@@ -89,8 +89,10 @@ class Reactor:
     def _refused(self, reaction: Reaction, command: Command, event: CloudEvent, reason: str) -> None:
         """The service told of its refusal with the record of it, and noted the event; if it has no record, we tell."""
         with self._database.begin() as tx:
-            if inbox.heard(tx, event).already or reaction.says_no is None:
-                inbox.note(tx, event)
+            if inbox.knows(tx, event):
+                return
+            if reaction.says_no is None:
+                inbox.record(tx, event)
                 return
             inbox.record(tx, event)
             outbox.write(

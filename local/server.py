@@ -19,6 +19,7 @@ _TUNING = {
     "history.transferProcessorMaxPollRPS": 200,
     "history.timerProcessorMaxPollRPS": 200,
     "history.visibilityProcessorMaxPollRPS": 200,
+    "history.timerProcessorMaxTimeShift": '"50ms"',  # else each retry waits for a second, whatever its own pause is
 }
 _SQLITE = {"journal_mode": "WAL", "synchronous": "NORMAL"}
 
@@ -75,14 +76,19 @@ class DevServer:
         health = [str(_temporal()), "operator", "cluster", "health", "--address", address]
         return subprocess.run(health, capture_output=True, check=False).returncode == 0  # noqa: S603 - our own arguments
 
+    def kill(self) -> None:
+        """As a crash would; it can be started again."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
     def stop(self) -> None:
         if self._process and self._process.poll() is None:
             self._process.terminate()
             try:
                 self._process.wait(timeout=10)
             except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+                self.kill()
 
 
 def _temporal() -> Path:

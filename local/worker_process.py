@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
@@ -16,10 +17,21 @@ _BAD_SETTINGS = 2
 
 
 class WorkerProcess:
-    """`worker.py` with these settings in its environment; its output goes to `log`, or to this terminal."""
+    """`worker.py` with these settings in its environment; its output goes to `log`, or to this terminal.
 
-    def __init__(self, settings: Settings, *arguments: str, log: Path | None = None) -> None:
-        self._environment = os.environ | {
+    Args:
+        environment: instead of this process' own, and of any `.env` file.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *arguments: str,
+        log: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._folder = None if environment is None else settings.data_dir
+        self._environment = {**(os.environ if environment is None else environment)} | {
             "DATA_DIR": str(settings.data_dir),
             "TEMPORAL_PORT": str(settings.temporal_port),
             "UI_PORT": str(settings.ui_port),
@@ -56,6 +68,11 @@ class WorkerProcess:
                 self._process.terminate()
             self._thread.join(0.5)
 
+    def kill(self) -> None:
+        """As a crash would; it is started again, unless it is being stopped."""
+        if self._process:
+            self._process.kill()
+
     def _keep_running(self) -> None:
         while not self._stopping.is_set():
             self._run_once()
@@ -71,6 +88,7 @@ class WorkerProcess:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
                 [sys.executable, str(_ROOT / "worker.py"), *self._arguments],
                 env=self._environment,
+                cwd=self._folder,
                 stdout=output,
                 stderr=subprocess.STDOUT if output else None,
                 start_new_session=True,  # Ctrl-C is ours to pass on, in order

@@ -80,9 +80,14 @@ def once(database: Storage, event: CloudEvent, effect: Callable[[Connection], No
         return True
 
 
+def knows(tx: Connection, event: CloudEvent) -> bool:
+    """Whether the event is on record."""
+    return tx.scalar(select(inbox.c.event_id).where(inbox.c.event_id == event.id)) is not None
+
+
 def note(tx: Connection, event: CloudEvent) -> None:
     """Note that the event was heard, unless that is on record."""
-    if tx.scalar(select(inbox.c.event_id).where(inbox.c.event_id == event.id)) is None:
+    if not knows(tx, event):
         record(tx, event)
 
 

@@ -121,11 +121,13 @@ class Saga:
         Raises:
             Abandoned: refused, unanswered until its deadline, or cancelled.
         """
-        self.stop_if_cancelled()
         step = name_of(do)
         compensation = _Compensation(command.key, undo, on_cancel or undo) if undo else None
+        if self._compensations:
+            self.stop_if_cancelled()
         if compensation:
             self._compensations.append(compensation)
+        self.stop_if_cancelled()  # the first step's undo is done all the same: it tells that nothing will come
         self._report(step, "running")
         try:
             reply = await self._calls.try_for_a_while(do, command, local=local)

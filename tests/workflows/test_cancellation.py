@@ -1,13 +1,17 @@
 """A customer's cancel and Temporal's own: before, during and after every step, and while undoing."""
 
 import asyncio
+from contextlib import closing
 
 import pytest
 from temporalio.client import WithStartWorkflowOperation, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.common import WorkflowIDConflictPolicy
 
 from cli.saga_client import NotNow
+from messaging.outbox import outbox
+from services.database import Database
 from services.orders.contracts import Order, OrderStatus
+from tests.services.databases import rows
 from tests.shop import POLICY, ShopUnderTest, sample_order, step_is, undeliverable
 from workflows.contracts import TASK_QUEUE, CancelRequest, PlaceOrder, Stage
 from workflows.order_saga import OrderSaga
@@ -15,7 +19,7 @@ from workflows.order_saga import OrderSaga
 STEPS = ("orders.create", "fraud.screen", "inventory.reserve", "payments.charge", "shipping.ship")
 
 
-async def test_an_order_cancelled_before_its_first_step_does_nothing(shop: ShopUnderTest) -> None:
+async def test_an_order_cancelled_before_its_first_step_does_nothing_and_is_told(shop: ShopUnderTest) -> None:
     order = sample_order()
     start = WithStartWorkflowOperation(
         OrderSaga.run,
@@ -31,6 +35,9 @@ async def test_an_order_cancelled_before_its_first_step_does_nothing(shop: ShopU
     assert state.status is OrderStatus.CANCELLED
     assert shop.books(order).charges == []
     _nothing_is_left(shop, order)
+    with closing(Database(shop.settings.url_of("orders"), for_reading=True)) as orders:
+        told = rows(orders, outbox, "correlation", "type")
+    assert [kind for about, kind in told if about == order.order_id] == ["OrderCancelled"]
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -1,0 +1,124 @@
+"""One style's run: the orders through it, until all are at rest and everybody has heard of it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from cli.desk import Client as OrdersClient
+from cli.desk import Desk
+from composition import connect
+from scorecard.check import violations
+from scorecard.kills import Killer
+from scorecard.observed import History, Observed
+from scorecard.orders import Planned
+from scorecard.people import People
+from scorecard.records import caught_up, histories, records
+from scorecard.surroundings import Surroundings, surroundings, temporal_version
+from scorecard.untold import Untold
+from scorecard.watch import Watch
+from scorecard.writes import begin_counting
+from services.contracts import Style
+from settings import Settings
+
+_QUIET_SECONDS = 180  # more than any deadline of the policy
+_REPORT_SECONDS = 5
+
+Say = Callable[[str], None]
+
+
+def run(style: Style, settings: Settings, planned: Sequence[Planned], kill_every: float | None, say: Say) -> Observed:
+    """What was seen. Raises SettingsError, Unreachable, BusDown."""
+    say("starting")
+    with surroundings(style, settings) as around:
+        return asyncio.run(_Run(style, around, planned, kill_every, say).run())
+
+
+class _Run:
+    def __init__(
+        self, style: Style, around: Surroundings, planned: Sequence[Planned], kill_every: float | None, say: Say
+    ) -> None:
+        self._style = style
+        self._around = around
+        self._planned = planned
+        self._orders = [one.order.order_id for one in planned]
+        self._killer = Killer(around.worker, around.readiness, kill_every)
+        self._say = say
+
+    async def run(self) -> Observed:
+        await self._around.readiness.more_than(0)
+        begin_counting(self._around.settings.data_dir)
+        desk = Desk(self._around.settings)
+        try:
+            async with asyncio.TaskGroup() as group:
+                watch = Watch(desk.eventing.bus)
+                watching = group.create_task(watch.run())
+                client = await desk.client(self._style)
+                self._say(f"placing {len(self._orders)} orders")
+                people = People(client, watch)
+                untold = Untold(self._around.settings, watch, people.placed_at)
+                await self._until_rest(watch, people, untold)
+                observed = await self._observed(desk, client, watch, people, untold)
+                watching.cancel()
+        except ExceptionGroup as failures:
+            raise _first(failures) from None
+        finally:
+            await desk.close()
+        return observed
+
+    async def _until_rest(self, watch: Watch, people: People, untold: Untold) -> None:
+        async with asyncio.TaskGroup() as group:
+            meanwhile = [group.create_task(people.attend(one)) for one in self._planned]
+            meanwhile.append(group.create_task(self._report(watch, people)))
+            if self._style is Style.ORCHESTRATION:
+                meanwhile.append(group.create_task(untold.look_out()))
+            killing = group.create_task(self._killer.run())
+            await watch.until(
+                lambda: watch.all_rest(self._orders) or watch.quiet > _QUIET_SECONDS or self._around.worker.wait(0)
+            )
+            for task in meanwhile:
+                task.cancel()
+            self._killer.stop()
+            await killing
+
+    async def _report(self, watch: Watch, people: People) -> None:
+        said = ""
+        while True:
+            await asyncio.sleep(_REPORT_SECONDS)
+            before, said = said, f"{len(people.placed_at)} of {len(self._orders)} placed, {len(watch.ends)} at rest"
+            if self._killer.kills:
+                said += f", {len(self._killer.kills)} kills"
+            if said != before:
+                self._say(said)
+
+    async def _observed(
+        self, desk: Desk, client: OrdersClient, watch: Watch, people: People, untold: Untold
+    ) -> Observed:
+        settings, workflows, server = self._around.settings, dict[str, History](), ""
+        problems = [f"{order_id} is not at rest" for order_id in self._orders if not watch.rests(order_id)]
+        problems += await caught_up(settings, self._style, desk.eventing, watch)
+        if self._style is Style.ORCHESTRATION:
+            temporal = await connect(settings)
+            server = await temporal_version(temporal)
+            workflows = await histories(temporal, watch.ends)
+            unended = watch.ends.keys() - workflows.keys()
+            problems += [f"the workflow of {order_id} does not end" for order_id in sorted(unended)]
+        return Observed(
+            style=self._style,
+            planned=self._planned,
+            placed_at=people.placed_at,
+            ends={order_id: watch.ends[order_id] for order_id in self._orders if order_id in watch.ends},
+            untold=untold.ended_at,
+            events=watch.events,
+            kills=self._killer.kills,
+            restarts=self._around.worker.restarts,
+            records=await records(settings, desk, client, workflows, watch),
+            violations=await violations(settings, desk.eventing, watch),
+            temporal_version=server,
+            nats_version=self._around.nats_version,
+            problems=problems,
+        )
+
+
+def _first(failure: Exception) -> Exception:
+    while isinstance(failure, ExceptionGroup):
+        failure = failure.exceptions[0]
+    return failure
