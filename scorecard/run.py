@@ -106,7 +106,7 @@ class _Run:
             planned=self._planned,
             placed_at=people.placed_at,
             ends={order_id: watch.ends[order_id] for order_id in self._orders if order_id in watch.ends},
-            untold=untold.ended_at,
+            untold={order_id: at for order_id, at in untold.ended_at.items() if not watch.knows(order_id)},
             events=watch.events,
             kills=self._killer.kills,
             restarts=self._around.worker.restarts,
