@@ -37,7 +37,7 @@ endif
 $(INSTALLED): requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Python 3.11 or newer is needed; this is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..."; exit 1; }
-	@echo "Setting up .venv (once; about a minute, 600 MB on disk: real servers come along) ..."
+	@echo "Setting up .venv (once; about a minute, 800 MB on disk: real servers come along) ..."
 	@$(PYTHON) -m venv --clear .venv || { \
 		echo "Python's venv module is missing; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
