@@ -47,7 +47,8 @@ class Settings(BaseSettings):
 
     `database_url` is for all databases, with `{service}` where a database's name goes; `databases` names single ones.
     Each process has at most `database_connections` to each PostgreSQL database.
-    `heartbeat` is a file that a worker touches while all of it runs. `bus_url` is a NATS server's; without one, the bus is a log in the database `bus`.
+    `bus_url` is a NATS server's; without one, the bus is a log in the database `bus`.
+    `heartbeat` is a file that a worker touches while all of it runs.
     """
 
     model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", env_nested_delimiter="__")
