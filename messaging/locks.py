@@ -21,7 +21,9 @@ class Locks(Protocol):
         """Take the lock, unless somebody has it; whether it is ours now."""
         ...
 
-    def release(self, name: str) -> None: ...
+    def release(self, name: str) -> None:
+        """Let it go, if it is ours."""
+        ...
 
     def close(self) -> None: ...
 
@@ -45,7 +47,8 @@ class FileLocks:
         return True
 
     def release(self, name: str) -> None:
-        os.close(self._held.pop(name))  # closing lets go
+        if name in self._held:
+            os.close(self._held.pop(name))  # closing lets go
 
     def close(self) -> None:
         for name in list(self._held):
@@ -72,12 +75,15 @@ class PostgresLocks:
             return False
 
     def release(self, name: str) -> None:
+        """Raises SQLAlchemyError."""
         with self._mutex:
-            self._held.discard(name)
-            self._run("SELECT pg_advisory_unlock(:lock)", name)
+            if name in self._held:
+                self._held.discard(name)
+                self._run("SELECT pg_advisory_unlock(:lock)", name)
 
     def close(self) -> None:
         with self._mutex:
+            self._held.clear()
             if self._session is not None:
                 self._session.detach()  # else the pool would keep it, with its locks
                 self._session.close()

@@ -80,7 +80,7 @@ class NatsConnection:
             await self._make_stream(client)
         except BaseException:
             self._failed_at = time.monotonic()
-            if client.is_connecting or client.is_connected:
+            if client.is_connecting or client.is_connected or client.is_reconnecting:
                 await client.close()
             raise
         return client

@@ -58,7 +58,7 @@ class NatsLog:
         reader = _NatsReader(self._connection, f"{self._subject(correlation)}.>", after=0)
         events: list[Recorded] = []
         try:
-            while more := await reader.next(_BATCH, wait=0):
+            while len(events) % _BATCH == 0 and (more := await reader.next(_BATCH, wait=0)):
                 events += more
         finally:
             await reader.close()
@@ -142,10 +142,16 @@ class _NatsReader:
         self._consumer: _Consumer | None = None
 
     async def next(self, limit: int, wait: float) -> list[Recorded]:
+        is_new = self._consumer is None
         try:
-            return await self._next(limit, wait)
+            events = await self._next(limit, wait)
         except _Gone:  # with a restart of the server, or in a long pause of ours
             return await self._next(limit, wait)
+        if not events and wait <= 0 and not is_new:
+            # A consumer learns of an event a moment after who appended it; one that is new knows what is there.
+            await self.close()
+            events = await self._next(limit, wait)
+        return events
 
     async def _next(self, limit: int, wait: float) -> list[Recorded]:
         async with self._connection.use() as client:

@@ -428,10 +428,14 @@ async def test_a_connection_that_breaks_at_any_moment_loses_doubles_and_turns_ar
             await reader.close()
         return ids(seen)
 
+    before = asyncio.all_tasks()
     wires = [Wire(nats_server, pieces) for pieces in range(10, 100, 9)]
     for seen in await asyncio.gather(*map(appended_and_read, wires)):
         assert seen == [f"order-1:{number}" for number in range(1, 61)]
     assert [wire.breaks for wire in wires] == [3] * len(wires)
+    async with asyncio.timeout(SECONDS):
+        while asyncio.all_tasks() - before:  # nor is a client left that would try to connect for ever
+            await asyncio.sleep(0.01)
 
 
 async def test_of_a_batch_in_which_nats_refuses_one_event_none_is_appended_and_later_all_in_their_order(
