@@ -12,24 +12,21 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from choreography.events import AttentionNeeded, AttentionSettled, CancelRequested, OrderStalled, ReviewDecided
+from choreography.events import AttentionNeeded, AttentionSettled, OrderStalled, ReviewDecided
+from choreography.reactions import STOPS
 from messaging.bus import Bus, BusDown, Recorded
 from messaging.envelope import CloudEvent
 from messaging.locks import Locks
 from messaging.publishing import event_from
 from services.contracts import Event, Failure, Style
 from services.fraud.contracts import Decision
-from services.fraud.events import FraudConfirmed, NoFraudDetected, PossibleFraud
-from services.inventory.events import OutOfStock
+from services.fraud.events import NoFraudDetected, PossibleFraud
 from services.orders.contracts import OrdersPort
-from services.payments.events import PaymentFailed
-from services.shipping.events import Shipped, ShippingFailed
+from services.shipping.events import Shipped
 
 _log = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
-
-_STOPPED = (CancelRequested, OrderStalled, OutOfStock, PaymentFailed, ShippingFailed, FraudConfirmed)
 
 
 def _now() -> datetime:
@@ -94,7 +91,7 @@ def passed(events: Sequence[Recorded], now: datetime, limits: Limits) -> CloudEv
     of = {recorded.event.type: recorded.event for recorded in events}
     last = events[-1].event
     quiet = (now - last.time).total_seconds()
-    stopped = any(event.type() in of for event in _STOPPED)
+    stopped = any(event.type() in of for event in STOPS)
     held = of.get(PossibleFraud.type())
     if held and not stopped and not _heard(of, NoFraudDetected, ReviewDecided):
         if (now - held.time).total_seconds() < limits.review:

@@ -46,7 +46,7 @@ class Reaction:
     @property
     def only_forward(self) -> bool:
         """An undo, or past the pivot: it must be done, or an operator must know."""
-        return self.does in ("release", "refund", "withdraw", "reject", "cancel", "complete")
+        return self.says_no is None and not self.every_time
 
 
 # Nothing is shipped before both.
@@ -98,3 +98,10 @@ REACTIONS = (
     _on("orders", AttentionSettled, does="flag", by=commands.flag, every_time=True),
 )
 # fmt: on
+
+# After any of these an order is not going on, but being undone.
+STOPS: tuple[type[Event], ...] = (
+    CancelRequested,
+    OrderStalled,
+    *dict.fromkeys(line.says_no for line in REACTIONS if line.says_no not in (None, OrderRejected)),
+)

@@ -6,11 +6,11 @@ from typing import Any
 from choreography.events import (
     AttentionNeeded,
     AttentionSettled,
-    CancelRequested,
     OrderPlaced,
     OrderStalled,
     ReviewDecided,
 )
+from choreography.reactions import STOPS
 from messaging.bus import Recorded
 from messaging.envelope import CloudEvent
 from services.contracts import Event, Money
@@ -27,10 +27,6 @@ _ENDS: dict[str, OrderStatus] = {
     OrderRejected.type(): OrderStatus.REJECTED,
     OrderCancelled.type(): OrderStatus.CANCELLED,
 }
-_STOPS: tuple[type[Event], ...] = (
-    CancelRequested, OrderStalled, OutOfStock, PaymentFailed, ShippingFailed, FraudConfirmed,
-)  # fmt: skip
-
 # Which step an event tells of, and how far it is.
 _STEPS: dict[type[Event], tuple[str, str]] = {
     OrderCreated: ("orders.create", "done"),
@@ -80,7 +76,7 @@ def is_choreographed(events: Sequence[Recorded]) -> bool:
 def _stage(of: dict[str, CloudEvent], problems: dict[str, str]) -> Stage:
     if problems:
         return Stage.ATTENTION
-    if any(event.type() in of for event in _STOPS) and Shipped.type() not in of:
+    if any(event.type() in of for event in STOPS) and Shipped.type() not in of:
         return Stage.UNDOING
     if PossibleFraud.type() in of and not {NoFraudDetected.type(), ReviewDecided.type()} & of.keys():
         return Stage.REVIEW
@@ -91,7 +87,7 @@ def _reason(of: dict[str, CloudEvent]) -> str:
     """Of its end, or of what stops it; empty while nothing went wrong."""
     if OrderCompleted.type() in of:
         return ""
-    told: tuple[type[Event], ...] = (OrderRejected, OrderCancelled, *_STOPS)
+    told: tuple[type[Event], ...] = (OrderRejected, OrderCancelled, *STOPS)
     for event in told:
         if event.type() in of:
             reason: str = of[event.type()].data["reason"]

@@ -80,15 +80,20 @@ class Progress:
         """Make the tables, if this is the first day."""
         self._database.alone(metadata.create_all)
 
-    def position(self, consumer: str, partition: int) -> int:
+    def position(self, consumer: str, partition: int) -> int | None:
+        """How far it is in this partition; None when it has never read there."""
         with self._database.begin() as tx:
-            return tx.scalar(select(positions.c.position).where(*_place(consumer, partition))) or 0
+            return tx.scalar(select(positions.c.position).where(*_place(consumer, partition)))
 
     def positions(self, consumer: str) -> dict[int, int]:
-        """Its position in each partition."""
+        """Its position in each partition; 0 where it has never read."""
+        return dict.fromkeys(range(PARTITIONS), 0) | self.begun(consumer)
+
+    def begun(self, consumer: str) -> dict[int, int]:
+        """Its position in each partition in which it has begun to read."""
         with self._database.begin() as tx:
             rows = tx.execute(select(positions).where(positions.c.consumer == consumer))
-            return dict.fromkeys(range(PARTITIONS), 0) | {row.partition: row.position for row in rows}
+            return {row.partition: row.position for row in rows}
 
     def save(self, consumer: str, partition: int, position: int) -> None:
         with self._database.begin() as tx:

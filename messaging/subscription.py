@@ -63,6 +63,7 @@ class Subscription:
         handle: runs in a thread, and must be harmless twice. An exception means: try again.
         patience: by event, since some wait for more than others.
         gives_way: whether a failing event lets another of its order, which waits, go before it.
+        from_now_on: a new consumer begins with what comes next; without it, with the first event of the archive.
         at_once: how many events of different orders are handled at the same time, in one process.
         gave_up: what to publish when an event becomes a dead letter, if anything.
         forget: for what can be made anew from the archive: forget what was made of events after this position.
@@ -74,6 +75,7 @@ class Subscription:
     patience: Callable[[CloudEvent], Patience] = lambda _event: Patience()
     gives_way: GivesWay = _stays
     gave_up: GaveUp = _says_nothing
+    from_now_on: bool = False
     at_once: int = 8
     forget: Callable[[int], None] | None = None
 

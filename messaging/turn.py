@@ -77,7 +77,11 @@ class Turn:
 
     async def run(self) -> None:
         progress, name = self._progress, self._subscription.name
-        self._read_up_to = self._saved = await asyncio.to_thread(progress.position, name, self._partition)
+        position = await asyncio.to_thread(progress.position, name, self._partition)
+        if position is None:
+            position = await self._bus.head() if self._subscription.from_now_on else 0
+            await asyncio.to_thread(progress.save, name, self._partition, position)
+        self._read_up_to = self._saved = position
         self._failed = {failure.recorded.event.id for failure in await self._failures(FailureState.RETRYING)}
         reader = await self._bus.read(self._partition, self._saved)
         try:

@@ -95,7 +95,8 @@ class Deliveries:
 
     def subscription(self) -> Subscription:
         rule = Rule(types=self._endpoint.types, content=self._endpoint.content)
-        return Subscription(f"webhook-{self._endpoint.name}", rule, self.handle, patience=self.patience)
+        name = f"webhook-{self._endpoint.name}"
+        return Subscription(name, rule, self.handle, patience=self.patience, from_now_on=True)
 
     def handle(self, recorded: Recorded) -> None:
         """Raises NotAccepted, WillNotHelp when the endpoint is gone, or UnknownEvent."""

@@ -43,6 +43,19 @@ async def test_what_comes_later_is_handled_when_it_comes(listener: Listener, bus
             await listener.has_handled(number)
 
 
+async def test_who_begins_now_hears_nothing_of_before_and_everything_after(listener: Listener, bus: Bus) -> None:
+    listener.more = {"from_now_on": True}
+    await bus.append([event(f"order-{number}") for number in range(8)])
+    async with listener.at_work(bus):
+        await until(lambda: len(listener.progress.begun("listener")) == PARTITIONS)
+        await bus.append([event(f"order-{number}", 2) for number in range(8)])
+        await listener.has_handled(8)
+    await bus.append([event("order-1", 3)])
+    async with listener.at_work(bus):  # it is not new any more
+        await listener.has_handled(9)
+    assert sorted(listener.handled()) == sorted([*(f"order-{number}:2" for number in range(8)), "order-1:3"])
+
+
 async def test_a_rule_lets_through_what_it_names(listener: Listener, bus: Bus) -> None:
     other = event("order-2").model_copy(update={"type": "StockReserved", "id": "order-2:reserved"})
     await bus.append([event("order-1"), other, *events("order-3", range(1, 3))])

@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 
+from messaging.bus import PARTITIONS
 from messaging.consumer import Consumer
 from messaging.locks import FileLocks
 from messaging.progress import FailureState, Progress
@@ -33,7 +34,8 @@ class Bus:
         self._moved = asyncio.Event()
 
     @asynccontextmanager
-    async def running(self, subscriptions: Iterable[Subscription]) -> AsyncIterator[None]:
+    async def running(self, subscriptions: Sequence[Subscription]) -> AsyncIterator[None]:
+        """All of them have begun to read."""
         self.log.open()
         self.progress.open()
         consumers = [
@@ -42,6 +44,9 @@ class Bus:
         ]
         running = asyncio.gather(*(consumer.run() for consumer in consumers))
         try:
+            async with asyncio.timeout(_PATIENCE):
+                while any(len(self.progress.begun(one.name)) < PARTITIONS for one in subscriptions):
+                    await asyncio.sleep(0.01)
             yield
         finally:
             for consumer in consumers:
