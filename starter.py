@@ -231,7 +231,7 @@ def audit(as_json: AsJson = False) -> int:
 
     async def run(desk: Desk) -> list[Violation]:
         events = desk.eventing
-        return [*await audit_events(settings, events.bus), *audit_chain(events.database(AUDIT_LOG))]
+        return [*await audit_events(settings, events.bus), *audit_chain(events.database(AUDIT_LOG), events.progress)]
 
     report.violations += at_desk(settings, run)
     if as_json:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 import typer
+from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError
 
 from cli.console import BadInput, complain
@@ -35,6 +36,8 @@ def exit_code_of(command: Callable[[], int | None]) -> int:
             complain(f"{message} (see --help)")
     except RPCError as error:
         complain(f"the Temporal server did not answer as it should: {one_line(error)}")
+    except SQLAlchemyError as error:
+        complain(f"a database does not answer as it should: {one_line(getattr(error, 'orig', None) or error)[:300]}")
     except UnicodeEncodeError:
         complain("a word on the command line is not text: it has bytes that are not UTF-8")
     except OSError as error:

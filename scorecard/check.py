@@ -19,7 +19,7 @@ async def violations(settings: Settings, eventing: Eventing, watch: Watch) -> li
     """What `starter.py audit` finds, and what can be checked only when everything is known and still; a line each."""
     found = await asyncio.to_thread(lambda: audit(settings).violations)
     found += await audit_events(settings, eventing.bus)
-    found += await asyncio.to_thread(audit_chain, eventing.database(audit_log.NAME))
+    found += await asyncio.to_thread(audit_chain, eventing.database(audit_log.NAME), eventing.progress)
     said = [f"{one.order_id or 'as a whole'}: {one.invariant}: {one.detail}" for one in found]
     return [*said, *_ends_told(settings, watch), *_logged(eventing, watch)]
 

@@ -256,10 +256,27 @@ async def test_the_audit_finds_events_that_do_not_fit_what_happened(
     assert invariant in {violation["invariant"] for violation in json.loads(ran.out)["violations"]}
 
 
+async def test_the_audit_finds_that_the_audit_log_is_gone(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, policy=POLICY)
+    environment = environment_of(settings, "none") | {"TEMPORAL_ADDRESS": NOBODY_LISTENS}
+    async with worker_process(environment, *ROLES):
+        await run("starter.py", environment, *PLACE, "--item", "mug=1", "--order-id", "a")
+        await _caught_up(Terminal(settings, environment))
+    _remove(tmp_path, "audit_log.db*")
+    ran = await run("starter.py", environment, "audit", "--json")
+    assert ran.code == 1
+    assert {violation["invariant"] for violation in ran.document["violations"]} == {"the audit log is a chain"}
+
+
 async def _caught_up(terminal: Terminal) -> None:
     async with asyncio.timeout(30):
         while any(one["behind"] for one in (await terminal.run("events", "consumers", "--json")).document):
             pass
+
+
+def _remove(folder: Path, pattern: str) -> None:
+    for file in folder.glob(pattern):
+        file.unlink()
 
 
 def _starter(*arguments: str) -> list[str]:

@@ -539,7 +539,7 @@ async def test_an_order_that_needs_attention_is_tried_again_and_settled_by_hand(
     assert settled.document["status"] == "rejected"
     by_hand = {"step": "payments.refund", "state": "settled by hand", "detail": "paid back in cash"}
     assert by_hand in settled.document["steps"]
-    audit = run_here(terminal.environment, "audit")
+    audit = await terminal.run("audit")
     assert audit.code == 0
     assert "settled by hand: stuck-1: payments.refund: CannotUndo: payments.refund says no – paid back" in audit.out
 

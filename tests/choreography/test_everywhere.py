@@ -49,7 +49,7 @@ async def test_two_workers_run_the_orders_of_a_shop_and_everything_adds_up(elsew
         await _caught_up(shop)
         assert audit(elsewhere).violations == []
         assert await audit_events(elsewhere, shop.eventing.bus) == []
-        assert audit_chain(shop.eventing.database("audit-log")) == []
+        assert audit_chain(shop.eventing.database("audit-log"), shop.eventing.progress) == []
 
 
 async def _caught_up(shop: ChoreographedShop) -> None:
