@@ -19,7 +19,8 @@ _log = logging.getLogger(__name__)
 _BATCH = 100
 _UNDER_WAY = 200
 _WAIT_SECONDS = 0.5
-_SAVE_SECONDS = 0.5
+_SAVE_SECONDS = 2.0
+_LOOK_SECONDS = 1.0
 _TURN_SECONDS = 2.0
 _AFTER_TROUBLE_SECONDS = 1.0
 
@@ -69,7 +70,7 @@ class Turn:
         self._is_awaited = is_awaited
         self._ending = asyncio.Event()
         self._read_up_to = self._saved = 0
-        self._saved_at = self._asked_at = time.monotonic()
+        self._saved_at = self._asked_at = self._looked_at = time.monotonic()
         self._open: dict[int, Recorded] = {}  # read, and not handled yet; by position
         self._tasks: set[asyncio.Task[None]] = set()
         self._queues: dict[str, _Queue] = {}  # by order
@@ -87,8 +88,11 @@ class Turn:
         try:
             while not await self._is_over():
                 if len(self._open) < _UNDER_WAY:
-                    for recorded in await self._next(reader):
+                    events = await self._next(reader)
+                    for recorded in events:
                         self._take_up(recorded)
+                    if not (events or self._open):
+                        await self._save()  # nothing is going on, so it costs nobody anything
                 else:
                     await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
                 await self._now_and_then()
@@ -120,9 +124,12 @@ class Turn:
         return await self._is_awaited()
 
     async def _now_and_then(self) -> None:
-        if time.monotonic() < self._saved_at + _SAVE_SECONDS:
+        now = time.monotonic()
+        if now > self._saved_at + _SAVE_SECONDS:
+            await self._save()
+        if now < self._looked_at + _LOOK_SECONDS:
             return
-        await self._save()
+        self._looked_at = now
         for failure in await self._failures(FailureState.REQUEUED):
             if failure.recorded.event.id not in self._failed:
                 self._failed.add(failure.recorded.event.id)
