@@ -119,7 +119,10 @@ def main() -> int:
 def _settings() -> Settings:
     settings = load()
     policy = settings.policy.model_copy(update={"attempt_timeout": _ATTEMPT_SECONDS})
-    return settings.model_copy(update={"data_dir": settings.data_dir / "demo", "faults": FAULTS, "policy": policy})
+    own = {"data_dir": settings.data_dir / "demo", "faults": FAULTS, "policy": policy}
+    # With databases that begin empty, an earlier demo's events would be orders that nobody knows.
+    own |= {"bus_stream": f"DEMO_{time.strftime('%Y%m%d_%H%M%S')}"}
+    return settings.model_copy(update=own)
 
 
 def _demo(settings: Settings) -> int:

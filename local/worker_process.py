@@ -36,6 +36,8 @@ class WorkerProcess:
             "TEMPORAL_PORT": str(settings.temporal_port),
             "UI_PORT": str(settings.ui_port),
             "FAULTS": settings.faults,
+            "BUS_URL": settings.bus_url,
+            "BUS_STREAM": settings.bus_stream,
         }
         self._arguments = arguments
         self._log = log

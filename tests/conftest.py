@@ -43,7 +43,7 @@ FAULTS = ",".join(
 
 def pytest_configure() -> None:
     """The tests' settings are their own, whatever the environment of whoever runs them says."""
-    ours = {name.upper() for name in Settings.model_fields}
+    ours = {name.upper() for name in Settings.model_fields} | {"NOTIFICATIONS", "WEBHOOKS"}
     for name in list(os.environ):
         if name.partition("__")[0] in ours or name.startswith("TEMPORAL_"):
             del os.environ[name]
