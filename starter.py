@@ -4,39 +4,29 @@ import asyncio
 import logging
 import sys
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 from rich.live import Live
-from sqlalchemy.exc import SQLAlchemyError
 
-from audit.events import audit_chain, audit_events
-from audit.invariants import Violation
-from audit.invariants import audit as check_books
 from cli import console
-from cli.console import BadInput, as_document, print_json
+from cli.console import AsJson, BadInput, OrderArgument, as_document, print_json
 from cli.desk import Client, Desk, at_desk
 from cli.event_commands import events as events_app
 from cli.orders_file import parse_file, parse_items, parse_order
 from cli.place_many import place_many
 from cli.program import BAD_END, GOOD, exit_code_of, leave
-from cli.saga_client import NoSuchOrder, PlacedOrder
-from cli.trace import documents as trace_documents
-from cli.trace import tree_of
+from cli.reports import analytics, audit, catalogue, trace
+from cli.saga_client import PlacedOrder
 from composition import read_catalogue
-from messaging.bus import Recorded
 from scorecard.command import compare
 from services.contracts import Style
 from services.fraud.contracts import Decision
 from services.orders.contracts import Order, OrderStatus
 from settings import Settings, SettingsError, load
-from subscribers.analytics import NAME as ANALYTICS
-from subscribers.analytics_report import AnalyticsReport
-from subscribers.analytics_report import report as analytics_report
-from subscribers.audit_log import NAME as AUDIT_LOG
 from workflows.contracts import Resolution, ResolveBy, Review, Stage
 
 T = TypeVar("T")
@@ -52,12 +42,6 @@ app = typer.Typer(
     "Exit codes: 0 completed or done; 1 rejected, cancelled, in need of attention, or the audit found something; "
     "2 bad input or a server that cannot be reached.",
 )
-
-app.add_typer(events_app, name="events")
-app.command()(compare)
-
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for scripts.")]
-OrderArgument = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id.")]
 
 
 @app.command()
@@ -206,69 +190,9 @@ def resolve(
     return _tell(order, lambda client: client.resolve(order, resolution), as_json)
 
 
-@app.command()
-def trace(order: OrderArgument, as_json: AsJson = False) -> int:
-    """Show how an order went, as a tree of its events: under each, those that it caused."""
-
-    async def run(desk: Desk) -> Sequence[Recorded]:
-        return await desk.eventing.bus.of(order)
-
-    events = at_desk(load(), run)
-    if not events:
-        raise NoSuchOrder(f"the bus has no events of order {order}; 'starter.py list' shows the orders there are")
-    if as_json:
-        print_json(trace_documents(events))
-    else:
-        console.out.print(tree_of(order, events))
-    return GOOD
-
-
-@app.command()
-def audit(as_json: AsJson = False) -> int:
-    """Check that money, stock, parcels and events add up, over all databases, and that the audit log is whole."""
-    settings = load()
-    report = check_books(settings)
-
-    async def run(desk: Desk) -> list[Violation]:
-        events = desk.eventing
-        return [*await audit_events(settings, events.bus), *audit_chain(events.database(AUDIT_LOG), events.progress)]
-
-    report.violations += at_desk(settings, run)
-    if as_json:
-        print_json(report.model_dump(mode="json"))
-    else:
-        console.show_audit(report)
-    return BAD_END if report.violations else GOOD
-
-
-@app.command()
-def analytics(as_json: AsJson = False) -> int:
-    """How orders go: conversion, revenue, refusals by reason, time to ship."""
-
-    async def run(desk: Desk) -> AnalyticsReport:
-        try:
-            return analytics_report(desk.eventing.database(ANALYTICS))
-        except SQLAlchemyError:
-            raise SettingsError("there are no analytics yet: start a worker first ('make up')") from None
-
-    report = at_desk(load(), run)
-    if as_json:
-        print_json(report.model_dump(mode="json"))
-    else:
-        console.out.print(console.analytics_table(report))
-    return GOOD
-
-
-@app.command()
-def catalogue(as_json: AsJson = False) -> int:
-    """What can be ordered, at which price, and how much of it is on hand."""
-    offers = read_catalogue(load())
-    if as_json:
-        print_json([offer.model_dump(mode="json") for offer in offers])
-    else:
-        rows = [(offer.sku, offer.name, str(offer.unit_price), str(offer.on_hand)) for offer in offers]
-        console.out.print(console.table_of("sku", "product", "price", "on hand", rows=rows))
-    return GOOD
+for command in (trace, audit, analytics, catalogue, compare):
+    app.command()(command)
+app.add_typer(events_app, name="events")
 
 
 def _tell(order: str, word: Callable[[Client], Awaitable[None]], as_json: bool) -> int:

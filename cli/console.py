@@ -5,8 +5,9 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -29,6 +30,10 @@ _LOOKS = {
     OrderStatus.IN_PROGRESS: ("…", "cyan"),
 }
 _STEP_LOOKS = {"done": "green", "undone": "yellow", "refused": "red", "failed": "bold red", "running": "cyan"}
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for scripts.")]
+OrderArgument = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id.")]
 
 
 class BadInput(Exception):

@@ -6,7 +6,7 @@ import typer
 
 from cli import console
 from cli.choreography_client import ChoreographyClient
-from cli.console import BadInput, print_json
+from cli.console import AsJson, BadInput, print_json
 from cli.desk import Desk, at_desk
 from cli.program import GOOD
 from messaging.progress import Failure, FailureState
@@ -14,7 +14,6 @@ from settings import SERVICES, load
 
 dead_letters = typer.Typer(no_args_is_help=True, help="Events that a consumer could not handle.")
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, for scripts.")]
 OfOrder = Annotated[str, typer.Option("--order", help="Only of this order.")]
 OfConsumer = Annotated[str, typer.Option("--consumer", help="Only of this consumer.")]
 

@@ -10,7 +10,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from cli import console
 from cli.archive import behind, newest, position
-from cli.console import BadInput, print_json
+from cli.console import AsJson, BadInput, print_json
 from cli.dead_letters import dead_letters
 from cli.desk import Desk, at_desk
 from cli.program import GOOD
@@ -23,7 +23,6 @@ from settings import load
 events = typer.Typer(no_args_is_help=True, help="Look at the bus, replay it, and settle what could not be handled.")
 events.add_typer(dead_letters, name="dead-letters")
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, for scripts.")]
 Types = Annotated[list[str] | None, typer.Option("--type", help="Only these types; * and ? match; repeatable.")]
 OfOrder = Annotated[str, typer.Option("--order", help="Only of this order.")]
 
