@@ -103,9 +103,14 @@ def flag(heard: Heard) -> FlagOrder:
         done = {step: problem for step, problem in problems.items() if latest.step in ("", step)}
         problems = {step: problem for step, problem in problems.items() if step not in done}
         if latest.note:
-            settled = "; ".join(f"{step}: {problem} – {latest.note}" for step, problem in done.items()) or latest.note
-    shown = "; ".join(f"{step}: {problem}" for step, problem in problems.items())
+            settled = "; ".join(f"{_named(step, problem)} – {latest.note}" for step, problem in done.items())
+            settled = settled or latest.note
+    shown = "; ".join(_named(step, problem) for step, problem in problems.items())
     return FlagOrder(**heard.request("flag"), problem=shown, settled=settled)
+
+
+def _named(step: str, problem: str) -> str:
+    return f"{step}: {problem}" if step else problem
 
 
 def _reason(event: Event) -> str:

@@ -102,7 +102,9 @@ class ChoreographyClient:
         if not state.problems:
             raise NotNow(f"order {order_id}: the order does not need attention")
         stuck = [one for one in await self._stuck(order_id) if resolution.step in ("", _step(one))]
-        if not stuck:
+        if not stuck and not resolution.step:
+            await self._settle_as_a_whole(order_id, state, resolution)
+        elif not stuck:
             steps = ", ".join(problem.partition(":")[0] for problem in state.problems)
             raise NotNow(f"order {order_id}: {resolution.step} is not stuck; {steps} is")
         for letter in stuck:
@@ -118,18 +120,33 @@ class ChoreographyClient:
         await self._tell(event.correlationid, settled, _unique(event.correlationid), "/operator")
         await asyncio.to_thread(self._progress.requeue, letter.consumer, event.id)
 
+    async def _settle_as_a_whole(self, order_id: str, state: OrderState, resolution: Resolution) -> None:
+        """No service has failed: the clock found that nothing happens any more. Raises NotNow."""
+        if resolution.decision is ResolveBy.RETRY:
+            raise NotNow(
+                f"order {order_id}: no service has failed, so there is nothing to try again; "
+                "'starter.py trace' shows what is missing: settle it by hand"
+            )
+        settled = AttentionSettled(step="", note=resolution.note)
+        await self._tell(order_id, settled, _unique(order_id), "/operator")
+        end = _INSTEAD["complete" if state.tracking_number else "reject"]
+        told = end(resolution.note, await self._created(order_id))
+        await self._tell(order_id, told, f"{order_id}:ended-by-hand", "/operator")
+
+    async def _created(self, order_id: str) -> OrderCreated | None:
+        events = (one.event for one in await self._events(order_id))
+        created = next((event for event in events if event.type == OrderCreated.type()), None)
+        return OrderCreated.model_validate(created.data) if created else None
+
     async def _settle_by_hand(self, letter: Failure, note: str) -> None:
         """Tell in the service's place what it would have told, so that the order goes on."""
         event = letter.recorded.event
-        created = next(
-            (one.event for one in await self._events(event.correlationid) if one.event.type == OrderCreated.type()),
-            None,
-        )
+        created = await self._created(event.correlationid)
         step = _step(letter)
         verb = step.partition(".")[2]
         settled = AttentionSettled(step=step, note=note)
         await self._tell(event.correlationid, settled, _unique(event.correlationid), "/operator")
-        instead = _INSTEAD[verb](note, OrderCreated.model_validate(created.data) if created else None)
+        instead = _INSTEAD[verb](note, created)
         await self._tell(event.correlationid, instead, f"{event.id}:{verb}-by-hand", "/operator", causation=event.id)
         await asyncio.to_thread(self._progress.settle, letter.consumer, event.id)
 

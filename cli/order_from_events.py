@@ -64,7 +64,7 @@ def state_of(order_id: str, events: Sequence[Recorded]) -> OrderState:
         reason=_reason(of),
         total=Money.model_validate(created.data["total"]) if created else None,
         tracking_number=shipped.data["tracking_number"] if shipped else "",
-        problems=tuple(f"{step}: {problem}" for step, problem in problems.items()),
+        problems=tuple(f"{step}: {problem}" if step else problem for step, problem in problems.items()),
         steps=tuple(_reports(heard)),
     )
 

@@ -234,8 +234,14 @@ async def test_a_missing_compensation_is_found_by_the_deadline_and_told_to_an_op
     async with open_shop(settings, but_for=("inventory.release",)) as shop:
         await shop.client.place(order)
         state = await shop.until(order, lambda state: state.status is OrderStatus.NEEDS_ATTENTION)
-    assert f"after {PaymentFailed.type()}" in state.problems[0]
-    assert shop.books(order).held == {"mug": 2, "tea-sampler": 1}
+        assert f"after {PaymentFailed.type()}" in state.problems[0]
+        assert shop.books(order).held == {"mug": 2, "tea-sampler": 1}
+        with pytest.raises(NotNow, match="no service has failed"):
+            await shop.client.resolve(order.order_id, RETRY)
+        state = await _resolved(shop, order, BY_HAND)
+        assert state.status is OrderStatus.REJECTED
+        await shop.until(order, lambda _: shop.books(order).settled_by_hand.endswith("bank transfer"))
+    assert shop.violations(order) == []
 
 
 async def test_an_order_waits_for_a_service_that_is_away_and_goes_on(tmp_path: Path) -> None:
