@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from local.server import DevServer
@@ -23,6 +23,11 @@ from tests.shop import POLICY, ShopUnderTest, worker_running
 _STACK_TRACE = re.compile(r'"stackTrace": "(?:[^"\\]|\\.)*"')
 
 HISTORIES = Path(__file__).parent / "histories"
+
+
+def exported(history: WorkflowHistory) -> str:
+    """As it is kept: JSON, without what only this machine knows."""
+    return _STACK_TRACE.sub('"stackTrace": ""', history.to_json()) + "\n"
 
 
 async def _record(settings: Settings, names: list[str]) -> None:
@@ -38,7 +43,7 @@ async def _record(settings: Settings, names: list[str]) -> None:
             status = (await shop.state(order)).status
             assert name.startswith(status), f"{name} ended as {status}"
             history = await shop.handle(order).fetch_history()
-            (HISTORIES / f"{name}.json").write_text(_STACK_TRACE.sub('"stackTrace": ""', history.to_json()) + "\n")
+            (HISTORIES / f"{name}.json").write_text(exported(history))
             print(f"{len(history.events):>4} events  {name}")
 
 
