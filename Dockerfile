@@ -15,18 +15,19 @@ RUN groupadd --gid 10001 app \
     && install --directory --owner=app --group=app /data
 COPY --from=dependencies /venv /venv
 WORKDIR /app
+COPY kernel kernel
 COPY services services
 COPY activities activities
 COPY workflows workflows
+COPY client client
 COPY messaging messaging
 COPY choreography choreography
 COPY subscribers subscribers
 COPY schemas schemas
-COPY scorecard scorecard
-COPY local local
 COPY audit audit
+COPY wiring wiring
 COPY cli cli
-COPY settings.py composition.py eventing.py worker.py starter.py catalogue.json ./
+COPY settings.py worker.py starter.py catalogue.json ./
 # The workflow sandbox imports the saga for every order, and cannot write its bytecode later.
 RUN python -m compileall -q .
 ENV DATA_DIR=/data

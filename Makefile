@@ -45,10 +45,10 @@ $(INSTALLED): requirements-dev.lock
 	@echo "Set-up done."
 
 demo: $(INSTALLED)
-	@$(BIN)/python -m local.demo
+	@$(BIN)/python -m lab demo
 
 up: $(INSTALLED)
-	@exec $(BIN)/python -m local.up
+	@exec $(BIN)/python -m lab up
 
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest $(ARGS)
@@ -68,7 +68,7 @@ schemas: $(INSTALLED)
 	@$(BIN)/python -m schemas $(ARGS)
 
 bench: $(INSTALLED)
-	@$(BIN)/python -m local.bench $(ARGS)
+	@$(BIN)/python -m lab bench $(ARGS)
 
 histories: $(INSTALLED)
 	@$(BIN)/python -m tests.record_histories

@@ -3,46 +3,32 @@
 Every value has a default that works on one machine with nothing configured.
 """
 
-import json
-import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 from temporalio.envconfig import ClientConfig
 
-from services.contracts import Seconds
-from services.fraud.contracts import FraudLimits
-from workflows.contracts import Policy
+from kernel.contracts import Policy, Seconds
+from kernel.environment import EnvironmentSettings, one_line
+from kernel.errors import SettingsError
+from services import SERVICES
 
-SERVICES = ("orders", "fraud", "inventory", "payments", "shipping")
-COMPANIES = ("gateway", "courier")  # the simulated card processor and courier, with records of their own
-EVENTING = ("bus", "consumers", "subscribers")  # the log of events, who has read how far, and what subscribers make
-DATABASES = SERVICES + COMPANIES + EVENTING
+K = TypeVar("K", bound="Settings")
+S = TypeVar("S", bound=EnvironmentSettings)
 
-
-class SettingsError(Exception):
-    """A setting is wrong; the text is one line that says which, and what would do."""
-
-
-class CatalogueProduct(BaseModel):
-    """`unit_price` in minor units; `stock` in pieces."""
-
-    sku: str
-    name: str
-    unit_price: PositiveInt
-    stock: NonNegativeInt
+# The log of events, how far each consumer is, and what subscribers make of events.
+EVENTING = ("bus", "consumers", "subscribers")
+DATABASES = (
+    *(service.name for service in SERVICES),
+    *(provider.name for service in SERVICES for provider in service.providers),
+    *EVENTING,
+)
 
 
-class Catalogue(BaseModel):
-    currency: str = Field(pattern="^[A-Z]{3}$")
-    products: list[CatalogueProduct]
-
-
-class Settings(BaseSettings):
+class Settings(EnvironmentSettings):
     """Durations are in seconds.
 
     `database_url` is for all databases, with `{service}` where a database's name goes; `databases` names single ones.
@@ -51,13 +37,10 @@ class Settings(BaseSettings):
     `heartbeat` is a file that a worker touches while all of it runs.
     """
 
-    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", env_nested_delimiter="__")
-
     data_dir: Path = Path(__file__).with_name("data")
     database_url: str = ""
-    databases: dict[str, str] = {}
+    databases: dict[str, str] = Field(default={})
     database_connections: int = Field(5, ge=2)
-    catalogue: Path = Path(__file__).with_name("catalogue.json")
 
     bus_url: str = ""
     bus_stream: str = Field("ORDER_SAGA", pattern="^[A-Za-z0-9_-]{1,50}$")
@@ -67,15 +50,24 @@ class Settings(BaseSettings):
     ui_url: str = ""
 
     policy: Policy = Policy()
-    fraud: FraudLimits = FraudLimits()
-    courier_pickup: Seconds = 3600
     shutdown_grace: Seconds = 20
     heartbeat: Path | None = None
     max_concurrent_activities: int = Field(50, ge=1)
-    faults: str = ""
+
+    _given: tuple[EnvironmentSettings, ...] = ()
+
+    def given(self, *others: EnvironmentSettings) -> Self:
+        """A copy that has these settings of services, whatever the environment says."""
+        copy = self.model_copy()
+        copy._given = (*others, *self._given)
+        return copy
+
+    def of(self, kind: type[S]) -> S:
+        """A service's own settings. Raises SettingsError."""
+        return next((one for one in self._given if isinstance(one, kind)), None) or kind.read()
 
     def url_of(self, name: str) -> str:
-        """The database of a service, or of a simulated company."""
+        """The database of a service, of a simulated provider, of the bus, its consumers or its subscribers."""
         if name in self.databases:
             return self.databases[name]
         template = self.database_url or f"sqlite:///{self.data_dir.absolute()}/{{service}}.db"
@@ -91,18 +83,19 @@ class Settings(BaseSettings):
         base = self.ui_url.rstrip("/") or f"http://localhost:{self.ui_port}"
         return f"{base}/namespaces/{namespace}/workflows/{workflow_id}"
 
-    def products(self) -> Catalogue:
-        try:
-            return Catalogue.model_validate(json.loads(self.catalogue.read_text()))
-        except (OSError, ValueError) as error:
-            raise SettingsError(f"CATALOGUE: {self.catalogue}: {one_line(error)}") from None
-
 
 def load() -> Settings:
     """Raises SettingsError, with all that can be checked without a connection checked."""
+    return load_as(Settings)
+
+
+def load_as(kind: type[K]) -> K:
     try:
-        settings = Settings()
+        settings = kind()
         host = settings.temporal()["target_host"]
+        for service in SERVICES:
+            if service.settings:
+                settings.of(service.settings)
     except (ValueError, RuntimeError) as error:
         raise SettingsError(one_line(error)) from None
     if "://" in host:
@@ -122,16 +115,3 @@ def load() -> Settings:
         if backend not in ("sqlite", "postgresql"):
             raise SettingsError(f"the database of {name} is {backend}; it can be sqlite or postgresql")
     return settings
-
-
-def one_line(error: BaseException) -> str:
-    """An error in one line; of pydantic's, the first with the place it is about."""
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]).upper() or "value"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        return f"{where}: {first['msg'].removeprefix('Value error, ')}{more}"
-    unreadable = re.search(r'error parsing value for field "(\w+)"', str(error))
-    if unreadable:
-        return f"{unreadable[1].upper()}: not JSON"
-    return " ".join(str(error).split()) or type(error).__name__

@@ -14,20 +14,21 @@ from rich.live import Live
 
 from cli import console
 from cli.console import AsJson, BadInput, OrderArgument, as_document, print_json
-from cli.desk import Client, Desk, at_desk
 from cli.event_commands import events as events_app
 from cli.orders_file import parse_file, parse_items, parse_order
 from cli.place_many import place_many
-from cli.program import BAD_END, GOOD, exit_code_of, leave
 from cli.reports import analytics, audit, catalogue, trace
-from cli.saga_client import PlacedOrder
-from composition import read_catalogue
-from scorecard.command import compare
-from services.contracts import Style
+from client.contracts import PlacedOrder, Resolution, ResolveBy, Review, Stage
+from client.protocol import OrderClient
+from kernel.contracts import Style
+from kernel.errors import SettingsError
+from lab.compare.command import compare
 from services.fraud.contracts import Decision
 from services.orders.contracts import Order, OrderStatus
-from settings import Settings, SettingsError, load
-from workflows.contracts import Resolution, ResolveBy, Review, Stage
+from settings import Settings, load
+from wiring.catalogue import read_catalogue
+from wiring.clients import Clients, with_clients
+from wiring.program import BAD_END, GOOD, exit_code_of, leave
 
 T = TypeVar("T")
 
@@ -78,19 +79,19 @@ def place(
     settings = load()
     _check_catalogue(settings, orders)
 
-    async def run(desk: Desk) -> list[PlacedOrder]:
-        client = await desk.client(style)
+    async def run(clients: Clients) -> list[PlacedOrder]:
+        client = await clients.client(style)
         if len(orders) > 1:
             return await place_many(client, orders, wait=wait)
         await client.place(orders[0])
         if not wait:
-            return [await client.look(orders[0].order_id)]
-        resting = asyncio.ensure_future(client.at_rest(orders[0].order_id))
+            return [await client.get(orders[0].order_id)]
+        resting = asyncio.ensure_future(client.outcome(orders[0].order_id))
         if not (await asyncio.wait([resting], timeout=_PATIENCE_SECONDS))[0]:
             console.err.print("still in progress; is a worker running? Ctrl-C stops the waiting, not the order")
         return [await resting]
 
-    placed = at_desk(settings, run)
+    placed = with_clients(settings, run)
     many = len(placed) > 1
     if as_json:
         print_json([as_document(one) for one in placed] if many else as_document(placed[0]))
@@ -108,31 +109,31 @@ def place(
 def status(order: OrderArgument, as_json: AsJson = False) -> int:
     """Where an order stands."""
 
-    async def run(desk: Desk) -> PlacedOrder:
-        return await (await desk.client_of(order)).look(order)
+    async def run(clients: Clients) -> PlacedOrder:
+        return await (await clients.client_of(order)).get(order)
 
-    return _show(at_desk(load(), run), as_json, steps=True)
+    return _show(with_clients(load(), run), as_json, steps=True)
 
 
 @app.command()
 def watch(order: OrderArgument, as_json: AsJson = False) -> int:
     """Look at an order live, until it ends or waits for a person."""
 
-    async def run(desk: Desk) -> PlacedOrder:
-        client = await desk.client_of(order)
-        placed = await client.look(order)
+    async def run(clients: Clients) -> PlacedOrder:
+        client = await clients.client_of(order)
+        placed = await client.get(order)
         if as_json:
-            return await client.at_rest(order)
+            return await client.outcome(order)
         with Live(console.steps_table(placed), console=console.out, auto_refresh=False, transient=True) as live:
             while placed.state.stage not in (Stage.ENDED, Stage.REVIEW, Stage.ATTENTION):
                 if placed.state.status is OrderStatus.NEEDS_ATTENTION:
                     break  # ended by force
                 await asyncio.sleep(_WATCH_SECONDS)
-                placed = await client.look(order)
+                placed = await client.get(order)
                 live.update(console.steps_table(placed), refresh=True)
         return placed
 
-    return _show(at_desk(load(), run), as_json, steps=True)
+    return _show(with_clients(load(), run), as_json, steps=True)
 
 
 @app.command("list")
@@ -144,7 +145,7 @@ def list_orders(
 ) -> int:
     """List orders, the newest first."""
 
-    orders = at_desk(load(), lambda desk: desk.recent(style, status, limit))
+    orders = with_clients(load(), lambda clients: clients.recent(style, status, limit))
     if as_json:
         print_json([as_document(placed) for placed in orders])
     elif orders:
@@ -195,13 +196,13 @@ for command in (trace, audit, analytics, catalogue, compare):
 app.add_typer(events_app, name="events")
 
 
-def _tell(order: str, word: Callable[[Client], Awaitable[None]], as_json: bool) -> int:
-    async def run(desk: Desk) -> PlacedOrder:
-        client = await desk.client_of(order)
+def _tell(order: str, word: Callable[[OrderClient], Awaitable[None]], as_json: bool) -> int:
+    async def run(clients: Clients) -> PlacedOrder:
+        client = await clients.client_of(order)
         await word(client)
-        return await client.at_rest(order)
+        return await client.outcome(order)
 
-    placed = at_desk(load(), run)
+    placed = with_clients(load(), run)
     _show(placed, as_json)
     return BAD_END if placed.state.status is OrderStatus.NEEDS_ATTENTION else GOOD
 

@@ -1,12 +1,12 @@
+"""The fraud service's activities."""
+
 from temporalio import activity
 
+from activities import ServiceActivities
 from services.fraud.contracts import DecideOnFraud, FraudDecided, FraudPort, Screened, ScreenOrder
 
 
-class Fraud:
-    def __init__(self, service: FraudPort) -> None:
-        self._service = service
-
+class Fraud(ServiceActivities[FraudPort]):
     @activity.defn(name="fraud.screen")
     def screen(self, command: ScreenOrder) -> Screened:
         return self._service.screen(command)

@@ -1,13 +1,13 @@
+"""The inventory service's activities."""
+
 from temporalio import activity
 
-from services.contracts import Undo, Undone
+from activities import ServiceActivities
+from kernel.contracts import Undo, Undone
 from services.inventory.contracts import InventoryPort, Reserved, ReserveStock
 
 
-class Inventory:
-    def __init__(self, service: InventoryPort) -> None:
-        self._service = service
-
+class Inventory(ServiceActivities[InventoryPort]):
     @activity.defn(name="inventory.reserve")
     def reserve(self, command: ReserveStock) -> Reserved:
         return self._service.reserve(command)

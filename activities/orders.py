@@ -1,6 +1,9 @@
+"""The orders service's activities."""
+
 from temporalio import activity
 
-from services.contracts import Undo, Undone
+from activities import ServiceActivities
+from kernel.contracts import Undo, Undone
 from services.orders.contracts import (
     Completed,
     CompleteOrder,
@@ -12,10 +15,7 @@ from services.orders.contracts import (
 )
 
 
-class Orders:
-    def __init__(self, service: OrdersPort) -> None:
-        self._service = service
-
+class Orders(ServiceActivities[OrdersPort]):
     @activity.defn(name="orders.create")
     def create(self, command: CreateOrder) -> Created:
         return self._service.create(command)

@@ -1,13 +1,13 @@
+"""The payments service's activities."""
+
 from temporalio import activity
 
-from services.contracts import Undo, Undone
+from activities import ServiceActivities
+from kernel.contracts import Undo, Undone
 from services.payments.contracts import ChargeCard, Charged, PaymentsPort
 
 
-class Payments:
-    def __init__(self, service: PaymentsPort) -> None:
-        self._service = service
-
+class Payments(ServiceActivities[PaymentsPort]):
     @activity.defn(name="payments.charge")
     def charge(self, command: ChargeCard) -> Charged:
         return self._service.charge(command)

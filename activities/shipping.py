@@ -1,13 +1,13 @@
+"""The shipping service's activities."""
+
 from temporalio import activity
 
-from services.contracts import Undo, Undone
+from activities import ServiceActivities
+from kernel.contracts import Undo, Undone
 from services.shipping.contracts import Booked, ShipOrder, ShippingPort
 
 
-class Shipping:
-    def __init__(self, service: ShippingPort) -> None:
-        self._service = service
-
+class Shipping(ServiceActivities[ShippingPort]):
     @activity.defn(name="shipping.ship")
     def ship(self, command: ShipOrder) -> Booked:
         return self._service.ship(command)

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.database import Database
+from kernel.database import Database
+from kernel.environment import one_line
+from kernel.errors import SettingsError
 from services.fraud.tables import ScreeningRow
 from services.inventory.tables import ReservationRow, StockRow
 from services.orders.contracts import OrderStatus
@@ -21,7 +23,7 @@ from services.payments.simulated_gateway import CHARGED, REFUNDED, ledger
 from services.payments.tables import PaymentRow
 from services.shipping.simulated_courier import BOOKED, parcels
 from services.shipping.tables import ShipmentRow
-from settings import Settings, SettingsError, one_line
+from settings import Settings
 
 
 @dataclass

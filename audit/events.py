@@ -11,17 +11,20 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from audit.books import reading
 from audit.invariants import Violation
+from kernel.contracts import FailureEvent
+from kernel.database import Database
+from kernel.environment import one_line
+from kernel.operations import FORBIDDEN, REFUSED, operations
+from kernel.outbox import outbox
 from messaging.bus import Bus
-from messaging.outbox import outbox
 from messaging.progress import Progress
-from services.contracts import Failure
-from services.database import Database
-from services.operations import FORBIDDEN, REFUSED, operations
-from settings import SERVICES, Settings, one_line
+from services import SERVICES
+from settings import Settings
 from subscribers.audit_log import NAME as AUDIT_LOG
 from subscribers.audit_log import verify
 
 _BATCH = 1_000
+_NAMES = tuple(service.name for service in SERVICES)
 
 
 @dataclass
@@ -39,13 +42,13 @@ async def audit_events(settings: Settings, bus: Bus) -> list[Violation]:
         SettingsError, BusDown: something cannot be read.
     """
     must_be_told: dict[str, dict[str, int]] = {}
-    for service in SERVICES:
+    for service in _NAMES:
         with reading(settings, service) as tx:
             waiting = {_key(event_id) for event_id in tx.scalars(select(outbox.c.event_id))}
             must_be_told[service] = {key: at for key, at in _done(tx) if key not in waiting}
     told, since = await _read(bus)
     violations = []
-    for service in SERVICES:
+    for service in _NAMES:
         with reading(settings, service) as tx:  # again: what was told by now had happened before
             known = set(tx.scalars(select(operations.c.key)))
         untold = [key for key, at in must_be_told[service].items() if key not in told[service].keys]
@@ -82,8 +85,8 @@ def _done(tx: Connection) -> Iterator[tuple[str, int]]:
 
 async def _read(bus: Bus) -> tuple[dict[str, _Told], float]:
     """What each service told, and since when anything was told at all, in milliseconds."""
-    told, since = {service: _Told() for service in SERVICES}, float("inf")
-    refusals = {kind.type() for kind in Failure.__subclasses__()}  # which may come from the service's boundary
+    told, since = {service: _Told() for service in _NAMES}, float("inf")
+    refusals = {kind.type() for kind in FailureEvent.__subclasses__()}  # which may come from the service's boundary
     reader = await bus.read(None, 0)
     try:
         while batch := await reader.next(_BATCH, 0):

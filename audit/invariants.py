@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from audit.books import Books, OrderBooks, read
+from kernel.contracts import Policy
 from services.orders.contracts import OrderStatus
 from settings import Settings
-from workflows.contracts import Policy
 
 
 class Violation(BaseModel):

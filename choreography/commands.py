@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from choreography.events import AttentionNeeded, AttentionSettled, OrderPlaced, ReviewDecided
-from messaging.envelope import CloudEvent
-from services.contracts import Event, Failure, Style, Undo
+from kernel.contracts import Event, FailureEvent, Style, Undo
+from kernel.envelope import CloudEvent
 from services.fraud.contracts import DecideOnFraud, ScreenOrder
 from services.inventory.contracts import ReserveStock, StockLine
 from services.orders.contracts import CompleteOrder, CreateOrder, FlagOrder
@@ -114,7 +114,7 @@ def _named(step: str, problem: str) -> str:
 
 
 def _reason(event: Event) -> str:
-    if isinstance(event, Failure):
+    if isinstance(event, FailureEvent):
         return event.reason
     reason: str = getattr(event, "reason", "")
     return ": ".join(filter(None, ["Cancelled by the customer", reason]))

@@ -14,11 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from choreography.events import AttentionNeeded, AttentionSettled, OrderStalled, ReviewDecided
 from choreography.reactions import STOPS
+from kernel.contracts import Event, FailureEvent, Style
+from kernel.envelope import CloudEvent, new_event
 from messaging.bus import Bus, BusDown, Recorded
-from messaging.envelope import CloudEvent
 from messaging.locks import Locks
-from messaging.publishing import event_from
-from services.contracts import Event, Failure, Style
 from services.fraud.contracts import Decision
 from services.fraud.events import NoFraudDetected, PossibleFraud
 from services.orders.contracts import OrdersPort
@@ -118,8 +117,8 @@ def _settled_all(of: dict[str, CloudEvent]) -> bool:
     return settled is not None and settled.data["step"] == "" and bool(settled.data["note"])
 
 
-def _say(event: Event | Failure, behind: CloudEvent, name: str) -> CloudEvent:
-    return event_from(
+def _say(event: Event | FailureEvent, behind: CloudEvent, name: str) -> CloudEvent:
+    return new_event(
         event.type(),
         event.model_dump(mode="json"),
         event_id=f"{behind.correlationid}:{name}",

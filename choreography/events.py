@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from services.contracts import Event, Failure
+from kernel.contracts import Event, FailureEvent
 from services.fraud.contracts import Decision
 from services.orders.contracts import Order
 
@@ -28,7 +28,7 @@ class ReviewDecided(Event):
     note: str
 
 
-class OrderStalled(Failure):
+class OrderStalled(FailureEvent):
     """Nothing happened to the order for longer than a step may take, or a step gave up: `step` is empty if unknown."""
 
     step: str

@@ -17,7 +17,7 @@ from choreography.events import (
     OrderStalled,
     ReviewDecided,
 )
-from services.contracts import Command, Event, Failure
+from kernel.contracts import Command, Event, FailureEvent
 from services.fraud.events import FraudConfirmed, NoFraudDetected, PossibleFraud
 from services.inventory.events import OutOfStock, StockReleased, StockReserved
 from services.orders.events import OrderCreated, OrderRejected
@@ -36,7 +36,7 @@ class Reaction:
     after: tuple[type[Event], ...]
     does: str
     by: Callable[[commands.Heard], Command]
-    says_no: type[Failure] | None = None
+    refused: type[FailureEvent] | None = None
     every_time: bool = False
 
     @property
@@ -46,7 +46,7 @@ class Reaction:
     @property
     def only_forward(self) -> bool:
         """An undo, or past the pivot: it must be done, or an operator must know."""
-        return self.says_no is None and not self.every_time
+        return self.refused is None and not self.every_time
 
 
 # Nothing is shipped before both.
@@ -64,12 +64,12 @@ def _on(service: str, *after: type[Event], does: str, by: Callable[[commands.Hea
 # fmt: off
 REACTIONS = (
     # The order goes well.
-    _on("orders", OrderPlaced, does="create", by=commands.create, says_no=OrderRejected),
-    _on("fraud", OrderCreated, does="screen", by=commands.screen, says_no=FraudConfirmed),
-    _on("inventory", OrderCreated, does="reserve", by=commands.reserve, says_no=OutOfStock),
-    _on("payments", OrderCreated, StockReserved, does="charge", by=commands.charge, says_no=PaymentFailed),
-    _on("fraud", PossibleFraud, ReviewDecided, does="decide", by=commands.decide, says_no=FraudConfirmed),
-    _on("shipping", OrderCreated, *CLEARED_AND_PAID, does="ship", by=commands.ship, says_no=ShippingFailed),
+    _on("orders", OrderPlaced, does="create", by=commands.create, refused=OrderRejected),
+    _on("fraud", OrderCreated, does="screen", by=commands.screen, refused=FraudConfirmed),
+    _on("inventory", OrderCreated, does="reserve", by=commands.reserve, refused=OutOfStock),
+    _on("payments", OrderCreated, StockReserved, does="charge", by=commands.charge, refused=PaymentFailed),
+    _on("fraud", PossibleFraud, ReviewDecided, does="decide", by=commands.decide, refused=FraudConfirmed),
+    _on("shipping", OrderCreated, *CLEARED_AND_PAID, does="ship", by=commands.ship, refused=ShippingFailed),
     _on("orders", Shipped, does="complete", by=commands.complete),
 
     # A service says no, and who did something for the order undoes it.
@@ -103,5 +103,5 @@ REACTIONS = (
 STOPS: tuple[type[Event], ...] = (
     CancelRequested,
     OrderStalled,
-    *dict.fromkeys(line.says_no for line in REACTIONS if line.says_no not in (None, OrderRejected)),
+    *dict.fromkeys(line.refused for line in REACTIONS if line.refused not in (None, OrderRejected)),
 )

@@ -6,15 +6,14 @@ from collections.abc import Iterable
 from choreography.commands import Heard
 from choreography.events import AttentionNeeded, OrderStalled
 from choreography.reactions import Reaction
-from messaging import inbox, outbox
+from kernel import inbox, outbox
+from kernel.contracts import Command, Event, Style
+from kernel.database import Storage
+from kernel.envelope import CloudEvent, new_event
+from kernel.errors import AlreadyUndone, KeyReused, Refusal, TooLate
 from messaging.bus import Recorded
-from messaging.envelope import CloudEvent
-from messaging.progress import Failure as DeadLetter
-from messaging.publishing import event_from
-from messaging.storage import Storage
-from messaging.subscription import Patience, Rule, Subscription, WillNotHelp
-from services.contracts import Command, Event, Style
-from services.errors import AlreadyUndone, KeyReused, Refusal, TooLate
+from messaging.progress import DeliveryFailure
+from messaging.subscription import NonRetryable, RetryPolicy, Rule, Subscription
 
 
 class Reactor:
@@ -49,9 +48,9 @@ class Reactor:
             name=self._service,
             rule=rule,
             handle=self.handle,
-            patience=self._patience,
-            gives_way=self._gives_way,
-            gave_up=self._gave_up,
+            retry_policy=self._retry_policy,
+            may_overtake=self._may_overtake,
+            on_dead_letter=self._on_dead_letter,
         )
 
     def handle(self, recorded: Recorded) -> None:
@@ -75,11 +74,11 @@ class Reactor:
         except (AlreadyUndone, TooLate):
             self._note(event)  # there is nothing to do any more, and whoever made it so has told
         except KeyReused as refusal:
-            raise WillNotHelp(f"{type(refusal).__name__}: {refusal}") from refusal
+            raise NonRetryable(refusal.reason) from refusal
         except Refusal as refusal:
             if reaction.only_forward:
-                raise WillNotHelp(f"{type(refusal).__name__}: {refusal}") from refusal
-            self._refused(reaction, command, event, f"{type(refusal).__name__}: {refusal}")
+                raise NonRetryable(refusal.reason) from refusal
+            self._refused(reaction, command, event, refusal.reason)
 
     def _is_undone(self, heard: dict[str, list[object]]) -> bool:
         """Whether an undo came first; then it is too late for the step, and the service need not be asked."""
@@ -91,18 +90,18 @@ class Reactor:
         with self._database.begin() as tx:
             if inbox.knows(tx, event):
                 return
-            if reaction.says_no is None:
+            if reaction.refused is None:
                 inbox.record(tx, event)
                 return
             inbox.record(tx, event)
             outbox.write(
                 tx,
-                event_id=f"{command.key}:{reaction.says_no.type()}",
-                type=reaction.says_no.type(),
+                event_id=f"{command.key}:{reaction.refused.type()}",
+                type=reaction.refused.type(),
                 correlation=command.order_id,
                 causation=event.id,
                 style=command.style,
-                data=reaction.says_no(reason=reason).model_dump_json(),
+                data=reaction.refused(reason=reason).model_dump_json(),
                 occurred_at=int(time.time() * 1000),
             )
 
@@ -123,22 +122,22 @@ class Reactor:
         """What the event alone may lead to: the service's database may be what fails."""
         return [line for line in self._reactions if any(one.type() == event.type for one in line.after)]
 
-    def _patience(self, event: CloudEvent) -> Patience:
+    def _retry_policy(self, event: CloudEvent) -> RetryPolicy:
         if any(line.only_forward for line in self._lines_for(event)):
-            return Patience(longest=60, give_up_after=self._undo_deadline)
-        return Patience(longest=10, give_up_after=self._step_deadline)
+            return RetryPolicy(longest=60, give_up_after=self._undo_deadline)
+        return RetryPolicy(longest=10, give_up_after=self._step_deadline)
 
-    def _gives_way(self, failing: CloudEvent, waiting: CloudEvent) -> bool:
+    def _may_overtake(self, failing: CloudEvent, waiting: CloudEvent) -> bool:
         """Nobody waits for a step that is to be undone: its undo goes first, and then it is too late for the step."""
         steps = self._lines_for(failing)
         return not any(line.only_forward for line in steps) and any(
             line.only_forward for line in self._lines_for(waiting)
         )
 
-    def _gave_up(self, event: CloudEvent, failure: DeadLetter) -> CloudEvent | None:
+    def _on_dead_letter(self, event: CloudEvent, failure: DeliveryFailure) -> CloudEvent | None:
         """A step that gives up is undone by all; an undo that gives up needs an operator."""
         problem = failure.error.removeprefix("WillNotHelp: ")
-        if problem.startswith(KeyReused.__name__):
+        if problem.startswith(KeyReused.name):
             return None  # the key is another order's: nothing may be undone under it
         lines = self._lines_for(event)
         step = lines[0].step
@@ -149,7 +148,7 @@ class Reactor:
             return None
         else:
             said = OrderStalled(step=step, reason=f"Outage: no answer from {step} in time ({problem})")
-        return event_from(
+        return new_event(
             said.type(),
             said.model_dump(mode="json"),
             event_id=f"{event.id}:{self._service}:{failure.attempts}:{said.type()}",

@@ -13,7 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from audit.invariants import Report
-from cli.saga_client import PlacedOrder
+from client.contracts import PlacedOrder
+from kernel.errors import UserError
 from services.orders.contracts import OrderStatus
 from subscribers.analytics_report import AnalyticsReport, Figures, SecondsToShip
 
@@ -36,13 +37,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stand
 OrderArgument = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id.")]
 
 
-class BadInput(Exception):
+class BadInput(UserError):
     """What the user gave cannot be used; one line that says what is wrong and what to do."""
-
-
-def complain(message: str) -> None:
-    """One line on standard error."""
-    err.print(f"[red]✗[/] {escape(' '.join(message.split()))}")
 
 
 def print_json(document: Any) -> None:

@@ -4,13 +4,14 @@ from typing import Annotated
 
 import typer
 
+from choreography.client import ChoreographyClient
 from cli import console
-from cli.choreography_client import ChoreographyClient
 from cli.console import AsJson, BadInput, print_json
-from cli.desk import Desk, at_desk
-from cli.program import GOOD
-from messaging.progress import Failure, FailureState
-from settings import SERVICES, load
+from messaging.progress import DeliveryFailure, FailureState
+from services import SERVICES
+from settings import load
+from wiring.clients import Clients, with_clients
+from wiring.program import GOOD
 
 dead_letters = typer.Typer(no_args_is_help=True, help="Events that a consumer could not handle.")
 
@@ -22,14 +23,14 @@ OfConsumer = Annotated[str, typer.Option("--consumer", help="Only of this consum
 def list_dead_letters(consumer: OfConsumer = "", order: OfOrder = "", as_json: AsJson = False) -> int:
     """List what consumers could not handle."""
 
-    async def run(desk: Desk) -> list[Failure]:
-        return _letters(desk, consumer, order)
+    async def run(clients: Clients) -> list[DeliveryFailure]:
+        return _letters(clients, consumer, order)
 
-    letters = at_desk(load(), run)
+    dead_letters = with_clients(load(), run)
     if as_json:
-        print_json([_document(letter) for letter in letters])
-    elif letters:
-        rows = [(one.consumer, one.recorded.event.id, str(one.attempts), one.error) for one in letters]
+        print_json([_document(dead_letter) for dead_letter in dead_letters])
+    elif dead_letters:
+        rows = [(one.consumer, one.recorded.event.id, str(one.attempts), one.error) for one in dead_letters]
         console.out.print(console.table_of("consumer", "event", "attempts", "error", rows=rows))
     else:
         console.out.print("No dead letters.")
@@ -44,17 +45,17 @@ All = Annotated[bool, typer.Option("--all", help="All of them, or all of --consu
 def retry(chosen: Chosen = None, every: All = False, consumer: OfConsumer = "", order: OfOrder = "") -> int:
     """Have dead letters handled again, by whoever could not."""
 
-    async def run(desk: Desk) -> int:
-        letters = _chosen(_letters(desk, consumer, order), chosen or [], every=every)
-        client = ChoreographyClient(desk.eventing.bus, desk.eventing.progress)
-        for letter in letters:
-            if letter.consumer in SERVICES:
-                await client.retry(letter)
+    async def run(clients: Clients) -> int:
+        dead_letters = _chosen(_letters(clients, consumer, order), chosen or [], every=every)
+        client = ChoreographyClient(clients.events.bus, clients.events.progress)
+        for dead_letter in dead_letters:
+            if dead_letter.consumer in {service.name for service in SERVICES}:
+                await client.retry(dead_letter)
             else:
-                desk.eventing.progress.requeue(letter.consumer, letter.recorded.event.id)
-        return len(letters)
+                clients.events.progress.requeue(dead_letter.consumer, dead_letter.recorded.event.id)
+        return len(dead_letters)
 
-    console.out.print(f"{at_desk(load(), run)} sent again; 'events dead-letters list' shows any that fail again.")
+    console.out.print(f"{with_clients(load(), run)} sent again; 'events dead-letters list' shows any that fail again.")
     return GOOD
 
 
@@ -70,30 +71,30 @@ def discard(
     if not note.strip():
         raise BadInput("say in --note why they need not be handled")
 
-    async def run(desk: Desk) -> int:
-        letters = _chosen(_letters(desk, consumer, order), chosen or [], every=every)
-        for letter in letters:
-            desk.eventing.progress.discard(letter.consumer, letter.recorded.event.id, note)
-        return len(letters)
+    async def run(clients: Clients) -> int:
+        dead_letters = _chosen(_letters(clients, consumer, order), chosen or [], every=every)
+        for dead_letter in dead_letters:
+            clients.events.progress.discard(dead_letter.consumer, dead_letter.recorded.event.id, note)
+        return len(dead_letters)
 
-    console.out.print(f"{at_desk(load(), run)} discarded.")
+    console.out.print(f"{with_clients(load(), run)} discarded.")
     return GOOD
 
 
-def _letters(desk: Desk, consumer: str, order: str) -> list[Failure]:
-    return desk.eventing.progress.failures(FailureState.DEAD, consumer=consumer, correlation=order)
+def _letters(clients: Clients, consumer: str, order: str) -> list[DeliveryFailure]:
+    return clients.events.progress.failures(FailureState.DEAD, consumer=consumer, correlation=order)
 
 
-def _chosen(letters: list[Failure], chosen: list[str], *, every: bool) -> list[Failure]:
+def _chosen(dead_letters: list[DeliveryFailure], chosen: list[str], *, every: bool) -> list[DeliveryFailure]:
     if every == bool(chosen):
         raise BadInput("name the events, or say --all")
-    missing = set(chosen) - {letter.recorded.event.id for letter in letters}
+    missing = set(chosen) - {dead_letter.recorded.event.id for dead_letter in dead_letters}
     if missing:
         raise BadInput(f"no dead letter: {', '.join(sorted(missing))}; 'events dead-letters list' shows those that are")
-    return [letter for letter in letters if every or letter.recorded.event.id in chosen]
+    return [dead_letter for dead_letter in dead_letters if every or dead_letter.recorded.event.id in chosen]
 
 
-def _document(letter: Failure) -> dict[str, object]:
-    event = letter.recorded.event.model_dump(mode="json")
-    why = {"consumer": letter.consumer, "attempts": letter.attempts, "error": letter.error}
-    return why | {"position": letter.recorded.position, "event": event}
+def _document(dead_letter: DeliveryFailure) -> dict[str, object]:
+    event = dead_letter.recorded.event.model_dump(mode="json")
+    why = {"consumer": dead_letter.consumer, "attempts": dead_letter.attempts, "error": dead_letter.error}
+    return why | {"position": dead_letter.recorded.position, "event": event}

@@ -12,13 +12,14 @@ from cli import console
 from cli.archive import behind, newest, position
 from cli.console import AsJson, BadInput, print_json
 from cli.dead_letters import dead_letters
-from cli.desk import Desk, at_desk
-from cli.program import GOOD
 from cli.replay import replay as replay_consumer
 from messaging.bus import Recorded
 from messaging.subscription import Rule
 from schemas.export import documents as schema_documents
 from settings import load
+from wiring.clients import Clients, with_clients
+from wiring.listening import all_subscriptions
+from wiring.program import GOOD
 
 events = typer.Typer(no_args_is_help=True, help="Look at the bus, replay it, and settle what could not be handled.")
 events.add_typer(dead_letters, name="dead-letters")
@@ -32,15 +33,15 @@ def tail(types: Types = None, order: OfOrder = "", as_json: AsJson = False) -> i
     """Show events as they come, until Ctrl-C."""
     rule = Rule(types=tuple(types or ("*",)), content={"correlationid": (order,)} if order else {})
 
-    async def run(desk: Desk) -> int:
-        bus = desk.eventing.bus
+    async def run(clients: Clients) -> int:
+        bus = clients.events.bus
         reader = await bus.read(None, await bus.head())
         while True:
             for recorded in await reader.next(100, 1.0):
                 if rule.fits(recorded.event):
                     _show(recorded, as_json=as_json)
 
-    return at_desk(load(), run)
+    return with_clients(load(), run)
 
 
 @events.command("list")
@@ -53,13 +54,13 @@ def list_events(
     """List the newest events, the oldest of them first."""
     rule = Rule(types=tuple(types or ("*",)))
 
-    async def run(desk: Desk) -> list[Recorded]:
-        bus = desk.eventing.bus
+    async def run(clients: Clients) -> list[Recorded]:
+        bus = clients.events.bus
         if order:
             return [one for one in await bus.of(order) if rule.fits(one.event)][-limit:]
         return await newest(bus, rule, limit)
 
-    found = at_desk(load(), run)
+    found = with_clients(load(), run)
     if as_json:
         print_json([_document(recorded) for recorded in found])
     elif found:
@@ -74,8 +75,8 @@ def list_events(
 def show(event: Annotated[str, typer.Argument(metavar="EVENT", help="Its id, or its position in the log.")]) -> int:
     """Show one event as it is on the bus."""
 
-    async def run(desk: Desk) -> Recorded:
-        bus = desk.eventing.bus
+    async def run(clients: Clients) -> Recorded:
+        bus = clients.events.bus
         if event.isdecimal():
             reader = await bus.read(None, int(event) - 1)
             found = [one for one in await reader.next(1, 0) if one.position == int(event)]
@@ -86,7 +87,7 @@ def show(event: Annotated[str, typer.Argument(metavar="EVENT", help="Its id, or 
             raise BadInput(f"there is no event {event}; 'starter.py events list' shows the newest")
         return found[0]
 
-    print_json(_document(at_desk(load(), run)))
+    print_json(_document(with_clients(load(), run)))
     return GOOD
 
 
@@ -103,23 +104,23 @@ def replay(
     What a consumer made that cannot be forgotten, such as a mail, is not made a second time.
     """
 
-    async def run(desk: Desk) -> int:
-        eventing = desk.eventing
-        found = {one.name: one for one in (*eventing.reactions(), *eventing.subscriptions())}
+    async def run(clients: Clients) -> int:
+        on_bus = clients.events
+        found = {one.name: one for one in all_subscriptions(on_bus)}
         if consumer not in found:
             raise BadInput(f"there is no consumer '{consumer}'; there are: {', '.join(found)}")
-        after = await position(eventing.bus, start)
+        after = await position(on_bus.bus, start)
         columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=console.err) as progress:
             bar = progress.add_task(consumer, total=None)
             return await replay_consumer(
-                eventing,
+                on_bus,
                 found[consumer],
                 after,
                 lambda done, total: progress.update(bar, completed=done, total=total),
             )
 
-    console.out.print(f"{at_desk(load(), run)} events were read again by {escape(consumer)}.")
+    console.out.print(f"{with_clients(load(), run)} events were read again by {escape(consumer)}.")
     return GOOD
 
 
@@ -152,15 +153,13 @@ def schemas(
 def consumers(as_json: AsJson = False) -> int:
     """Who reads the bus, how far each is behind, and what it could not handle."""
 
-    async def run(desk: Desk) -> list[tuple[str, int, int]]:
-        eventing = desk.eventing
-        dead = await asyncio.to_thread(eventing.progress.counts)
-        names = [one.name for one in (*eventing.reactions(), *eventing.subscriptions())]
-        return [
-            (name, await behind(eventing.bus, eventing.progress.positions(name)), dead.get(name, 0)) for name in names
-        ]
+    async def run(clients: Clients) -> list[tuple[str, int, int]]:
+        on_bus = clients.events
+        dead = await asyncio.to_thread(on_bus.progress.counts)
+        names = [one.name for one in all_subscriptions(on_bus)]
+        return [(name, await behind(on_bus.bus, on_bus.progress.positions(name)), dead.get(name, 0)) for name in names]
 
-    found = at_desk(load(), run)
+    found = with_clients(load(), run)
     if as_json:
         print_json([{"consumer": name, "behind": behind, "dead_letters": dead} for name, behind, dead in found])
     else:

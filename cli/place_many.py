@@ -5,14 +5,14 @@ import asyncio
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from cli.console import err
-from cli.desk import Client
-from cli.saga_client import PlacedOrder
+from client.contracts import PlacedOrder
+from client.protocol import OrderClient
 from services.orders.contracts import Order
 
 _AT_ONCE = 50
 
 
-async def place_many(client: Client, orders: list[Order], *, wait: bool) -> list[PlacedOrder]:
+async def place_many(client: OrderClient, orders: list[Order], *, wait: bool) -> list[PlacedOrder]:
     """Place the orders, so many at once, and give them back in the order they came in."""
     places = asyncio.Semaphore(_AT_ONCE)
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn(), console=err) as progress:
@@ -21,7 +21,7 @@ async def place_many(client: Client, orders: list[Order], *, wait: bool) -> list
         async def one(order: Order) -> PlacedOrder:
             async with places:
                 await client.place(order)
-                placed = await (client.at_rest if wait else client.look)(order.order_id)
+                placed = await (client.outcome if wait else client.get)(order.order_id)
                 progress.advance(bar)
                 return placed
 

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
-from eventing import Eventing
 from messaging.bus import PARTITIONS, partition_of
 from messaging.subscription import Subscription
+from wiring.bus import EventBus
 
 _LOOK_SECONDS = 0.1
 _BATCH = 500
@@ -14,7 +14,7 @@ Reached = Callable[[int, int], None]
 """Called with how many events are read again, and how many there are to be."""
 
 
-async def replay(eventing: Eventing, subscription: Subscription, after: int, reached: Reached) -> int:
+async def replay(eventing: EventBus, subscription: Subscription, after: int, reached: Reached) -> int:
     """Have everything after this position read again; how many events. It helps a worker, or does it alone."""
     to_read = await _positions(eventing, after)
     reached(0, sum(map(len, to_read)))
@@ -34,7 +34,7 @@ async def replay(eventing: Eventing, subscription: Subscription, after: int, rea
     return sum(map(len, to_read))
 
 
-async def _send_back(eventing: Eventing, subscription: Subscription, after: int) -> None:
+async def _send_back(eventing: EventBus, subscription: Subscription, after: int) -> None:
     """With all its partitions in hand, so that nobody reads on meanwhile."""
     consumer = eventing.consumer(subscription, lambda: None)
     async with consumer.all_partitions():
@@ -45,7 +45,7 @@ async def _send_back(eventing: Eventing, subscription: Subscription, after: int)
                 await asyncio.to_thread(eventing.progress.save, subscription.name, partition, after)
 
 
-async def _positions(eventing: Eventing, after: int) -> list[list[int]]:
+async def _positions(eventing: EventBus, after: int) -> list[list[int]]:
     """Of the events that are to be read again, by partition."""
     positions: list[list[int]] = [[] for _ in range(PARTITIONS)]
     head = await eventing.bus.head()
@@ -61,6 +61,6 @@ async def _positions(eventing: Eventing, after: int) -> list[list[int]]:
     return positions
 
 
-def _left(eventing: Eventing, name: str, to_read: list[list[int]]) -> int:
+def _left(eventing: EventBus, name: str, to_read: list[list[int]]) -> int:
     reached = eventing.progress.positions(name)
     return sum(position > reached[partition] for partition, of in enumerate(to_read) for position in of)

@@ -9,27 +9,28 @@ from audit.invariants import Violation
 from audit.invariants import audit as check_books
 from cli import console
 from cli.console import AsJson, OrderArgument, print_json
-from cli.desk import Desk, at_desk
-from cli.program import BAD_END, GOOD
-from cli.saga_client import NoSuchOrder
 from cli.trace import documents as trace_documents
 from cli.trace import tree_of
-from composition import read_catalogue
+from client.errors import NoSuchOrder
+from kernel.errors import SettingsError
 from messaging.bus import Recorded
-from settings import SettingsError, load
+from settings import load
 from subscribers.analytics import NAME as ANALYTICS
 from subscribers.analytics_report import AnalyticsReport
 from subscribers.analytics_report import report as analytics_report
 from subscribers.audit_log import NAME as AUDIT_LOG
+from wiring.catalogue import read_catalogue
+from wiring.clients import Clients, with_clients
+from wiring.program import BAD_END, GOOD
 
 
 def trace(order: OrderArgument, as_json: AsJson = False) -> int:
     """Show how an order went, as a tree of its events: under each, those that it caused."""
 
-    async def run(desk: Desk) -> Sequence[Recorded]:
-        return await desk.eventing.bus.of(order)
+    async def run(clients: Clients) -> Sequence[Recorded]:
+        return await clients.events.bus.of(order)
 
-    events = at_desk(load(), run)
+    events = with_clients(load(), run)
     if not events:
         raise NoSuchOrder(f"the bus has no events of order {order}; 'starter.py list' shows the orders there are")
     if as_json:
@@ -44,11 +45,11 @@ def audit(as_json: AsJson = False) -> int:
     settings = load()
     report = check_books(settings)
 
-    async def run(desk: Desk) -> list[Violation]:
-        events = desk.eventing
+    async def run(clients: Clients) -> list[Violation]:
+        events = clients.events
         return [*await audit_events(settings, events.bus), *audit_chain(events.database(AUDIT_LOG), events.progress)]
 
-    report.violations += at_desk(settings, run)
+    report.violations += with_clients(settings, run)
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:
@@ -59,13 +60,13 @@ def audit(as_json: AsJson = False) -> int:
 def analytics(as_json: AsJson = False) -> int:
     """How orders go: conversion, revenue, refusals by reason, time to ship."""
 
-    async def run(desk: Desk) -> AnalyticsReport:
+    async def run(clients: Clients) -> AnalyticsReport:
         try:
-            return analytics_report(desk.eventing.database(ANALYTICS))
+            return analytics_report(clients.events.database(ANALYTICS))
         except SQLAlchemyError:
             raise SettingsError("there are no analytics yet: start a worker first ('make up')") from None
 
-    report = at_desk(load(), run)
+    report = with_clients(load(), run)
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:

@@ -8,8 +8,8 @@ from typing import Any
 from rich.markup import escape
 from rich.tree import Tree
 
+from kernel.envelope import CloudEvent
 from messaging.bus import Recorded
-from messaging.envelope import CloudEvent
 
 _TOLD = ("reason", "problem", "note", "tracking_number", "charge_id", "decision", "step")
 

@@ -10,15 +10,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from messaging.envelope import CloudEvent
+from kernel.envelope import CloudEvent
+from kernel.errors import UserError
 
 # One order's events are all in one partition, and a consumer's partition is read by one process at a time. Never
 # change the number under a log that has events: they would be looked for in other partitions.
 PARTITIONS = 4
 
 
-class BusDown(Exception):
+class BusDown(UserError):
     """The bus did not answer. What was appended may be on it: append it again."""
+
+    def for_user(self) -> str:
+        return f"the bus does not answer: {self}; see BUS_URL"
 
 
 @dataclass(frozen=True)

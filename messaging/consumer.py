@@ -16,9 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from messaging.bus import PARTITIONS, Bus, BusDown
 from messaging.locks import Locks
+from messaging.partition import HandlerPool, PartitionSession, one_line
 from messaging.progress import Progress
 from messaging.subscription import Subscription
-from messaging.turn import Hands, Turn, one_line
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Consumer:
         self._subscription = subscription
         self._bus = bus
         self._progress = progress
-        self._hands = Hands(subscription.name, subscription.at_once)
+        self._hands = HandlerPool(subscription.name, subscription.at_once)
         self._handled = handled
         self._stopping = asyncio.Event()
         self._locks = locks
@@ -94,8 +94,8 @@ class Consumer:
             _log.warning("%s: %s; trying again", self._subscription.name, trouble)
             self._trouble, self._complained_at = trouble, time.monotonic()
 
-    def _turn(self, partition: int, lock: str) -> Turn:
-        return Turn(
+    def _turn(self, partition: int, lock: str) -> PartitionSession:
+        return PartitionSession(
             self._subscription,
             partition,
             self._bus,

@@ -22,9 +22,9 @@ from sqlalchemy import (
     update,
 )
 
+from kernel.database import Storage
+from kernel.envelope import CloudEvent
 from messaging.bus import PARTITIONS, Recorded, partition_of
-from messaging.envelope import CloudEvent
-from messaging.storage import Storage
 
 
 class FailureState(StrEnum):
@@ -61,7 +61,7 @@ failures = Table(
 
 
 @dataclass(frozen=True)
-class Failure:
+class DeliveryFailure:
     """An event that a consumer could not handle yet, or at all. `first_failed_at` is in seconds since 1970."""
 
     consumer: str
@@ -102,7 +102,7 @@ class Progress:
                 row = {"consumer": consumer, "partition": partition, "position": position}
                 tx.execute(insert(positions), row)
 
-    def failed(self, consumer: str, recorded: Recorded, error: str) -> Failure:
+    def failed(self, consumer: str, recorded: Recorded, error: str) -> DeliveryFailure:
         """Note one more attempt that failed."""
         event = recorded.event
         with self._database.begin() as tx:
@@ -117,9 +117,9 @@ class Progress:
                 if row.state != FailureState.RETRYING:
                     change["first_failed_at"] = time.time()  # sent again: its time begins anew
                 tx.execute(update(failures).where(*_letter(consumer, event.id)).values(change))
-            return _failure(tx.execute(select(failures).where(*_letter(consumer, event.id))).one())
+            return _delivery_failure(tx.execute(select(failures).where(*_letter(consumer, event.id))).one())
 
-    def bury(self, consumer: str, event_id: str) -> None:
+    def mark_dead(self, consumer: str, event_id: str) -> None:
         """Make it a dead letter."""
         self._set(consumer, event_id, FailureState.DEAD)
 
@@ -140,7 +140,7 @@ class Progress:
 
     def failures(
         self, *states: FailureState, consumer: str = "", partition: int | None = None, correlation: str = ""
-    ) -> list[Failure]:
+    ) -> list[DeliveryFailure]:
         """Those in one of these states (of this consumer, about this order), oldest event first."""
         query = select(failures).where(failures.c.state.in_(states)).order_by(failures.c.position)
         if consumer:
@@ -150,7 +150,7 @@ class Progress:
         if correlation:
             query = query.where(failures.c.correlation == correlation)
         with self._database.begin() as tx:
-            return [_failure(row) for row in tx.execute(query)]
+            return [_delivery_failure(row) for row in tx.execute(query)]
 
     def counts(self) -> dict[str, int]:
         """Dead letters by consumer."""
@@ -171,6 +171,8 @@ def _letter(consumer: str, event_id: str) -> tuple[Any, ...]:
     return failures.c.consumer == consumer, failures.c.event_id == event_id
 
 
-def _failure(row: Row[Any]) -> Failure:
+def _delivery_failure(row: Row[Any]) -> DeliveryFailure:
     recorded = Recorded(row.position, CloudEvent.model_validate_json(row.event))
-    return Failure(row.consumer, recorded, FailureState(row.state), row.attempts, row.error, row.first_failed_at)
+    return DeliveryFailure(
+        row.consumer, recorded, FailureState(row.state), row.attempts, row.error, row.first_failed_at
+    )

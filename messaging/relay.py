@@ -10,11 +10,11 @@ from contextlib import suppress
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from messaging import outbox
+from kernel import outbox
+from kernel.database import Storage
+from kernel.envelope import CloudEvent
 from messaging.bus import Bus, BusDown
-from messaging.envelope import CloudEvent
 from messaging.locks import Locks
-from messaging.storage import Storage
 
 _log = logging.getLogger(__name__)
 

@@ -26,9 +26,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from kernel.database import Storage
+from kernel.envelope import CloudEvent
 from messaging.bus import BusDown, Reader, Recorded, partition_of
-from messaging.envelope import CloudEvent
-from messaging.storage import Storage
 
 T = TypeVar("T")
 

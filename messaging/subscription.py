@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+from kernel.envelope import CloudEvent
 from messaging.bus import Recorded
-from messaging.envelope import CloudEvent
-from messaging.progress import Failure
+from messaging.progress import DeliveryFailure
 
 
-class WillNotHelp(Exception):
+class NonRetryable(Exception):
     """Raised by a handler: trying again would give the same; the event is a dead letter at once."""
 
 
@@ -31,7 +31,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How long an event that fails is tried again, in seconds: the pause doubles from `first` up to `longest`."""
 
     first: float = 0.2
@@ -43,15 +43,15 @@ class Patience:
 
 
 Handler = Callable[[Recorded], None]
-GivesWay = Callable[[CloudEvent, CloudEvent], bool]
-GaveUp = Callable[[CloudEvent, Failure], CloudEvent | None]
+MayOvertake = Callable[[CloudEvent, CloudEvent], bool]
+OnDeadLetter = Callable[[CloudEvent, DeliveryFailure], CloudEvent | None]
 
 
 def _stays(_failing: CloudEvent, _waiting: CloudEvent) -> bool:
     return False
 
 
-def _says_nothing(_event: CloudEvent, _failure: Failure) -> None:
+def _says_nothing(_event: CloudEvent, _delivery_failure: DeliveryFailure) -> None:
     return None
 
 
@@ -72,10 +72,10 @@ class Subscription:
     name: str
     rule: Rule
     handle: Handler
-    patience: Callable[[CloudEvent], Patience] = lambda _event: Patience()
-    gives_way: GivesWay = _stays
-    gave_up: GaveUp = _says_nothing
-    from_now_on: bool = False
+    retry_policy: Callable[[CloudEvent], RetryPolicy] = lambda _event: RetryPolicy()
+    may_overtake: MayOvertake = _stays
+    on_dead_letter: OnDeadLetter = _says_nothing
+    from_latest: bool = False
     at_once: int = 8
     forget: Callable[[int], None] | None = None
 

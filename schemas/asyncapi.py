@@ -3,11 +3,11 @@
 from typing import Any
 
 from choreography.reactions import REACTIONS, Reaction
+from kernel.contracts import Event
+from kernel.envelope import DATA_SCHEMA
 from messaging.bus import PARTITIONS
-from messaging.envelope import DATA_SCHEMA
 from schemas.catalogue import SOURCES, event_types
 from schemas.names import ENVELOPE, schema_file
-from services.contracts import Event
 
 Document = dict[str, Any]
 

@@ -8,7 +8,7 @@ from choreography.events import (
     OrderStalled,
     ReviewDecided,
 )
-from services.contracts import Event
+from kernel.contracts import Event
 from services.fraud.events import FraudConfirmed, NoFraudDetected, PossibleFraud
 from services.inventory.events import OutOfStock, StockReleased, StockReserved
 from services.orders.events import OrderCancelled, OrderCompleted, OrderCreated, OrderFlagged, OrderRejected

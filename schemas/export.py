@@ -6,11 +6,11 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import CoreSchema
 
-from messaging.envelope import DATA_SCHEMA, CloudEvent
+from kernel.contracts import Event
+from kernel.envelope import DATA_SCHEMA, CloudEvent
 from schemas.asyncapi import asyncapi
 from schemas.catalogue import event_types
 from schemas.names import ASYNCAPI, ENVELOPE, FOLDER, PRIVATE, schema_file
-from services.contracts import Event
 
 Schema = dict[str, Any]
 

@@ -1,7 +1,7 @@
 """What the documents and their marks are called."""
 
-from messaging.envelope import DATA_SCHEMA
-from services.contracts import Event
+from kernel.contracts import Event
+from kernel.envelope import DATA_SCHEMA
 
 FOLDER, _, _SCHEMA_FILE = DATA_SCHEMA.lstrip("/").rpartition("/")
 ENVELOPE = _SCHEMA_FILE.format(type="envelope")

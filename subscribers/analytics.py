@@ -26,18 +26,18 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateView
 
-from messaging import inbox
+from kernel import inbox
+from kernel.contracts import Event
+from kernel.database import Storage
+from kernel.envelope import CloudEvent
 from messaging.bus import Recorded
-from messaging.envelope import CloudEvent
-from messaging.storage import Storage
 from messaging.subscription import Rule, Subscription
-from services.contracts import Event
 from services.orders.contracts import OrderStatus
 from services.orders.events import OrderCancelled, OrderCompleted, OrderCreated, OrderRejected
 from services.payments.events import PaymentRefunded
 from services.shipping.events import ShipmentCancelled, Shipped
-from subscribers.port import Surroundings
-from subscribers.privacy import bare
+from subscribers.context import SubscriberContext
+from subscribers.redaction import without_data
 
 NAME = "analytics"
 
@@ -127,7 +127,7 @@ class Analytics:
         def keep(tx: Connection) -> None:
             tx.execute(insert(facts), row)
 
-        inbox.once(self._database, bare(recorded.event), keep)
+        inbox.once(self._database, without_data(recorded.event), keep)
 
     def forget(self, position: int) -> None:
         """Forget what was made of the events after this position, so that they can be handled anew."""
@@ -155,8 +155,8 @@ def _fact(event: CloudEvent) -> dict[str, Any]:
     }
 
 
-def analytics(surroundings: Surroundings) -> Iterable[Subscription]:
-    subscriber = Analytics(surroundings.database(NAME))
+def analytics(context: SubscriberContext) -> Iterable[Subscription]:
+    subscriber = Analytics(context.database(NAME))
     subscriber.open()
     rule = Rule(types=tuple(kind.type() for kind in _KINDS))
     return [Subscription(NAME, rule, subscriber.handle, forget=subscriber.forget)]

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from messaging.storage import Storage
-from services.contracts import Contract, Money
+from kernel.contracts import Contract, Money
+from kernel.database import Storage
 from services.orders.contracts import OrderStatus
 from subscribers.analytics import orders
 

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, Text, insert, select, update
 
-from messaging import inbox
+from kernel import inbox
+from kernel.contracts import Contract
+from kernel.database import Storage
 from messaging.bus import Recorded
-from messaging.storage import Storage
 from messaging.subscription import Rule, Subscription
-from services.contracts import Contract
-from subscribers.port import Surroundings
-from subscribers.privacy import bare, public
+from subscribers.context import SubscriberContext
+from subscribers.redaction import redacted, without_data
 
 NAME = "audit-log"
 
@@ -83,7 +83,7 @@ class AuditLog:
 
     def handle(self, recorded: Recorded) -> None:
         """Raises UnknownEvent."""
-        event = public(recorded.event)
+        event = redacted(recorded.event)
 
         def append(tx: Connection) -> None:
             # The lock on the head's row is what makes the others wait: each continues what was last committed.
@@ -95,7 +95,7 @@ class AuditLog:
             tx.execute(insert(entries), row)
             tx.execute(update(head).values(number=number, hash=row["hash"]))
 
-        inbox.once(self._database, bare(event), append)
+        inbox.once(self._database, without_data(event), append)
 
 
 def newest(database: Storage) -> Head | None:
@@ -167,7 +167,7 @@ def _hash(previous: str, body: str) -> str:
     return hashlib.sha256(f"{previous}{body}".encode()).hexdigest()
 
 
-def audit_log(surroundings: Surroundings) -> Iterable[Subscription]:
-    subscriber = AuditLog(surroundings.database(NAME))
+def audit_log(context: SubscriberContext) -> Iterable[Subscription]:
+    subscriber = AuditLog(context.database(NAME))
     subscriber.open()
     return [Subscription(NAME, Rule(), subscriber.handle)]

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
-from messaging.subscription import WillNotHelp
+from messaging.subscription import NonRetryable
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -142,7 +142,7 @@ class SmtpServer:
 
 def _refusal(code: int, text: bytes | str) -> Exception:
     said = text.decode(errors="replace") if isinstance(text, bytes) else text
-    kind = WillNotHelp if code >= 500 else ConnectionError  # RFC 5321: 5yz is for good, 4yz may pass
+    kind = NonRetryable if code >= 500 else ConnectionError  # RFC 5321: 5yz is for good, 4yz may pass
     return kind(f"the mail server says {code} {said}")
 
 

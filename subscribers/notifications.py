@@ -17,17 +17,17 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, Text, delete, insert, select, update
 
-from messaging import inbox
+from kernel import inbox
+from kernel.contracts import Seconds
+from kernel.database import Storage
+from kernel.envelope import CloudEvent
+from kernel.environment import EnvironmentSettings
 from messaging.bus import Recorded
-from messaging.envelope import CloudEvent
-from messaging.storage import Storage
-from messaging.subscription import Patience, Rule, Subscription
-from services.contracts import Seconds
-from subscribers.configured import SubscriberSettings
-from subscribers.letters import WORTH_A_LETTER, letter
+from messaging.subscription import RetryPolicy, Rule, Subscription
+from subscribers.context import SubscriberContext
 from subscribers.mail import EmlFolder, Mail, Mailer, SmtpServer
-from subscribers.port import Surroundings
-from subscribers.privacy import bare, public
+from subscribers.mail_texts import MAILED, mail_text
+from subscribers.redaction import redacted, without_data
 
 NAME = "notifications"
 
@@ -55,7 +55,7 @@ waiting = Table(
 )
 
 
-class NotificationSettings(SubscriberSettings):
+class NotificationSettings(EnvironmentSettings):
     """`smtp_url` may have a password; without it, mails become files. `timeout` and `give_up_after` in seconds."""
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="NOTIFICATIONS__")
@@ -115,10 +115,10 @@ class Notifications:
         if customer:
             for one in due:
                 self._tell(customer, one)
-        inbox.once(self._database, bare(event), lambda tx: _forget(tx, due))
+        inbox.once(self._database, without_data(event), lambda tx: _forget(tx, due))
 
     def _tell(self, customer: str, event: CloudEvent) -> None:
-        told = letter(event)
+        told = mail_text(event)
         if told:
             address = self._settings.address_of(customer)
             self._mailer.send(Mail(event.id, address, told.subject, told.body, event.time))
@@ -140,9 +140,9 @@ def _customer(tx: Connection, event: CloudEvent) -> str:
 
 
 def _keep_waiting(tx: Connection, event: CloudEvent) -> None:
-    row = {"event_id": event.id, "order_id": event.correlationid, "event": public(event).model_dump_json()}
+    row = {"event_id": event.id, "order_id": event.correlationid, "event": redacted(event).model_dump_json()}
     tx.execute(insert(waiting), row | {"occurred_at": int(event.time.timestamp() * 1000)})
-    inbox.record(tx, bare(event))
+    inbox.record(tx, without_data(event))
 
 
 def _waiting(tx: Connection, event: CloudEvent) -> list[CloudEvent]:
@@ -155,14 +155,14 @@ def _forget(tx: Connection, told: Iterable[CloudEvent]) -> None:
     tx.execute(delete(waiting).where(waiting.c.event_id.in_([event.id for event in told])))
 
 
-def notifications(surroundings: Surroundings) -> Iterable[Subscription]:
+def notifications(context: SubscriberContext) -> Iterable[Subscription]:
     """Raises SettingsError."""
     settings = NotificationSettings.read()
     url = settings.smtp_url.get_secret_value()
-    mailer: Mailer = EmlFolder(surroundings.data_dir / "mail", settings.sender)
+    mailer: Mailer = EmlFolder(context.data_dir / "mail", settings.sender)
     if url:
         mailer = SmtpServer(url, settings.sender, settings.timeout)
-    subscriber = Notifications(surroundings.database(NAME), mailer, settings)
+    subscriber = Notifications(context.database(NAME), mailer, settings)
     subscriber.open()
-    patience = Patience(first=1, longest=60, give_up_after=settings.give_up_after)
-    return [Subscription(NAME, Rule(types=WORTH_A_LETTER), subscriber.handle, patience=lambda _event: patience)]
+    retry_policy = RetryPolicy(first=1, longest=60, give_up_after=settings.give_up_after)
+    return [Subscription(NAME, Rule(types=MAILED), subscriber.handle, retry_policy=lambda _event: retry_policy)]

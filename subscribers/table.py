@@ -2,8 +2,8 @@
 
 from subscribers.analytics import analytics
 from subscribers.audit_log import audit_log
+from subscribers.context import Subscriber
 from subscribers.notifications import notifications
-from subscribers.port import Subscriber
 from subscribers.webhooks import webhooks
 
 SUBSCRIBERS: tuple[Subscriber, ...] = (

@@ -18,16 +18,16 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, field_validator
 from standardwebhooks import Webhook
 
-from messaging import inbox
+from kernel import inbox
+from kernel.contracts import Seconds
+from kernel.database import Storage
+from kernel.envelope import CloudEvent
+from kernel.environment import EnvironmentSettings
 from messaging.bus import Recorded
-from messaging.envelope import CloudEvent
-from messaging.storage import Storage
-from messaging.subscription import Patience, Rule, Subscription, WillNotHelp
-from services.contracts import Seconds
-from subscribers.configured import SubscriberSettings
-from subscribers.pace import Pace
-from subscribers.port import Surroundings
-from subscribers.privacy import bare, public
+from messaging.subscription import NonRetryable, RetryPolicy, Rule, Subscription
+from subscribers.context import SubscriberContext
+from subscribers.rate_limit import RateLimit
+from subscribers.redaction import redacted, without_data
 
 NAME = "webhooks"
 
@@ -70,7 +70,7 @@ class Endpoint(BaseModel):
         return secret
 
 
-class WebhookSettings(SubscriberSettings):
+class WebhookSettings(EnvironmentSettings):
     webhooks: tuple[Endpoint, ...] = ()
 
     @field_validator("webhooks")
@@ -86,38 +86,38 @@ class WebhookSettings(SubscriberSettings):
 class Deliveries:
     """To one endpoint. Handlers wait in their threads for the endpoint's answer, and for its pace."""
 
-    def __init__(self, endpoint: Endpoint, database: Storage, pace: Pace) -> None:
+    def __init__(self, endpoint: Endpoint, database: Storage, rate_limit: RateLimit) -> None:
         self._endpoint = endpoint
         self._database = database
-        self._pace = pace
+        self._rate_limit = rate_limit
         self._signer = Webhook(endpoint.secret.get_secret_value())
         self._asked_to_wait: dict[str, float] = {}  # seconds, by event
 
     def subscription(self) -> Subscription:
         rule = Rule(types=self._endpoint.types, content=self._endpoint.content)
         name = f"webhook-{self._endpoint.name}"
-        return Subscription(name, rule, self.handle, patience=self.patience, from_now_on=True)
+        return Subscription(name, rule, self.handle, retry_policy=self.retry_policy, from_latest=True)
 
     def handle(self, recorded: Recorded) -> None:
         """Raises NotAccepted, WillNotHelp when the endpoint is gone, or UnknownEvent."""
         event = recorded.event
         message_id = _message_id(event)
-        note = bare(event).model_copy(update={"id": f"{self._endpoint.name}/{message_id}"})
+        note = without_data(event).model_copy(update={"id": f"{self._endpoint.name}/{message_id}"})
         with self._database.begin() as tx:
             if inbox.heard(tx, note).already:
                 return
-        body = public(event).model_dump_json()
-        self._pace.wait()
+        body = redacted(event).model_dump_json()
+        self._rate_limit.wait()
         self._deliver(event, message_id, body)
         inbox.once(self._database, note, lambda _tx: None)
 
-    def patience(self, event: CloudEvent) -> Patience:
+    def retry_policy(self, event: CloudEvent) -> RetryPolicy:
         """The endpoint's wish (Retry-After) goes before our own backoff, up to the longest pause."""
         endpoint = self._endpoint
         wish = min(self._asked_to_wait.pop(event.id, 0), endpoint.longest_pause)
         if wish > 0:
-            return Patience(first=wish, longest=wish, give_up_after=endpoint.give_up_after)
-        return Patience(endpoint.first_pause, endpoint.longest_pause, endpoint.give_up_after)
+            return RetryPolicy(first=wish, longest=wish, give_up_after=endpoint.give_up_after)
+        return RetryPolicy(endpoint.first_pause, endpoint.longest_pause, endpoint.give_up_after)
 
     def _deliver(self, event: CloudEvent, message_id: str, body: str) -> None:
         now = datetime.now(UTC)
@@ -137,7 +137,7 @@ class Deliveries:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise NotAccepted(f"{type(error).__name__}: {error}") from error
         if status == httpx.codes.GONE:
-            raise WillNotHelp("the endpoint wants no more events: 410 Gone")
+            raise NonRetryable("the endpoint wants no more events: 410 Gone")
         if not 200 <= status < 300:
             self._asked_to_wait[event.id] = _seconds(retry_after, now)
             raise NotAccepted(f"the endpoint says {status}")
@@ -171,11 +171,11 @@ def _tls() -> SSLContext:
     return httpx.create_ssl_context()
 
 
-def webhooks(surroundings: Surroundings) -> Iterable[Subscription]:
+def webhooks(context: SubscriberContext) -> Iterable[Subscription]:
     """One subscription an endpoint. Raises SettingsError."""
     endpoints = WebhookSettings.read().webhooks
     if not endpoints:
         return []
-    database = surroundings.database(NAME)
+    database = context.database(NAME)
     database.alone(inbox.metadata.create_all)
-    return [Deliveries(endpoint, database, Pace(endpoint.per_second)).subscription() for endpoint in endpoints]
+    return [Deliveries(endpoint, database, RateLimit(endpoint.per_second)).subscription() for endpoint in endpoints]

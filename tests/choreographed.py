@@ -7,30 +7,31 @@ from dataclasses import dataclass
 
 import pytest
 
-import eventing
 from audit.books import OrderBooks, read
 from audit.invariants import Violation, audit
+from choreography.client import ChoreographyClient
 from choreography.reactions import REACTIONS
-from cli.choreography_client import ChoreographyClient
-from composition import Shop
-from eventing import Eventing
+from client.contracts import OrderState
+from kernel.database import Database
+from kernel.inbox import inbox
+from lab.faults import faults_of
+from lab.settings import LabSettings
 from messaging.bus import Recorded
-from messaging.inbox import inbox
-from services.database import Database
 from services.orders.contracts import Order
-from settings import Settings
-from tests.services.databases import rows
-from worker import ON_THE_BUS, Role, listening
-from workflows.contracts import OrderState
+from tests.databases import rows
+from wiring.bus import EventBus
+from wiring.listening import listening
+from wiring.roles import ON_THE_BUS
+from wiring.services import Services
 
 _SECONDS = 60
 
 
 @dataclass(frozen=True)
 class ChoreographedShop:
-    settings: Settings
+    settings: LabSettings
     client: ChoreographyClient
-    eventing: Eventing
+    eventing: EventBus
 
     async def run(self, order: Order) -> OrderState:
         """Place the order and wait until it has ended, or waits for a person."""
@@ -39,11 +40,11 @@ class ChoreographedShop:
 
     async def rest(self, order: Order) -> OrderState:
         async with asyncio.timeout(_SECONDS):
-            return (await self.client.at_rest(order.order_id)).state
+            return (await self.client.outcome(order.order_id)).state
 
     async def until(self, order: Order, condition: Callable[[OrderState], bool]) -> OrderState:
         async with asyncio.timeout(_SECONDS):
-            while not condition(state := (await self.client.look(order.order_id)).state):
+            while not condition(state := (await self.client.get(order.order_id)).state):
                 await asyncio.sleep(0.02)
             return state
 
@@ -69,10 +70,10 @@ class ChoreographedShop:
 
 
 @asynccontextmanager
-async def desk_of(settings: Settings) -> AsyncIterator[ChoreographedShop]:
+async def clients_of(settings: LabSettings) -> AsyncIterator[ChoreographedShop]:
     """Somebody who places orders and looks at them, from another process than the services' as it were."""
-    shop = Shop(settings.model_copy(update={"faults": ""}))
-    eventing = Eventing(settings, shop)
+    shop = Services(settings)
+    eventing = EventBus(settings, shop)
     try:
         yield ChoreographedShop(settings, ChoreographyClient(eventing.bus, eventing.progress), eventing)
     finally:
@@ -82,19 +83,19 @@ async def desk_of(settings: Settings) -> AsyncIterator[ChoreographedShop]:
 
 @asynccontextmanager
 async def open_shop(
-    settings: Settings, roles: Sequence[Role] = ON_THE_BUS, but_for: Sequence[str] = ()
+    settings: LabSettings, roles: Sequence[str] = ON_THE_BUS, but_for: Sequence[str] = ()
 ) -> AsyncIterator[ChoreographedShop]:
     """With the product's own relay, reactions and subscribers at work in this process.
 
     Args:
         but_for: the steps that the services' table lacks.
     """
-    shop = Shop(settings)
+    shop = Services(settings, faults_of(settings))
     table = tuple(reaction for reaction in REACTIONS if reaction.step not in but_for)
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(eventing, "REACTIONS", table)
-            async with listening(settings, shop, roles), desk_of(settings) as desk:
-                yield desk
+            patch.setattr("wiring.choreography.REACTIONS", table)
+            async with listening(settings, shop, roles), clients_of(settings) as clients:
+                yield clients
     finally:
         shop.close()

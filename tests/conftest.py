@@ -9,11 +9,12 @@ import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from local.nats_server import NatsServer
-from local.server import DevServer
-from services.faults import OPERATIONS
-from settings import Settings
-from tests.services.postgres import NoPostgres, Postgres, postgres
+from lab.faults import OPERATIONS
+from lab.servers.nats import NatsServer
+from lab.servers.temporal import DevServer
+from lab.settings import LabSettings
+from tests.databases import Databases
+from tests.postgres import NoPostgres, Postgres, postgres
 from tests.shop import POLICY, ShopUnderTest, worker_running
 
 # Worker processes under test get namespaces of their own, apart from the worker in this process.
@@ -43,7 +44,7 @@ FAULTS = ",".join(
 
 def pytest_configure() -> None:
     """The tests' settings are their own, whatever the environment of whoever runs them says."""
-    ours = {name.upper() for name in Settings.model_fields} | {"NOTIFICATIONS", "WEBHOOKS"}
+    ours = {name.upper() for name in LabSettings.model_fields} | {"NOTIFICATIONS", "WEBHOOKS"}
     for name in list(os.environ):
         if name.partition("__")[0] in ours or name.startswith("TEMPORAL_"):
             del os.environ[name]
@@ -57,10 +58,10 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabSettings]:
     """The settings of a running dev server."""
     folder: Path = tmp_path_factory.mktemp("server")
-    settings = Settings(data_dir=folder, temporal_port=free_port(), ui_port=free_port(), policy=POLICY)
+    settings = LabSettings(data_dir=folder, temporal_port=free_port(), ui_port=free_port(), policy=POLICY)
     dev_server = DevServer(settings, NAMESPACES)
     dev_server.start()
     yield settings
@@ -68,11 +69,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="session")
-async def client(server: Settings) -> Client:
+async def client(server: LabSettings) -> Client:
     return await client_of(server)
 
 
-async def client_of(server: Settings, namespace: str = "default") -> Client:
+async def client_of(server: LabSettings, namespace: str = "default") -> Client:
     return await Client.connect(
         f"127.0.0.1:{server.temporal_port}", namespace=namespace, data_converter=pydantic_data_converter
     )
@@ -80,7 +81,7 @@ async def client_of(server: Settings, namespace: str = "default") -> Client:
 
 @pytest.fixture(scope="session")
 async def shop(
-    server: Settings, client: Client, tmp_path_factory: pytest.TempPathFactory
+    server: LabSettings, client: Client, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[ShopUnderTest]:
     """All tests' shop, with a worker that serves it."""
     settings = server.model_copy(update={"data_dir": tmp_path_factory.mktemp("shop"), "faults": FAULTS})
@@ -105,3 +106,26 @@ def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def databases(request: pytest.FixtureRequest) -> Databases:
+    """The test's databases: once in SQLite, once in PostgreSQL."""
+    fixture: Databases = request.getfixturevalue(f"{request.param}_databases")
+    return fixture
+
+
+@pytest.fixture
+def sqlite_databases(tmp_path: Path) -> Iterator[Databases]:
+    made = Databases(lambda name: f"sqlite:///{tmp_path / name}.db")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def postgresql_databases(postgres_server: Postgres) -> Iterator[Databases]:
+    """For what SQLite's one writer rules out: two transactions side by side."""
+    with postgres_server.lend() as take:
+        made = Databases(lambda _name: take())
+        yield made
+        made.close()

@@ -5,10 +5,11 @@ from typing import Any
 
 from temporalio.client import WorkflowFailureError
 
+from client.contracts import Resolution, ResolveBy, Review
+from kernel.contracts import Policy
 from services.fraud.contracts import Decision
 from services.orders.contracts import Order, OrderLine
 from tests.shop import POLICY, ShopUnderTest, sample_order, step_is, undeliverable
-from workflows.contracts import Policy, Resolution, ResolveBy, Review
 
 Path = Callable[[ShopUnderTest], Awaitable[Order]]
 
@@ -79,7 +80,7 @@ def _resolved(name: str, *decisions: ResolveBy, **changes: Any) -> Path:
         await shop.run(order)
         for decision in decisions:
             await shop.saga().resolve(order.order_id, Resolution(decision=decision, note="by an operator"))
-            await shop.saga().at_rest(order.order_id)
+            await shop.saga().outcome(order.order_id)
         await shop.handle(order).result()
         return order
 

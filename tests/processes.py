@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import starter
-from settings import Settings
+from lab.settings import LabSettings
 
 ROOT = Path(__file__).parent.parent
 NOBODY_LISTENS = "127.0.0.1:1"
@@ -50,7 +50,7 @@ class Ran:
         return self.err.strip()
 
 
-def environment_of(settings: Settings, namespace: str) -> Environment:
+def environment_of(settings: LabSettings, namespace: str) -> Environment:
     """These settings, and none of whoever runs the tests; the port is wrong, so that the address has to be heeded."""
     policy = {f"POLICY__{name.upper()}": str(value) for name, value in settings.policy.model_dump().items()}
     return policy | {
@@ -62,14 +62,21 @@ def environment_of(settings: Settings, namespace: str) -> Environment:
         "TEMPORAL_NAMESPACE": namespace,
         "UI_PORT": str(settings.ui_port),
         "FAULTS": settings.faults,
+        "PYTHONPATH": str(ROOT),
     }
+
+
+def _program(program: str, environment: Environment) -> list[str]:
+    """A worker that is to meet faults is the laboratory's."""
+    faulty = program == "worker.py" and environment.get("FAULTS")
+    return ["-m", "lab", "worker"] if faulty else [str(ROOT / program)]
 
 
 async def run(program: str, environment: Environment, *arguments: str, stdin: str | bytes = "") -> Ran:
     """Run `starter.py` or `worker.py` to its end, where no `.env` file is."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        str(ROOT / program),
+        *_program(program, environment),
         *arguments,
         env=environment,
         cwd=environment["DATA_DIR"],
@@ -164,7 +171,7 @@ async def worker_process(environment: Environment, *arguments: str) -> AsyncIter
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            str(ROOT / "worker.py"),
+            *_program("worker.py", environment),
             *arguments,
             env=environment,
             cwd=environment["DATA_DIR"],

@@ -13,8 +13,8 @@ from pathlib import Path
 from temporalio.client import Client, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from local.server import DevServer
-from settings import Settings
+from lab.servers.temporal import DevServer
+from lab.settings import LabSettings
 from tests.conftest import FAULTS, free_port
 from tests.paths import PATHS
 from tests.shop import POLICY, ShopUnderTest, worker_running
@@ -30,7 +30,7 @@ def exported(history: WorkflowHistory) -> str:
     return _STACK_TRACE.sub('"stackTrace": ""', history.to_json()) + "\n"
 
 
-async def _record(settings: Settings, names: list[str]) -> None:
+async def _record(settings: LabSettings, names: list[str]) -> None:
     client = await Client.connect(
         f"127.0.0.1:{settings.temporal_port}",
         data_converter=pydantic_data_converter,
@@ -50,7 +50,7 @@ async def _record(settings: Settings, names: list[str]) -> None:
 def main() -> None:
     names = sys.argv[1:] or [name for name in PATHS if not (HISTORIES / f"{name}.json").exists()]
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(
+        settings = LabSettings(
             data_dir=Path(folder), temporal_port=free_port(), ui_port=free_port(), faults=FAULTS, policy=POLICY
         )
         server = DevServer(settings)

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +11,15 @@ from temporalio.client import Client, WorkflowHandle
 
 from audit.books import OrderBooks, read
 from audit.invariants import Violation, audit
-from cli.saga_client import SagaClient
-from composition import Shop
+from client.contracts import OrderState
+from kernel.contracts import Policy
+from lab.faults import faults_of
+from lab.settings import LabSettings
 from services.orders.contracts import Address, Order, OrderLine
-from settings import Settings
-from worker import Role, build
-from workflows.contracts import OrderState, Policy
+from wiring.roles import ON_TEMPORAL
+from wiring.services import Services
+from worker import build
+from workflows.client import OrchestrationClient
 
 # Impatient enough for tests of failures, patient enough for a busy machine.
 POLICY = Policy(attempt_timeout=5, step_deadline=60, undo_deadline=60, review_deadline=60)
@@ -44,11 +47,11 @@ def undeliverable() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class ShopUnderTest:
-    settings: Settings
+    settings: LabSettings
     client: Client
 
-    def saga(self, policy: Policy = POLICY) -> SagaClient:
-        return SagaClient(self.client, self.settings.model_copy(update={"policy": policy}))
+    def saga(self, policy: Policy = POLICY) -> OrchestrationClient:
+        return OrchestrationClient(self.client, self.settings.model_copy(update={"policy": policy}))
 
     def handle(self, order: Order) -> WorkflowHandle[Any, OrderState]:
         return self.client.get_workflow_handle(f"order-{order.order_id}", result_type=OrderState)
@@ -57,10 +60,10 @@ class ShopUnderTest:
         """Place the order and wait until it has ended, or waits for a person."""
         saga = self.saga(policy)
         await saga.place(order)
-        return (await saga.at_rest(order.order_id)).state
+        return (await saga.outcome(order.order_id)).state
 
     async def state(self, order: Order) -> OrderState:
-        return (await self.saga().look(order.order_id)).state
+        return (await self.saga().get(order.order_id)).state
 
     async def until(self, order: Order, condition: Callable[[OrderState], bool]) -> OrderState:
         """Wait until the order's state is as the condition says."""
@@ -83,10 +86,10 @@ def step_is(step: str, *states: str) -> Callable[[OrderState], bool]:
 
 @asynccontextmanager
 async def worker_running(
-    client: Client, settings: Settings, roles: tuple[Role, ...] = tuple(Role)
+    client: Client, settings: LabSettings, roles: Sequence[str] = ON_TEMPORAL
 ) -> AsyncIterator[None]:
     """The product's own worker, in this process; at the end it has finished everything that it had begun."""
-    shop = Shop(settings)
+    shop = Services(settings, faults_of(settings))
     async with AsyncExitStack() as stack:
         stack.callback(shop.close)
         for worker in build(client, settings, shop, roles):

@@ -18,18 +18,20 @@ from sqlalchemy import text
 
 from audit.books import OrderBooks, read
 from choreography.reactions import REACTIONS
-from services.contracts import Event, Style
-from services.database import Database
+from kernel.contracts import Event, Style
+from kernel.database import Database
+from lab.settings import LabSettings
+from services import SERVICES
 from services.fraud import events as told_by_fraud
 from services.orders.contracts import Order, OrderLine
-from settings import SERVICES, Settings
-from tests.choreographed import desk_of
+from tests.choreographed import clients_of
 from tests.processes import Environment, Ran, WorkerUnderTest, environment_of, run
 from tests.shop import sample_order, undeliverable
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "adding-a-service.md").read_text()
 NAMESPACE = "roles"
+NAMES = tuple(service.name for service in SERVICES)
 
 # Who is started anew in each style; whoever is not listed goes on with the old code.
 NEW_ROLES = {Style.ORCHESTRATION: ("saga", "relay"), Style.CHOREOGRAPHY: ("choreography", "relay")}
@@ -154,8 +156,8 @@ def test_the_lines_that_name_fraud_are_counted() -> None:
 def test_fraud_changed_what_every_other_service_does_in_the_choreography() -> None:
     told = {kind for kind in vars(told_by_fraud).values() if isinstance(kind, type) and issubclass(kind, Event)}
     others = {line.service for line in REACTIONS if line.service != "fraud" and told & set(line.after)}
-    assert others == set(SERVICES) - {"fraud"}
-    assert f"changed what {_and(service for service in SERVICES if service in others)} do" in " ".join(PAGE.split())
+    assert others == set(NAMES) - {"fraud"}
+    assert f"changed what {_and(service for service in NAMES if service in others)} do" in " ".join(PAGE.split())
 
 
 def _lines_of_fraud(path: str) -> list[str]:
@@ -271,7 +273,7 @@ class Orders:
 
     tree: Path
     environment: Environment
-    settings: Settings
+    settings: LabSettings
     held: dict[Style, Order]
     large_before: Order
     told_of_large_before: list[str]
@@ -310,13 +312,13 @@ def changed(copy: Path) -> dict[str, bool]:
     return {
         service: [line for line in old if line.startswith(f"{service} ")]
         != [line for line in new if line.startswith(f"{service} ")]
-        for service in SERVICES
+        for service in NAMES
     }
 
 
 @pytest.fixture(scope="module")
 async def orders(
-    copy: Path, changed: dict[str, bool], server: Settings, tmp_path_factory: pytest.TempPathFactory
+    copy: Path, changed: dict[str, bool], server: LabSettings, tmp_path_factory: pytest.TempPathFactory
 ) -> Orders:
     """First the old workers run everything; then those that need not change go on, and new ones have the rest."""
     policy = server.policy.model_copy(update={"review_deadline": 600})
@@ -335,19 +337,19 @@ async def orders(
         for style in Style
     }
     choreographed, orchestrated = Style.CHOREOGRAPHY, Style.ORCHESTRATION
-    everything = ("saga", *SERVICES, "relay", "choreography", "subscribers")
-    async with _worker(ROOT, environment, SERVICES, everything):
+    everything = ("saga", *NAMES, "relay", "choreography", "subscribers")
+    async with _worker(ROOT, environment, NAMES, everything):
         await asyncio.gather(
             _place(ROOT, environment, orchestrated, held[orchestrated]),
             _place(ROOT, environment, choreographed, held[choreographed], large),
         )
-    stay = [service for service in SERVICES if not changed[service]]
-    come = [*(service for service in SERVICES if changed[service]), "wrapping"]
+    stay = [service for service in NAMES if not changed[service]]
+    come = [*(service for service in NAMES if changed[service]), "wrapping"]
     async with (
         _worker(
             copy, environment | stuck, come, ("wrapping", *{role: None for of in NEW_ROLES.values() for role in of})
         ),
-        _worker(ROOT, environment, stay, (*SERVICES, "choreography", "subscribers")),
+        _worker(ROOT, environment, stay, (*NAMES, "choreography", "subscribers")),
     ):
         told = await asyncio.gather(
             *(_place(copy, environment, style, *placed[style].values()) for style in Style),
@@ -360,9 +362,9 @@ async def orders(
             )
         )
         seen = await _starter(copy, environment, "status", large.order_id)
-        async with desk_of(settings) as desk:
-            await desk.heard("shipping", f"{large.order_id}:wrap:WrappingFailed")
-            told_of_large = await desk.types(large)
+        async with clients_of(settings) as clients:
+            await clients.heard("shipping", f"{large.order_id}:wrap:WrappingFailed")
+            told_of_large = await clients.types(large)
     audit = await _starter(copy, environment, "audit")
     with closing(Database(settings.url_of("wrapping"), for_reading=True)) as database, database.begin() as tx:
         rows = tx.execute(text("SELECT order_id, pieces FROM wrappings"))
@@ -441,13 +443,13 @@ async def test_the_audit_would_find_a_paper_that_stayed_on(orders: Orders) -> No
 
 def test_who_went_on_as_they_were_is_as_the_page_says(changed: dict[str, bool], orders: Orders) -> None:
     assert orders.audit.code == 0
-    others = [service for service in SERVICES if changed[service]]
-    stayed = [service for service in SERVICES if not changed[service]]
+    others = [service for service in NAMES if changed[service]]
+    stayed = [service for service in NAMES if not changed[service]]
     roles = (", ".join(f"`{role}`" for role in NEW_ROLES[style]) for style in (Style.ORCHESTRATION, Style.CHOREOGRAPHY))
     for row in (
         f"| roles started anew | {' | '.join(roles)} |",
         f"| services whose part of the flow changed | none | {', '.join(others)} |",
-        f"| services that went on as they were | {', '.join(SERVICES)} | {', '.join(stayed)} |",
+        f"| services that went on as they were | {', '.join(NAMES)} | {', '.join(stayed)} |",
     ):
         assert row in PAGE, row
 
@@ -464,11 +466,11 @@ def _nothing_is_left(orders: Orders, order: Order) -> None:
 
 _PART_OF = """\
 import sys
-from eventing import Eventing
+from wiring.bus import EventBus
 from worker import Role, main
 
-here, everyones = sys.argv[1].split(","), Eventing.reactions
-Eventing.reactions = lambda eventing: [one for one in everyones(eventing) if one.name in here]
+here, everyones = sys.argv[1].split(","), EventBus.reactions
+EventBus.reactions = lambda eventing: [one for one in everyones(eventing) if one.name in here]
 main([Role(role) for role in sys.argv[2:]])
 """
 

@@ -6,21 +6,23 @@ from pathlib import Path
 import pytest
 
 from audit.invariants import audit
-from cli import saga_client
-from cli.saga_client import NotNow
-from composition import Shop
-from services.database import Database
+from client.errors import NotNow
+from kernel.database import Database
+from lab.settings import LabSettings
+from services import SERVICES
 from services.orders.service import Orders
-from settings import SERVICES, Settings
+from settings import Settings
 from tests.conftest import client_of
 from tests.shop import ShopUnderTest, sample_order
+from wiring.services import Services
+from workflows import client as client
 from workflows import commands
 
 
 @pytest.mark.parametrize(("age", "invariants"), [(timedelta(hours=1), []), (timedelta(days=3), ["every order ends"])])
 def test_an_order_that_never_ends_is_found(tmp_path: Path, age: timedelta, invariants: list[str]) -> None:
     settings = Settings(data_dir=tmp_path)
-    shop = Shop(settings)
+    shop = Services(settings)
     for service in SERVICES:
         shop.activities(service)
     database = Database(settings.url_of("orders"))
@@ -31,9 +33,9 @@ def test_an_order_that_never_ends_is_found(tmp_path: Path, age: timedelta, invar
 
 
 async def test_without_a_worker_nobody_is_kept_waiting(
-    server: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: LabSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(saga_client, "_ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(client, "_ANSWER_SECONDS", 0.5)
     shop = ShopUnderTest(server.model_copy(update={"data_dir": tmp_path}), await client_of(server, "nobody"))
     order = sample_order()
     await shop.saga().place(order)

@@ -18,7 +18,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from settings import DATABASES
-from worker import Role
+from wiring.roles import ROLES
 
 ROOT = Path(__file__).parent.parent
 EXACT = re.compile(r"[\w./-]+:\d+\.\d+(\.\d+)?(-[a-z][\w.-]*)?")
@@ -65,8 +65,8 @@ def test_every_image_has_an_exact_version(services: Json, dockerfile: list[list[
     assert [image for image in images | bases if not EXACT.fullmatch(image)] == []
 
 
-@pytest.mark.parametrize("role", Role)
-def test_every_role_of_the_worker_is_a_service(services: Json, role: Role) -> None:
+@pytest.mark.parametrize("role", ROLES)
+def test_every_role_of_the_worker_is_a_service(services: Json, role: str) -> None:
     service = services[role]
     assert service["command"] == ["--role", role]
     assert service["healthcheck"]["test"][-1] == role
@@ -105,7 +105,7 @@ def test_every_database_is_made(compose: Json) -> None:
 
 
 def test_every_worker_uses_the_databases_on_postgres(services: Json) -> None:
-    urls = {services[role]["environment"]["DATABASE_URL"] for role in Role}
+    urls = {services[role]["environment"]["DATABASE_URL"] for role in ROLES}
     assert urls == {"postgresql://postgres@postgres:5432/{service}"}
 
 

@@ -9,12 +9,12 @@ import pytest
 
 from audit.books import OrderBooks
 from audit.invariants import audit
-from local.worker_process import WorkerProcess
+from client.contracts import OrderState
+from lab.settings import LabSettings
+from lab.worker_process import WorkerProcess
 from services.orders.contracts import Order, OrderStatus
-from settings import Settings
 from tests.conftest import client_of
 from tests.shop import POLICY, ShopUnderTest, sample_order, undeliverable
-from workflows.contracts import OrderState
 
 NAMESPACE = "crashes"
 TOTAL = 4850
@@ -60,7 +60,7 @@ class Aftermath:
         return self.shop.books(self.orders[crash])
 
 
-def struck(settings: Settings) -> set[tuple[str, str]]:
+def struck(settings: LabSettings) -> set[tuple[str, str]]:
     """Each death by a fault, with the order that met it, as the faults' own database has it."""
     with closing(sqlite3.connect(settings.data_dir / "faults.db")) as connection:
         rows: list[tuple[str, str]] = connection.execute("SELECT fault, order_id FROM hits").fetchall()
@@ -68,7 +68,7 @@ def struck(settings: Settings) -> set[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-async def aftermath(server: Settings, tmp_path_factory: pytest.TempPathFactory) -> Aftermath:
+async def aftermath(server: LabSettings, tmp_path_factory: pytest.TempPathFactory) -> Aftermath:
     """Placed all at once, so that each crash hits the other orders too, wherever they are."""
     data = tmp_path_factory.mktemp("crashes")
     policy = POLICY.model_copy(update={"attempt_timeout": 2, "step_deadline": SECONDS, "undo_deadline": SECONDS})
@@ -105,7 +105,7 @@ async def _ended(shop: ShopUnderTest, order: Order) -> OrderState:
                 while shop.books(order).parcels_booked != 1:
                     await asyncio.sleep(0.2)
                 await shop.handle(order).cancel()
-            await saga.at_rest(order.order_id)
+            await saga.outcome(order.order_id)
     return await shop.state(order)
 
 

@@ -11,19 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from settings import Settings
+from lab.settings import LabSettings
 from tests.processes import NOBODY_LISTENS, ROOT, Environment, Ran, environment_of, run, until, worker_process
 from tests.shop import POLICY, sample_order
-from worker import ON_THE_BUS
+from wiring.roles import ON_THE_BUS
 
 FAULTS = "payments.refund=refuse@stuck-*,inventory.release=refuse:*@lost-*"
 PLACE = ("place", "--style", "choreography")
-ROLES = [word for role in ON_THE_BUS for word in ("--role", role.value)]
+ROLES = [word for role in ON_THE_BUS for word in ("--role", role)]
 
 
 @dataclass(frozen=True)
 class Terminal:
-    settings: Settings
+    settings: LabSettings
     environment: Environment
 
     async def run(self, *arguments: str, **environment: str) -> Ran:
@@ -36,7 +36,7 @@ class Terminal:
 @pytest.fixture(scope="module")
 async def terminal(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Terminal]:
     """One worker process serves all tests here."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("events"), faults=FAULTS, policy=POLICY)
+    settings = LabSettings(data_dir=tmp_path_factory.mktemp("events"), faults=FAULTS, policy=POLICY)
     environment = environment_of(settings, "none") | {"TEMPORAL_ADDRESS": NOBODY_LISTENS}
     async with worker_process(environment, *ROLES):
         yield Terminal(settings, environment)
@@ -244,7 +244,7 @@ async def test_the_same_order_again_is_the_first_one_and_another_is_refused(term
 async def test_the_audit_finds_events_that_do_not_fit_what_happened(
     tmp_path: Path, damage: str, invariant: str
 ) -> None:
-    settings = Settings(data_dir=tmp_path, policy=POLICY)
+    settings = LabSettings(data_dir=tmp_path, policy=POLICY)
     environment = environment_of(settings, "none") | {"TEMPORAL_ADDRESS": NOBODY_LISTENS}
     async with worker_process(environment, *ROLES):
         await run("starter.py", environment, *PLACE, "--item", "mug=1", "--order-id", "a")
@@ -257,7 +257,7 @@ async def test_the_audit_finds_events_that_do_not_fit_what_happened(
 
 
 async def test_the_audit_finds_that_the_audit_log_is_gone(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path, policy=POLICY)
+    settings = LabSettings(data_dir=tmp_path, policy=POLICY)
     environment = environment_of(settings, "none") | {"TEMPORAL_ADDRESS": NOBODY_LISTENS}
     async with worker_process(environment, *ROLES):
         await run("starter.py", environment, *PLACE, "--item", "mug=1", "--order-id", "a")

@@ -21,14 +21,17 @@ from audit.books import read
 from audit.events import audit_chain, audit_events
 from audit.invariants import audit
 from cli.archive import behind
-from composition import Shop
+from client.contracts import Resolution, Review
+from kernel.contracts import Policy
+from lab.settings import LabSettings
 from messaging.progress import FailureState
-from settings import Settings
+from services import SERVICES
 from subscribers.audit_log import NAME as AUDIT_LOG
-from tests.choreographed import ChoreographedShop, desk_of, open_shop
+from tests.choreographed import ChoreographedShop, clients_of, open_shop
 from tests.releases.record import RELEASES, LeftOrder
 from tests.subscribers.http_endpoint import HttpEndpoint, to
-from workflows.contracts import Policy, Resolution, Review
+from wiring.listening import all_subscriptions
+from wiring.services import Services
 from workflows.order_saga import OrderSaga
 
 # A release only gets older: with any other deadline, the clock would decline and undo what was left under way.
@@ -59,12 +62,12 @@ async def test_the_orders_of_a_release_end(release: Path, tmp_path: Path, monkey
     orchestrated = {order_id: order for order_id, order in orders.items() if order["style"] == "orchestration"}
     assert {file.stem for file in (release / "histories").iterdir()} == orchestrated.keys()
     _load(release / "databases", tmp_path)
-    settings = Settings(data_dir=tmp_path, policy=POLICY)
+    settings = LabSettings(data_dir=tmp_path, policy=POLICY)
 
     with HttpEndpoint() as endpoint:
         monkeypatch.setenv("WEBHOOKS", json.dumps([to(endpoint.url, per_second=1000)]))
-        async with desk_of(settings) as desk:
-            assert await _states(desk, choreographed) == {
+        async with clients_of(settings) as clients:
+            assert await _states(clients, choreographed) == {
                 order_id: (order["status"], order["stage"]) for order_id, order in choreographed.items()
             }
         async with open_shop(settings) as shop:
@@ -77,7 +80,7 @@ async def test_the_orders_of_a_release_end(release: Path, tmp_path: Path, monkey
             with suppress(TimeoutError):  # what is said then is which orders have not ended, and what failed
                 async with asyncio.timeout(SECONDS):
                     for order_id in choreographed:
-                        await shop.client.at_rest(order_id)
+                        await shop.client.outcome(order_id)
                     while await _behind(shop) or progress.failures(*FailureState):
                         await asyncio.sleep(0.1)
             assert progress.failures(*FailureState) == []
@@ -92,9 +95,9 @@ async def test_the_orders_of_a_release_end(release: Path, tmp_path: Path, monkey
     stays = {order_id: order["status"] for order_id, order in orchestrated.items()}
     assert {order_id: books.status for order_id, books in read(settings).orders.items()} == ends | stays
     assert audit(settings).violations == []
-    async with desk_of(settings) as desk:
-        assert await audit_events(settings, desk.eventing.bus) == []
-        assert audit_chain(desk.eventing.database(AUDIT_LOG), desk.eventing.progress) == []
+    async with clients_of(settings) as clients:
+        assert await audit_events(settings, clients.eventing.bus) == []
+        assert audit_chain(clients.eventing.database(AUDIT_LOG), clients.eventing.progress) == []
 
 
 @pytest.mark.parametrize("release", _releases, ids=lambda folder: folder.name)
@@ -108,10 +111,11 @@ def test_a_repeated_call_gets_its_first_answer(release: Path, tmp_path: Path) ->
         for call in _calls(_history(release / "histories" / f"{order_id}.json"))
     ]
     assert calls
-    with closing(Shop(Settings(data_dir=tmp_path))) as shop:
+    declared = {service.name: service for service in SERVICES}
+    with closing(Services(LabSettings(data_dir=tmp_path))) as shop:
         for name, command, reply in calls:
             service, _, verb = name.partition(".")
-            activity = next(one for one in shop.activities(service) if one.__name__ == verb)
+            activity = next(one for one in shop.activities(declared[service]) if one.__name__ == verb)
             types = get_type_hints(activity)
             assert activity(_decoded(command, types["command"])) == _decoded(reply, types["return"])
 
@@ -147,12 +151,12 @@ def _load(dumps: Path, data_dir: Path) -> None:
 
 
 async def _states(shop: ChoreographedShop, order_ids: Iterable[str]) -> dict[str, tuple[str, str]]:
-    states = [(await shop.client.look(order_id)).state for order_id in order_ids]
+    states = [(await shop.client.get(order_id)).state for order_id in order_ids]
     return {state.order_id: (state.status, state.stage) for state in states}
 
 
 async def _behind(shop: ChoreographedShop) -> list[str]:
     """The consumers that have not read to the end of the bus."""
     bus, progress = shop.eventing.bus, shop.eventing.progress
-    consumers = [one.name for one in (*shop.eventing.reactions(), *shop.eventing.subscriptions())]
+    consumers = [one.name for one in all_subscriptions(shop.eventing)]
     return [one for one in consumers if await behind(bus, progress.positions(one))]

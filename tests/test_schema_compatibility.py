@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import ConfigDict, Field, create_model
 
+from kernel.contracts import Contract, Money
 from schemas.compatibility import breaks
 from schemas.names import PRIVATE
-from services.contracts import Contract, Money
 
 Schema = dict[str, Any]
 

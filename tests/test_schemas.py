@@ -19,20 +19,25 @@ from referencing.jsonschema import DRAFT202012
 import choreography.events
 import services
 from choreography.reactions import REACTIONS, Reaction
-from composition import Shop
-from messaging import outbox
-from messaging.envelope import CloudEvent
-from messaging.publishing import event_from
+from kernel import outbox
+from kernel.contracts import Event, FailureEvent, UndoneEvent
+from kernel.envelope import CloudEvent, new_event
+from kernel.errors import Refusal
 from schemas.asyncapi import reaction_id
 from schemas.catalogue import SOURCES, event_types
 from schemas.export import documents
 from schemas.names import ASYNCAPI, ENVELOPE, PRIVATE, schema_file
-from services.contracts import Event, Failure, UndoneEvent
-from services.errors import Refusal
+from services import SERVICES
+from services.fraud.declaration import FRAUD
+from services.inventory.declaration import INVENTORY
 from services.orders.contracts import MAX_QUANTITY, Address, CompleteOrder, FlagOrder, Order, OrderLine
-from settings import SERVICES, Settings
-from subscribers.privacy import public
+from services.orders.declaration import ORDERS as ORDERS_SERVICE
+from services.payments.declaration import PAYMENTS
+from services.shipping.declaration import SHIPPING
+from settings import Settings
+from subscribers.redaction import redacted
 from tests.services.samples import EMPTY_CARD, MUG, ORDER, OTHER_ORDER, charge, create, reserve, screen, ship, undo
+from wiring.services import Services
 
 Json = dict[str, Any]
 
@@ -55,7 +60,7 @@ def errors(event: CloudEvent, message: str = "") -> list[str]:
 
 
 def on_the_bus(event: Event, source: str = "/orders") -> CloudEvent:
-    return event_from(
+    return new_event(
         event.type(),
         event.model_dump(mode="json"),
         event_id=f"{ORDER}:1",
@@ -83,7 +88,7 @@ def test_no_event_is_missing() -> None:
         kind
         for module in modules
         for kind in vars(import_module(module)).values()
-        if isinstance(kind, type) and issubclass(kind, Event) and kind not in (Event, Failure, UndoneEvent)
+        if isinstance(kind, type) and issubclass(kind, Event) and kind not in (Event, FailureEvent, UndoneEvent)
     }
     assert len(modules) > len(SERVICES)
     assert set(event_types()) == told
@@ -141,7 +146,7 @@ def events() -> st.SearchStrategy[Event]:
 def test_every_event_keeps_to_its_schema_inside_and_outside(event: Event) -> None:
     told = on_the_bus(event)
     assert errors(told) == []
-    assert errors(public(told)) == []
+    assert errors(redacted(told)) == []
     assert told.dataschema == DOCUMENTS[schema_file(type(event))]["$id"]
 
 
@@ -163,19 +168,19 @@ def test_an_event_without_a_field_does_not_keep_to_its_schema(event: Event, data
 
 
 def test_whatever_the_services_publish_keeps_to_its_schema_and_is_told_by_them(tmp_path: Path) -> None:
-    with closing(Shop(Settings(data_dir=tmp_path))) as shop:
+    with closing(Services(Settings(data_dir=tmp_path))) as shop:
         live(shop)
         published = list(published_by(shop))
     assert [(event.type, wrong) for event in published for wrong in errors(event)] == []
     assert {(event.source, event.type) for event in published} == {
-        (f"/{service}", kind.type()) for service in SERVICES for kind in SOURCES[f"/{service}"]
+        (f"/{service.name}", kind.type()) for service in SERVICES for kind in SOURCES[f"/{service.name}"]
     }
 
 
-def live(shop: Shop) -> None:
+def live(shop: Services) -> None:
     """All that can happen to orders, and more than can happen to one."""
-    orders, fraud, inventory = shop.service("orders"), shop.service("fraud"), shop.service("inventory")
-    payments, shipping = shop.service("payments"), shop.service("shipping")
+    orders, fraud, inventory = shop.open(ORDERS_SERVICE), shop.open(FRAUD), shop.open(INVENTORY)
+    payments, shipping = shop.open(PAYMENTS), shop.open(SHIPPING)
     for order in (ORDER, OTHER_ORDER, "order-3"):
         orders.create(create({MUG: 1}, order))
         fraud.screen(screen(order))
@@ -201,10 +206,10 @@ def live(shop: Shop) -> None:
         fraud.screen(screen("huge", cents=1_000_000))
 
 
-def published_by(shop: Shop) -> Iterator[CloudEvent]:
+def published_by(shop: Services) -> Iterator[CloudEvent]:
     for service in SERVICES:
-        with shop.database(service).begin() as tx:
-            yield from outbox.oldest(tx, f"/{service}", 1_000)[1]
+        with shop.database(service.name).begin() as tx:
+            yield from outbox.oldest(tx, f"/{service.name}", 1_000)[1]
 
 
 # The AsyncAPI document.

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from audit.books import OrderBooks, read
-from cli.saga_client import SagaClient
+from lab.settings import LabSettings
 from services.orders.contracts import Order, OrderLine
-from settings import COMPANIES, SERVICES, Settings
+from settings import DATABASES
 from tests.conftest import client_of
 from tests.processes import (
     NOBODY_LISTENS,
@@ -29,6 +29,7 @@ from tests.processes import (
     worker_process,
 )
 from tests.shop import sample_order, undeliverable
+from workflows.client import OrchestrationClient
 
 NAMESPACE = "processes"
 FAULTS = "shipping.ship=slow:2@slow-*,payments.refund=refuse:*@stuck-*"
@@ -40,9 +41,9 @@ MUG = ("place", "--item", "mug=1")
 class Terminal:
     """Someone's terminal, in a shop that is open."""
 
-    settings: Settings
+    settings: LabSettings
     environment: Environment
-    saga: SagaClient
+    saga: OrchestrationClient
 
     async def run(self, *arguments: str, stdin: str | bytes = "", **environment: str) -> Ran:
         return await run("starter.py", self.environment | environment, *arguments, stdin=stdin)
@@ -59,7 +60,7 @@ class Terminal:
         """These orders were placed here, and have ended or wait for a person."""
         for order in orders:
             await self.saga.place(order)
-        await asyncio.gather(*(self.saga.at_rest(order.order_id) for order in orders))
+        await asyncio.gather(*(self.saga.outcome(order.order_id) for order in orders))
 
     def books(self, order_id: str) -> OrderBooks:
         return read(self.settings).orders.get(order_id, OrderBooks())
@@ -69,12 +70,12 @@ class Terminal:
 
 
 @pytest.fixture(scope="module")
-async def terminal(server: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Terminal]:
+async def terminal(server: LabSettings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Terminal]:
     """One worker process serves all tests here."""
     settings = server.model_copy(update={"data_dir": tmp_path_factory.mktemp("starter"), "faults": FAULTS})
     environment = environment_of(settings, NAMESPACE)
     async with worker_process(environment):
-        yield Terminal(settings, environment, SagaClient(await client_of(server, NAMESPACE), settings))
+        yield Terminal(settings, environment, OrchestrationClient(await client_of(server, NAMESPACE), settings))
 
 
 def document(**changes: Any) -> dict[str, Any]:
@@ -722,7 +723,7 @@ def _audit_after(terminal: Terminal, data: Path, copy: Path, database: str, tamp
 def _copy(data: Path, copy: Path) -> Path:
     """All databases, each as it stands, while the worker has them open."""
     copy.mkdir(exist_ok=True)
-    for name in SERVICES + COMPANIES:
+    for name in DATABASES[:-3]:
         database = f"{name}.db"
         with closing(sqlite3.connect(data / database)) as here, closing(sqlite3.connect(copy / database)) as there:
             here.backup(there)

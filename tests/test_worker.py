@@ -11,23 +11,23 @@ from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import WorkflowHandle
 
 from audit.books import read
+from lab.settings import LabSettings
 from services.orders.contracts import OrderStatus
-from settings import Settings
 from tests.conftest import client_of
 from tests.processes import NOBODY_LISTENS, Environment, environment_of, run, until, worker_process
 from tests.shop import ShopUnderTest, eventually, sample_order, step_is
-from worker import Role
+from wiring.roles import ROLES
 
 NAMESPACE = "processes"
 
 
 @pytest.fixture
-async def shop(server: Settings, tmp_path: Path) -> ShopUnderTest:
+async def shop(server: LabSettings, tmp_path: Path) -> ShopUnderTest:
     """A shop without a worker, in place of the one that has its worker in this process."""
     return await shop_in(server, NAMESPACE, tmp_path)
 
 
-async def shop_in(server: Settings, namespace: str, data: Path) -> ShopUnderTest:
+async def shop_in(server: LabSettings, namespace: str, data: Path) -> ShopUnderTest:
     policy = server.policy.model_copy(update={"attempt_timeout": 4})
     settings = server.model_copy(update={"data_dir": data, "policy": policy})
     return ShopUnderTest(settings, await client_of(server, namespace))
@@ -125,20 +125,20 @@ async def test_fifty_orders_outlive_a_worker_that_is_killed(shop: ShopUnderTest)
     assert audited.document["violations"] == []
 
 
-async def test_each_role_in_a_process_of_its_own_and_one_that_comes_late(server: Settings, tmp_path: Path) -> None:
+async def test_each_role_in_a_process_of_its_own_and_one_that_comes_late(server: LabSettings, tmp_path: Path) -> None:
     shop = await shop_in(server, "roles", tmp_path)
     order = sample_order()
     async with AsyncExitStack() as running:
 
-        async def start(role: Role) -> None:
+        async def start(role: str) -> None:
             await running.enter_async_context(worker_process(_environment(shop), "--role", role))
 
-        await asyncio.gather(*(start(role) for role in Role if role is not Role.PAYMENTS))
+        await asyncio.gather(*(start(role) for role in ROLES if role != "payments"))
         await shop.saga().place(order)
         await shop.until(order, step_is("inventory.reserve", "done"))
         await shop.until(order, step_is("payments.charge", "running"))
         assert not await _is_at(shop.handle(order), "payments.charge")
-        await start(Role.PAYMENTS)
+        await start("payments")
         state = await shop.handle(order).result()
     assert state.status is OrderStatus.COMPLETED
     assert shop.books(order).charges == [(4850, "EUR")]

@@ -1,12 +1,12 @@
 """The commands that an order becomes, each under its own key: `<order_id>:<step>`."""
 
-from services.contracts import Money
+from client.contracts import Review
+from kernel.contracts import Money
 from services.fraud.contracts import DecideOnFraud, ScreenOrder
 from services.inventory.contracts import ReserveStock, StockLine
 from services.orders.contracts import CompleteOrder, CreateOrder, FlagOrder, Order
 from services.payments.contracts import ChargeCard
 from services.shipping.contracts import Destination, ShipOrder
-from workflows.contracts import Review
 
 
 def create(order: Order) -> CreateOrder:

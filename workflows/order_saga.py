@@ -12,22 +12,11 @@ with workflow.unsafe.imports_passed_through():
     from activities.orders import Orders
     from activities.payments import Payments
     from activities.shipping import Shipping
-    from services.contracts import Money
+    from client.contracts import OrderState, Resolution, ResolveBy, Review, Stage
+    from kernel.contracts import Money
     from services.fraud.contracts import DECLINED_IN_REVIEW, Decision, Screened, Verdict
     from services.orders.contracts import OrderStatus
-    from workflows.contracts import (
-        ORDER_REASON,
-        ORDER_STAGE,
-        ORDER_STATUS,
-        WORKFLOW,
-        CancelRequest,
-        OrderState,
-        PlaceOrder,
-        Resolution,
-        ResolveBy,
-        Review,
-        Stage,
-    )
+    from workflows.contracts import ORDER_REASON, ORDER_STAGE, ORDER_STATUS, WORKFLOW, CancelRequest, PlaceOrder
     from workflows.saga import Abandoned, Saga
 
 

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from services.contracts import Command, Undo, Undone
-    from services.errors import KeyReused
-    from workflows.calls import Calls, Failed, name_of
-    from workflows.contracts import Policy, Resolution, ResolveBy, StepReport
+    from client.contracts import Resolution, ResolveBy, StepReport
+    from kernel.contracts import Command, Policy, Undo, Undone
+    from kernel.errors import KeyReused
+    from workflows.activity_calls import ActivityCalls, Failed, name_of
 
 C = TypeVar("C", bound=Command)
 R = TypeVar("R")
@@ -69,7 +69,7 @@ class Saga:
         attention: Callable[[str], None],
     ) -> None:
         self._order_id = order_id
-        self._calls = Calls(policy)
+        self._calls = ActivityCalls(policy)
         self._changed = changed
         self._attention = attention
         self._compensations: list[_Compensation] = []
@@ -130,7 +130,7 @@ class Saga:
         self.stop_if_cancelled()  # the first step's undo is done all the same: it tells that nothing will come
         self._report(step, "running")
         try:
-            reply = await self._calls.try_for_a_while(do, command, local=local)
+            reply = await self._calls.until_deadline(do, command, local=local)
         except asyncio.CancelledError:
             if not self._calls.stopped:
                 raise  # the worker puts this workflow out of its memory
@@ -228,7 +228,7 @@ class Saga:
         step = name_of(action.activity)
         self._report(step, "running")
         try:
-            await self._calls.insist(action.activity, action.command, local=local)
+            await self._calls.until_done(action.activity, action.command, local=local)
         except Failed as failure:
             self._stuck[step] = (action, str(failure))
             self._report(step, "failed", str(failure))
@@ -242,7 +242,7 @@ class Saga:
         if before:
             await workflow.wait([before])
         try:
-            await self._calls.insist(activity, command)
+            await self._calls.until_done(activity, command)
         except Failed as failure:
             self._report(name_of(activity), "failed", str(failure))
 
@@ -251,7 +251,7 @@ class Saga:
 
         Unless it is the first step's: then the order's id is another order's.
         """
-        return bool(failure.refusal) and (failure.refusal != KeyReused.__name__ or len(self._compensations) == 1)
+        return bool(failure.refusal) and (failure.refusal != KeyReused.name or len(self._compensations) == 1)
 
     def _report(self, step: str, state: str, detail: str = "") -> None:
         self._reports[step] = StepReport(step=step, state=state, detail=detail)

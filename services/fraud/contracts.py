@@ -1,10 +1,13 @@
 """What the fraud service is asked and what it answers."""
 
 from enum import StrEnum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
-from services.contracts import Command, Contract, Money
-from services.errors import Refusal
+from pydantic_settings import SettingsConfigDict
+
+from kernel.contracts import Command, Contract, Money
+from kernel.environment import EnvironmentSettings
+from kernel.errors import Refusal
 
 
 class Verdict(StrEnum):
@@ -22,11 +25,13 @@ class Decision(StrEnum):
 DECLINED_IN_REVIEW = "FraudConfirmed: declined in review"
 
 
-class FraudLimits(Contract):
+class FraudLimits(EnvironmentSettings):
     """When an order looks wrong. Each rule that applies adds its score; amounts are in minor units.
 
     A score of `possible_score` or more is for a person to judge; `confirmed_score` or more is refused.
     """
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="FRAUD__", frozen=True)
 
     large_amount: int = 100_000
     huge_amount: int = 1_000_000
@@ -70,7 +75,7 @@ class FraudDecided(Contract):
     decision: Decision
 
 
-class FraudConfirmed(Refusal):
+class TakenForFraud(Refusal, name="FraudConfirmed"):
     """The order is taken for a fraud."""
 
 

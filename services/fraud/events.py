@@ -1,6 +1,6 @@
 """What the fraud service tells."""
 
-from services.contracts import Event, Failure
+from kernel.contracts import Event, FailureEvent
 
 
 class NoFraudDetected(Event):
@@ -18,5 +18,5 @@ class PossibleFraud(Event):
     rules: tuple[str, ...]
 
 
-class FraudConfirmed(Failure):
+class FraudConfirmed(FailureEvent):
     """The order is taken for a fraud."""

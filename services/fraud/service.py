@@ -4,23 +4,22 @@ from typing import Any
 
 from sqlalchemy import Connection, exists, func, insert, select, update
 
-from services.contracts import Event
-from services.database import Database
-from services.fraud import events
+from kernel.contracts import Event
+from kernel.database import Database
+from kernel.operations import Clock, Operations, milliseconds, system_clock
 from services.fraud.contracts import (
     DECLINED_IN_REVIEW,
     DecideOnFraud,
     Decision,
-    FraudConfirmed,
     FraudDecided,
     FraudLimits,
     Screened,
     ScreenOrder,
+    TakenForFraud,
     Verdict,
 )
-from services.fraud.events import NoFraudDetected, PossibleFraud
+from services.fraud.events import FraudConfirmed, NoFraudDetected, PossibleFraud
 from services.fraud.tables import ScreeningRow
-from services.operations import Clock, Operations, milliseconds, system_clock
 
 _HOUR = 3_600_000
 
@@ -32,7 +31,7 @@ class Fraud:
         self._clock = clock
 
     def screen(self, command: ScreenOrder) -> Screened:
-        """Score the order by the rules. Raises FraudConfirmed."""
+        """Score the order by the rules. Raises TakenForFraud."""
 
         def effect(tx: Connection) -> tuple[Screened, NoFraudDetected | PossibleFraud]:
             scores = self._score(tx, command)
@@ -42,7 +41,7 @@ class Fraud:
                 rules=tuple(scores),
             )
             if screened.score >= self._limits.confirmed_score:
-                raise FraudConfirmed(f"score {screened.score}: {', '.join(screened.rules)}")
+                raise TakenForFraud(f"score {screened.score}: {', '.join(screened.rules)}")
             row: dict[str, Any] = {"order_id": command.order_id, "customer_id": command.customer_id}
             row |= {"country": command.country}
             row |= {"score": screened.score, "rules": ", ".join(screened.rules), "verdict": screened.verdict}
@@ -51,7 +50,7 @@ class Fraud:
                 return screened, NoFraudDetected(score=screened.score)
             return screened, PossibleFraud(score=screened.score, rules=screened.rules)
 
-        return self._operations.do(command, Screened, effect, refused=events.FraudConfirmed)
+        return self._operations.do(command, Screened, effect, refused=FraudConfirmed)
 
     def decide(self, command: DecideOnFraud) -> FraudDecided:
         """Record the decision on an order held as a possible fraud."""
@@ -64,7 +63,7 @@ class Fraud:
             if command.decision is Decision.APPROVE:
                 return decided, NoFraudDetected(score=score, reviewed=True, note=command.note)
             reason = ": ".join(filter(None, [DECLINED_IN_REVIEW, command.note]))
-            return decided, events.FraudConfirmed(reason=reason)
+            return decided, FraudConfirmed(reason=reason)
 
         return self._operations.do(command, FraudDecided, effect)
 

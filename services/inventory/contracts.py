@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
-from services.contracts import Command, Contract, Undo, Undone
-from services.errors import Refusal
+from kernel.contracts import Command, Contract, Undo, Undone
+from kernel.errors import Refusal
 
 
 class StockLine(Contract):
@@ -24,7 +24,7 @@ class Reserved(Contract):
     pass
 
 
-class OutOfStock(Refusal):
+class NotEnoughStock(Refusal, name="OutOfStock"):
     """There are not enough pieces on hand."""
 
 

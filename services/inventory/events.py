@@ -1,6 +1,6 @@
 """What the inventory service tells."""
 
-from services.contracts import Event, Failure, UndoneEvent
+from kernel.contracts import Event, FailureEvent, UndoneEvent
 from services.inventory.contracts import StockLine
 
 
@@ -10,7 +10,7 @@ class StockReserved(Event):
     lines: tuple[StockLine, ...]
 
 
-class OutOfStock(Failure):
+class OutOfStock(FailureEvent):
     """Nothing was reserved."""
 
 

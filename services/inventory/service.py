@@ -4,13 +4,12 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from services.contracts import Undo, Undone
-from services.database import Database
-from services.inventory import events
-from services.inventory.contracts import OutOfStock, Reserved, ReserveStock, StockLine
-from services.inventory.events import StockReleased, StockReserved
+from kernel.contracts import Undo, Undone
+from kernel.database import Database
+from kernel.operations import Clock, Operations, system_clock
+from services.inventory.contracts import NotEnoughStock, Reserved, ReserveStock, StockLine
+from services.inventory.events import OutOfStock, StockReleased, StockReserved
 from services.inventory.tables import ReservationRow, StockRow
-from services.operations import Clock, Operations, system_clock
 
 
 class Inventory:
@@ -36,7 +35,7 @@ class Inventory:
             return {row.sku: row.on_hand for row in tx.execute(select(StockRow.sku, StockRow.on_hand))}
 
     def reserve(self, command: ReserveStock) -> Reserved:
-        """Hold every line, or none. Raises OutOfStock."""
+        """Hold every line, or none. Raises NotEnoughStock."""
 
         def effect(tx: Connection) -> tuple[Reserved, StockReserved]:
             # One order of locking for all: two orders for the same products wait, they don't deadlock.
@@ -46,12 +45,12 @@ class Inventory:
                 taken = update(StockRow).where(enough).values(on_hand=StockRow.on_hand - line.quantity)
                 if tx.execute(taken).rowcount == 0:
                     left = tx.scalar(select(StockRow.on_hand).where(StockRow.sku == line.sku)) or 0
-                    raise OutOfStock(f"{line.sku}: {line.quantity} wanted, {left} on hand")
+                    raise NotEnoughStock(f"{line.sku}: {line.quantity} wanted, {left} on hand")
             rows = [{"order_id": command.order_id, "sku": line.sku, "quantity": line.quantity} for line in lines]
             tx.execute(insert(ReservationRow), rows)
             return Reserved(), StockReserved(lines=tuple(lines))
 
-        return self._operations.do(command, Reserved, effect, refused=events.OutOfStock)
+        return self._operations.do(command, Reserved, effect, refused=OutOfStock)
 
     def release(self, command: Undo) -> Undone:
         """Put what was held back on the shelf."""

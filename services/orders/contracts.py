@@ -6,8 +6,8 @@ from typing import Annotated, Protocol, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from services.contracts import Command, Contract, Money, Style, Undo, Undone
-from services.errors import Refusal
+from kernel.contracts import Command, Contract, Money, Style, Undo, Undone
+from kernel.errors import Refusal
 
 MAX_LINES = 100
 MAX_QUANTITY = 9_999
@@ -88,12 +88,6 @@ class Order(Contract):
         if twice:
             raise ValueError(f"{twice} is on two lines; put its whole quantity on one")
         return self
-
-
-class Product(Contract):
-    sku: str
-    name: str
-    unit_price: Money
 
 
 class CreateOrder(Command):

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from services.contracts import Contract, Event, Failure, Money
+from kernel.contracts import Contract, Event, FailureEvent, Money
 from services.orders.contracts import Address
 
 
@@ -33,7 +33,7 @@ class OrderCompleted(Event):
     total: Money
 
 
-class OrderRejected(Failure):
+class OrderRejected(FailureEvent):
     """The order has failed. `customer_id` is empty when it never came on record."""
 
     customer_id: str = ""

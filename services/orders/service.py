@@ -7,10 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from services.contracts import Event, Money, Style, Undo, Undone
-from services.database import Database
-from services.errors import CannotUndo
-from services.operations import Clock, Operations, hear, milliseconds, publish, system_clock
+from kernel.catalogue import Product
+from kernel.contracts import Event, Money, Style, Undo, Undone
+from kernel.database import Database
+from kernel.errors import CannotUndo
+from kernel.operations import Clock, Operations, hear, milliseconds, publish, system_clock
 from services.orders.contracts import (
     Completed,
     CompleteOrder,
@@ -21,7 +22,6 @@ from services.orders.contracts import (
     MixedCurrencies,
     OrderEnded,
     OrderStatus,
-    Product,
     UnknownSku,
 )
 from services.orders.events import OrderCancelled, OrderCompleted, OrderCreated, OrderFlagged, OrderRejected, PricedLine

@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
-from services.contracts import Command, Contract, Money, Undo, Undone
-from services.errors import Refusal
+from kernel.contracts import Command, Contract, Money, Undo, Undone
+from kernel.errors import Refusal
 
 
 class ChargeCard(Command):

@@ -1,6 +1,6 @@
 """What the payments service tells."""
 
-from services.contracts import Event, Failure, Money, UndoneEvent
+from kernel.contracts import Event, FailureEvent, Money, UndoneEvent
 
 
 class PaymentProcessed(Event):
@@ -10,7 +10,7 @@ class PaymentProcessed(Event):
     amount: Money
 
 
-class PaymentFailed(Failure):
+class PaymentFailed(FailureEvent):
     """The card was not charged."""
 
 

@@ -6,9 +6,9 @@ that dies between its answer and our record is simply asked again.
 
 from sqlalchemy import Connection, insert, select, update
 
-from services.contracts import Money, Undo, Undone
-from services.database import Database
-from services.operations import Clock, Operations, system_clock
+from kernel.contracts import Money, Undo, Undone
+from kernel.database import Database
+from kernel.operations import Clock, Operations, system_clock
 from services.payments.contracts import CardDeclined, ChargeCard, Charged, PaymentDeclined, PaymentGateway
 from services.payments.events import PaymentFailed, PaymentProcessed, PaymentRefunded
 from services.payments.tables import PaymentRow

@@ -2,8 +2,15 @@
 
 from typing import Protocol
 
-from services.contracts import Command, Contract, Undo, Undone
-from services.errors import Refusal
+from kernel.contracts import Command, Contract, Seconds, Undo, Undone
+from kernel.environment import EnvironmentSettings
+from kernel.errors import Refusal
+
+
+class CourierSettings(EnvironmentSettings):
+    """`courier_pickup`: seconds after the booking in which the parcel can be called back."""
+
+    courier_pickup: Seconds = 3600
 
 
 class Destination(Contract):

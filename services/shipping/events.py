@@ -1,6 +1,6 @@
 """What the shipping service tells."""
 
-from services.contracts import Event, Failure, UndoneEvent
+from kernel.contracts import Event, FailureEvent, UndoneEvent
 
 
 class Shipped(Event):
@@ -10,7 +10,7 @@ class Shipped(Event):
     country: str
 
 
-class ShippingFailed(Failure):
+class ShippingFailed(FailureEvent):
     """There is no parcel."""
 
 

@@ -5,10 +5,10 @@ The courier is asked outside of any transaction, and first, as the card processo
 
 from sqlalchemy import Connection, insert, update
 
-from services.contracts import Undo, Undone
-from services.database import Database
-from services.errors import CannotUndo
-from services.operations import Clock, Operations, system_clock
+from kernel.contracts import Undo, Undone
+from kernel.database import Database
+from kernel.errors import CannotUndo
+from kernel.operations import Clock, Operations, system_clock
 from services.shipping.contracts import (
     AddressNotServed,
     AlreadyCollected,

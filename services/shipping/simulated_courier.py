@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text, insert, select, update
 
-from services.database import Database
-from services.operations import Clock, milliseconds, system_clock
+from kernel.database import Database
+from kernel.operations import Clock, milliseconds, system_clock
 from services.shipping.contracts import AddressNotServed, AlreadyCollected, Destination
 
 # ISO 3166: places without a courier, and the codes that no country has (AA, QM to QZ, XA to XZ, ZZ).

@@ -11,20 +11,20 @@ from hypothesis import strategies as st
 
 from audit.invariants import audit
 from choreography.events import CancelRequested, OrderPlaced, OrderStalled, ReviewDecided
+from choreography.projection import state_of
 from choreography.reactions import REACTIONS
 from choreography.reactor import Reactor
-from cli.order_from_events import state_of
-from composition import Shop
-from messaging import outbox
+from client.contracts import Stage
+from kernel import outbox
+from kernel.contracts import Event, Style
+from kernel.envelope import CloudEvent, new_event
 from messaging.bus import Recorded
-from messaging.envelope import CloudEvent
-from messaging.publishing import event_from
-from services.contracts import Event, Style
+from services import SERVICES
 from services.fraud.contracts import Decision
 from services.orders.contracts import Order, OrderLine, OrderStatus
-from settings import SERVICES, Settings
+from settings import Settings
 from tests.shop import sample_order, undeliverable
-from workflows.contracts import Stage
+from wiring.services import Services
 
 ORDERS = {
     "good": {},
@@ -51,21 +51,21 @@ PEOPLE: dict[str, Event] = {
 class Delivery:
     """A bus at its worst: each service has all events told so far in front of it, and takes them as chance has it."""
 
-    def __init__(self, shop: Shop, chance: random.Random) -> None:
+    def __init__(self, shop: Services, chance: random.Random) -> None:
         self._shop = shop
         self._chance = chance
         self._services = {
-            service: Reactor(service, shop.service(service), shop.database(service), 60, 60, REACTIONS)
+            service.name: Reactor(service.name, shop.open(service), shop.database(service.name), 60, 60, REACTIONS)
             for service in SERVICES
         }
         self._rules = {service: reactor.subscription().rule for service, reactor in self._services.items()}
-        self._open: dict[str, list[CloudEvent]] = {service: [] for service in SERVICES}
+        self._open: dict[str, list[CloudEvent]] = {service.name: [] for service in SERVICES}
         self._old: list[tuple[str, CloudEvent]] = []
         self.told: list[Recorded] = []
 
     def tell(self, event: CloudEvent) -> None:
         self.told.append(Recorded(len(self.told), event))
-        for service in SERVICES:
+        for service in self._services:
             if self._rules[service].fits(event):
                 self._open[service].append(event)
 
@@ -90,7 +90,7 @@ class Delivery:
 
 
 def said(order: Order, event: Event, event_id: str) -> CloudEvent:
-    return event_from(
+    return new_event(
         event.type(),
         event.model_dump(mode="json"),
         event_id=event_id,
@@ -102,10 +102,10 @@ def said(order: Order, event: Event, event_id: str) -> CloudEvent:
 
 
 @contextmanager
-def a_shop() -> Iterator[tuple[Settings, Shop]]:
+def a_shop() -> Iterator[tuple[Settings, Services]]:
     with TemporaryDirectory() as folder:
         settings = Settings(data_dir=Path(folder))
-        with closing(Shop(settings)) as shop:
+        with closing(Services(settings)) as shop:
             yield settings, shop
 
 

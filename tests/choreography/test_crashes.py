@@ -8,15 +8,15 @@ import pytest
 
 from audit.books import OrderBooks
 from audit.invariants import audit
-from cli.saga_client import NotNow
-from local.worker_process import WorkerProcess
+from client.contracts import OrderState
+from client.errors import NotNow
+from lab.settings import LabSettings
+from lab.worker_process import WorkerProcess
 from services.orders.contracts import Order, OrderStatus
-from settings import Settings
-from tests.choreographed import ChoreographedShop, desk_of
+from tests.choreographed import ChoreographedShop, clients_of
 from tests.shop import POLICY, sample_order, undeliverable
 from tests.test_crashes import KINDS, TOTAL, struck
-from worker import ON_THE_BUS
-from workflows.contracts import OrderState
+from wiring.roles import ON_THE_BUS
 
 SECONDS = 120
 COMPLETED, REJECTED, CANCELLED = OrderStatus.COMPLETED, OrderStatus.REJECTED, OrderStatus.CANCELLED
@@ -47,7 +47,7 @@ FAULTS = ",".join(
 class Aftermath:
     """All orders have ended, each by way of a crash of its own."""
 
-    settings: Settings
+    settings: LabSettings
     worker: WorkerProcess
     orders: dict[str, Order]
     states: dict[str, OrderState]
@@ -59,15 +59,15 @@ async def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Aftermath:
     """Placed all at once, so that each crash hits the other orders too, wherever they are."""
     data = tmp_path_factory.mktemp("choreographed-crashes")
     policy = POLICY.model_copy(update={"step_deadline": SECONDS, "undo_deadline": SECONDS})
-    settings = Settings(data_dir=data, faults=FAULTS, policy=policy)
-    roles = [word for role in ON_THE_BUS for word in ("--role", role.value)]
+    settings = LabSettings(data_dir=data, faults=FAULTS, policy=policy)
+    roles = [word for role in ON_THE_BUS for word in ("--role", role)]
     worker = WorkerProcess(settings, *roles, log=data / "worker.log")
     worker.start()
     try:
         orders = {crash: _order(crash) for crash in CRASHES}
-        async with desk_of(settings) as desk:
-            states = await asyncio.gather(*(_ended(desk, order) for order in orders.values()))
-            books = {crash: desk.books(order) for crash, order in orders.items()}
+        async with clients_of(settings) as clients:
+            states = await asyncio.gather(*(_ended(clients, order) for order in orders.values()))
+            books = {crash: clients.books(order) for crash, order in orders.items()}
     finally:
         await asyncio.to_thread(worker.stop)
     return Aftermath(settings, worker, orders, dict(zip(orders, states, strict=True)), books)
@@ -78,19 +78,19 @@ def _order(crash: str) -> Order:
     return sample_order(crash, **(undeliverable() if end is REJECTED else {}))
 
 
-async def _ended(desk: ChoreographedShop, order: Order) -> OrderState:
+async def _ended(clients: ChoreographedShop, order: Order) -> OrderState:
     """How the order ended, or where it is stuck."""
-    client = desk.client
+    client = clients.client
     await client.place(order)
     with suppress(TimeoutError):
         async with asyncio.timeout(SECONDS):
             if any(f"-{operation}-" in order.order_id for operation, end in ENDS.items() if end is CANCELLED):
-                while "PaymentProcessed" not in await desk.types(order):
+                while "PaymentProcessed" not in await clients.types(order):
                     await asyncio.sleep(0.2)
                 with suppress(NotNow):
                     await client.cancel(order.order_id, "")
-            await client.at_rest(order.order_id)
-    return (await client.look(order.order_id)).state
+            await client.outcome(order.order_id)
+    return (await client.get(order.order_id)).state
 
 
 @pytest.mark.parametrize("crash", CRASHES)

@@ -11,21 +11,22 @@ import pytest
 
 from audit.events import audit_chain, audit_events
 from audit.invariants import audit
-from local.nats_server import NatsServer
+from lab.servers.nats import NatsServer
+from lab.settings import LabSettings
 from services.orders.contracts import OrderStatus
-from settings import DATABASES, Settings
+from settings import DATABASES
 from subscribers.audit_log import newest
 from tests.choreographed import ChoreographedShop, open_shop
-from tests.services.postgres import Postgres
+from tests.postgres import Postgres
 from tests.shop import POLICY, sample_order, undeliverable
 
 
 @pytest.fixture(params=["postgresql", "postgresql and nats", "sqlite and nats"])
 def elsewhere(
     request: pytest.FixtureRequest, postgres_server: Postgres, nats_server: NatsServer, tmp_path: Path
-) -> Iterator[Settings]:
+) -> Iterator[LabSettings]:
     faults = "payments.charge=lost,inventory.reserve=down:2"
-    settings = Settings(data_dir=tmp_path, policy=POLICY, faults=faults, database_connections=2)
+    settings = LabSettings(data_dir=tmp_path, policy=POLICY, faults=faults, database_connections=2)
     if "nats" in request.param:
         changed = {"bus_url": nats_server.url, "bus_stream": f"ORDERS_{uuid4().hex}"}
         settings = settings.model_copy(update=changed)
@@ -36,7 +37,7 @@ def elsewhere(
         yield settings.model_copy(update={"databases": {name: take() for name in DATABASES}})
 
 
-async def test_two_workers_run_the_orders_of_a_shop_and_everything_adds_up(elsewhere: Settings) -> None:
+async def test_two_workers_run_the_orders_of_a_shop_and_everything_adds_up(elsewhere: LabSettings) -> None:
     kinds: tuple[dict[str, Any], ...] = ({}, undeliverable(), {"payment_token": "tok_chargeDeclined"})
     orders = [sample_order(**kinds[number % 3]) for number in range(24)]
     async with AsyncExitStack() as stack:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from cli.saga_client import DifferentContent
+from client.errors import DifferentContent
 from services.orders.contracts import Order, OrderLine, OrderStatus
 from tests.choreographed import ChoreographedShop
 from tests.shop import sample_order, step_is, undeliverable

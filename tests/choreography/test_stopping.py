@@ -7,19 +7,18 @@ import pytest
 
 from audit.invariants import audit
 from choreography.events import CancelRequested
-from cli.saga_client import NotNow
-from messaging.publishing import event_from
-from services.contracts import Style
+from client.contracts import OrderState, Resolution, ResolveBy, Review, Stage
+from client.errors import NotNow
+from kernel.contracts import Style
+from kernel.envelope import new_event
+from lab.settings import LabSettings
 from services.fraud.contracts import Decision
 from services.orders.contracts import Order, OrderLine, OrderStatus
 from services.payments.events import PaymentFailed
-from settings import Settings
-from tests.choreographed import ChoreographedShop, desk_of, open_shop
+from tests.choreographed import ChoreographedShop, clients_of, open_shop
 from tests.choreography.conftest import IMPATIENT, PATIENT
 from tests.choreography.test_orders import TOTAL, nothing_is_left
 from tests.shop import sample_order, step_is, undeliverable
-from worker import Role
-from workflows.contracts import OrderState, Resolution, ResolveBy, Review, Stage
 
 STEPS = ("orders.create", "fraud.screen", "inventory.reserve", "payments.charge", "shipping.ship")
 SUSPICIOUS: dict[str, Any] = {"lines": (OrderLine(sku="espresso-machine", quantity=1),)}
@@ -73,7 +72,7 @@ async def test_a_cancel_that_reaches_shipping_too_late_changes_nothing(choreogra
     """Told to the bus by somebody who does not look first."""
     order = sample_order()
     await choreographed.run(order)
-    late = event_from(
+    late = new_event(
         CancelRequested.type(),
         {"reason": ""},
         event_id=f"{order.order_id}:late",
@@ -218,7 +217,7 @@ async def test_an_order_without_problems_cannot_be_resolved(choreographed: Chore
 
 async def test_an_order_that_nobody_moves_is_found_by_the_deadline(tmp_path: Path) -> None:
     """A service lost its line of the table: the order stalls with the stock held, and does not stay so."""
-    settings = Settings(data_dir=tmp_path, policy=IMPATIENT)
+    settings = LabSettings(data_dir=tmp_path, policy=IMPATIENT)
     order = sample_order()
     async with open_shop(settings, but_for=("payments.charge",)) as shop:
         await shop.client.place(order)
@@ -229,7 +228,7 @@ async def test_an_order_that_nobody_moves_is_found_by_the_deadline(tmp_path: Pat
 
 
 async def test_a_missing_compensation_is_found_by_the_deadline_and_told_to_an_operator(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path, policy=IMPATIENT.model_copy(update={"undo_deadline": 1.0}))
+    settings = LabSettings(data_dir=tmp_path, policy=IMPATIENT.model_copy(update={"undo_deadline": 1.0}))
     order = sample_order(payment_token="tok_chargeDeclined")
     async with open_shop(settings, but_for=("inventory.release",)) as shop:
         await shop.client.place(order)
@@ -245,12 +244,12 @@ async def test_a_missing_compensation_is_found_by_the_deadline_and_told_to_an_op
 
 
 async def test_an_order_waits_for_a_service_that_is_away_and_goes_on(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path, policy=PATIENT)
+    settings = LabSettings(data_dir=tmp_path, policy=PATIENT)
     order = sample_order()
-    async with open_shop(settings, (Role.RELAY,)) as shop:
+    async with open_shop(settings, ("relay",)) as shop:
         await shop.client.place(order)
-    async with desk_of(settings) as desk:
-        assert (await desk.client.look(order.order_id)).state.status is OrderStatus.IN_PROGRESS
+    async with clients_of(settings) as clients:
+        assert (await clients.client.get(order.order_id)).state.status is OrderStatus.IN_PROGRESS
     async with open_shop(settings) as shop:
         assert (await shop.rest(order)).status is OrderStatus.COMPLETED
 

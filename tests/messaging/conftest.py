@@ -8,13 +8,13 @@ from uuid import uuid4
 
 import pytest
 
-from local.nats_server import NatsServer
+from kernel.envelope import DATA_SCHEMA, CloudEvent, sequence_of, traceparent_of
+from lab.servers.nats import NatsServer
 from messaging.bus import Bus, Recorded
-from messaging.envelope import DATA_SCHEMA, CloudEvent, sequence_of, traceparent_of
-from messaging.nats_log import NatsLog
+from messaging.nats.log import NatsLog
 from messaging.sql_log import SqlLog
-from tests.services.databases import Databases
-from tests.services.postgres import Postgres
+from tests.databases import Databases
+from tests.postgres import Postgres
 
 SECONDS = 30  # for what takes a moment
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -9,15 +9,15 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, insert
 
-from messaging import inbox
+from kernel import inbox
+from kernel.database import Database
 from messaging.bus import Bus, Recorded
 from messaging.consumer import Consumer
 from messaging.locks import FileLocks
 from messaging.progress import Progress
-from messaging.subscription import Patience, Rule, Subscription
-from services.database import Database
+from messaging.subscription import RetryPolicy, Rule, Subscription
+from tests.databases import rows
 from tests.messaging.conftest import SECONDS
-from tests.services.databases import rows
 
 metadata = MetaData()
 ledger = Table(
@@ -46,8 +46,8 @@ class Listener:
         self.more: dict[str, Any] = {}
 
     def subscription(self, rule: Rule | None = None) -> Subscription:
-        patience = Patience(first=0.02, longest=0.05, give_up_after=1.0)
-        settings: dict[str, Any] = {"patience": lambda _event: patience} | self.more
+        retry_policy = RetryPolicy(first=0.02, longest=0.05, give_up_after=1.0)
+        settings: dict[str, Any] = {"patience": lambda _event: retry_policy} | self.more
         return Subscription(name=self.name, rule=rule or Rule(), handle=self._handle, **settings)
 
     def _handle(self, recorded: Recorded) -> None:

@@ -17,14 +17,14 @@ import nats
 import pytest
 from sqlalchemy import text
 
-from local.nats_server import NatsServer
+from kernel.envelope import CloudEvent
+from lab.servers.nats import NatsServer
 from messaging.bus import PARTITIONS, Bus, BusDown, Reader, Recorded, partition_of
-from messaging.envelope import CloudEvent
-from messaging.nats_log import NatsLog
+from messaging.nats.log import NatsLog
 from messaging.sql_log import SqlLog
 from tests.conftest import free_port
+from tests.databases import Databases
 from tests.messaging.conftest import SECONDS, Log, event, events, ids, read_all
-from tests.services.databases import Databases
 
 ORDERS = [f"order-{number}" for number in range(12)]  # in all partitions
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from kernel.envelope import CloudEvent
 from messaging.bus import PARTITIONS, Bus, Recorded, partition_of
-from messaging.envelope import CloudEvent
 from messaging.progress import FailureState
-from messaging.subscription import Rule, WillNotHelp
+from messaging.subscription import NonRetryable, Rule
 from tests.messaging.conftest import SECONDS, Log, event, events
 from tests.messaging.listening import Gate, Listener, until
 
@@ -123,7 +123,7 @@ async def test_a_poisoned_event_becomes_a_dead_letter_and_its_order_goes_on(list
 
 async def test_a_dead_letter_that_fails_again_is_one_again(listener: Listener, bus: Bus) -> None:
     def poison(_recorded: Recorded) -> None:
-        raise WillNotHelp("never")
+        raise NonRetryable("never")
 
     listener.before = poison
     await bus.append([event("order-1")])
@@ -134,15 +134,15 @@ async def test_a_dead_letter_that_fails_again_is_one_again(listener: Listener, b
 
 
 async def test_who_gives_up_tells(listener: Listener, bus: Bus) -> None:
-    def gave_up(about: CloudEvent, failure: object) -> CloudEvent:
+    def on_dead_letter(about: CloudEvent, failure: object) -> CloudEvent:
         return about.model_copy(update={"id": f"{about.id}:given-up", "type": "GivenUp", "causationid": about.id})
 
     def poison(recorded: Recorded) -> None:
         if recorded.event.type == "OrderCreated":
-            raise WillNotHelp("never")
+            raise NonRetryable("never")
 
     listener.before = poison
-    listener.more = {"gave_up": gave_up}
+    listener.more = {"gave_up": on_dead_letter}
     await bus.append([event("order-1")])
     async with listener.at_work(bus):
         await listener.has_handled(1)

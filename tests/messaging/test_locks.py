@@ -15,10 +15,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from kernel.database import Database
 from messaging.locks import FileLocks, Locks, PostgresLocks
-from services.database import Database
+from tests.databases import Databases
 from tests.processes import until
-from tests.services.databases import Databases
 
 PROJECT = Path(__file__).parents[2]
 TAKEN = "taken"

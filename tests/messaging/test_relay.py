@@ -9,15 +9,14 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from messaging import outbox
+from kernel import outbox
+from kernel.database import Database, Storage
+from kernel.envelope import CloudEvent
 from messaging.bus import Bus, BusDown
-from messaging.envelope import CloudEvent
 from messaging.locks import FileLocks
 from messaging.relay import Relay
-from messaging.storage import Storage
-from services.database import Database
+from tests.databases import Databases, rows
 from tests.messaging.conftest import SECONDS, Log, ids, read_all
-from tests.services.databases import Databases, rows
 
 
 class Outboxes:

@@ -20,18 +20,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
-from cli.desk import Desk
-from composition import connect
-from local.server import DevServer
-from services.contracts import Style
+from client.contracts import Stage
+from kernel.contracts import Style
+from lab.servers.temporal import DevServer
+from lab.settings import LabSettings
 from services.orders.contracts import OrderLine, OrderStatus
-from settings import DATABASES, Settings
+from settings import DATABASES
 from tests.conftest import free_port
 from tests.processes import ROOT, environment_of, until, worker_process
 from tests.record_histories import exported
 from tests.shop import sample_order, undeliverable
 from tests.subscribers.http_endpoint import HttpEndpoint, to
-from workflows.contracts import Stage
+from wiring.clients import Clients
+from wiring.temporal import connect
 
 RELEASES = Path(__file__).parent
 
@@ -91,13 +92,13 @@ _IN_THE_OUTBOX, _UNHEARD = "chor-in-the-outbox", "chor-unheard"
 _ON_ITS_WAY = _Kind(IN_PROGRESS, Stage.PROCESSING, COMPLETED)
 
 
-async def _record(settings: Settings, folder: Path) -> None:
-    desk = Desk(settings)
+async def _record(settings: LabSettings, folder: Path) -> None:
+    clients = Clients(settings)
     try:
         with HttpEndpoint() as endpoint:
-            left = await _run_orders(desk, settings, json.dumps([to(endpoint.url, per_second=1000)]))
+            left = await _run_orders(clients, settings, json.dumps([to(endpoint.url, per_second=1000)]))
     finally:
-        await desk.close()
+        await clients.close()
     await _write_histories(
         settings, folder / "histories", [one for one, order in left.items() if order["style"] == Style.ORCHESTRATION]
     )
@@ -105,32 +106,32 @@ async def _record(settings: Settings, folder: Path) -> None:
     _write(folder / "orders.json", json.dumps(left, indent=2) + "\n")
 
 
-async def _run_orders(desk: Desk, settings: Settings, webhooks: str) -> dict[str, LeftOrder]:
+async def _run_orders(clients: Clients, settings: LabSettings, webhooks: str) -> dict[str, LeftOrder]:
     """Afterwards no worker runs, so nothing changes any more."""
     environment = environment_of(settings, "default") | {"WEBHOOKS": webhooks}
     left: dict[str, LeftOrder] = {}
     async with worker_process(environment):
         for style, prefix in _PREFIXES.items():
             for name, kind in _ORDERS.items():
-                await _place(desk, style, f"{prefix}-{name}", kind, settings.data_dir)
+                await _place(clients, style, f"{prefix}-{name}", kind, settings.data_dir)
                 left[f"{prefix}-{name}"] = kind.left(style)
-        await _until_quiet(desk)
+        await _until_quiet(clients)
         for order_id, order in left.items():
-            await _check(desk, order_id, order)
+            await _check(clients, order_id, order)
     on_its_way = _ON_ITS_WAY.left(Style.CHOREOGRAPHY)
     async with worker_process(environment, "--role", "choreography"):  # and no relay
-        await _place(desk, Style.CHOREOGRAPHY, _IN_THE_OUTBOX, _ON_ITS_WAY, settings.data_dir)
+        await _place(clients, Style.CHOREOGRAPHY, _IN_THE_OUTBOX, _ON_ITS_WAY, settings.data_dir)
         created = "SELECT count(*) FROM outbox WHERE correlation = ?"
         await until(lambda: _number(settings.data_dir / "orders.db", created, _IN_THE_OUTBOX) > 0)
-    await _place(desk, Style.CHOREOGRAPHY, _UNHEARD, _ON_ITS_WAY, settings.data_dir)
+    await _place(clients, Style.CHOREOGRAPHY, _UNHEARD, _ON_ITS_WAY, settings.data_dir)
     for order_id in (_IN_THE_OUTBOX, _UNHEARD):
         left[order_id] = on_its_way
-        await _check(desk, order_id, on_its_way)
+        await _check(clients, order_id, on_its_way)
     return left
 
 
-async def _place(desk: Desk, style: Style, order_id: str, kind: _Kind, data_dir: Path) -> None:
-    client = await desk.client(style)
+async def _place(clients: Clients, style: Style, order_id: str, kind: _Kind, data_dir: Path) -> None:
+    client = await clients.client(style)
     await client.place(sample_order("order", order_id=order_id, customer_id=f"customer-of-{order_id}", **kind.changes))
     calls = "SELECT coalesce(sum(calls), 0) FROM hits WHERE order_id = ?"
     await until(lambda: not kind.strikes or _number(data_dir / "faults.db", calls, order_id) >= kind.strikes)
@@ -138,23 +139,23 @@ async def _place(desk: Desk, style: Style, order_id: str, kind: _Kind, data_dir:
         await client.cancel(order_id, "changed my mind")
 
 
-async def _check(desk: Desk, order_id: str, expected: LeftOrder) -> None:
-    state = (await (await desk.client_of(order_id)).look(order_id)).state
+async def _check(clients: Clients, order_id: str, expected: LeftOrder) -> None:
+    state = (await (await clients.client_of(order_id)).get(order_id)).state
     assert (state.status, state.stage) == (expected["status"], expected["stage"]), state
     print(f"{order_id:<20} {state.status:<16} {state.stage}")
 
 
-async def _until_quiet(desk: Desk) -> None:
+async def _until_quiet(clients: Clients) -> None:
     """Until nobody has told anything for a while: what can go on has done so, and everybody has heard of it."""
     head, since = -1, time.monotonic()
     async with asyncio.timeout(_SECONDS):
         while time.monotonic() < since + _QUIET_SECONDS:
-            if (now := await desk.eventing.bus.head()) != head:
+            if (now := await clients.events.bus.head()) != head:
                 head, since = now, time.monotonic()
             await asyncio.sleep(0.1)
 
 
-async def _write_histories(settings: Settings, folder: Path, order_ids: list[str]) -> None:
+async def _write_histories(settings: LabSettings, folder: Path, order_ids: list[str]) -> None:
     client = await connect(settings)
     for order_id in order_ids:
         history = await client.get_workflow_handle(f"order-{order_id}").fetch_history()
@@ -192,7 +193,7 @@ def main() -> None:
     if folder.exists():
         sys.exit(f"{folder} is there already; what was recorded is never recorded again")
     with tempfile.TemporaryDirectory() as temporary:
-        settings = Settings(data_dir=Path(temporary), temporal_port=free_port(), ui_port=free_port(), faults=_FAULTS)
+        settings = LabSettings(data_dir=Path(temporary), temporal_port=free_port(), ui_port=free_port(), faults=_FAULTS)
         server = DevServer(settings.model_copy(update={"data_dir": Path(temporary) / "server"}))
         server.start()
         try:

@@ -6,7 +6,7 @@ Run as `python -m tests.services.charging_process <spec> <databases: their URLs 
 import json
 import sys
 
-from tests.services.databases import Databases
+from tests.databases import Databases
 from tests.services.samples import charge
 from tests.services.till import Till
 

@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
-from services.contracts import Money, Undo
+from kernel.catalogue import Product
+from kernel.contracts import Money, Undo
 from services.fraud.contracts import ScreenOrder
 from services.inventory.contracts import ReserveStock, StockLine
-from services.orders.contracts import Address, CreateOrder, OrderLine, Product
+from services.orders.contracts import Address, CreateOrder, OrderLine
 from services.payments.contracts import ChargeCard
 from services.shipping.contracts import Destination, ShipOrder
 

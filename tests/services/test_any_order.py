@@ -7,15 +7,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from services.contracts import Contract, Undone
-from services.errors import AlreadyUndone, Outage, Refusal
-from services.faults import Faults
+from kernel.contracts import Contract, Undone
+from kernel.errors import AlreadyUndone, Outage, Refusal
+from lab.faults import Faults, parse
 from services.inventory.contracts import Reserved
 from services.inventory.service import Inventory
 from services.inventory.tables import Base
 from services.payments.contracts import CardDeclined, Charged, PaymentDeclined
 from services.payments.service import Payments
-from tests.services.databases import Databases, rows
+from tests.databases import Databases, rows
 from tests.services.samples import EMPTY_CARD, GOOD_CARD, KETTLE, MUG, PRICE, charge, euros, reserve, stock_lines, undo
 from tests.services.till import Till
 
@@ -26,7 +26,7 @@ CARDS = {"order-1": GOOD_CARD, "order-2": GOOD_CARD, "order-3": EMPTY_CARD}
 orders = st.sampled_from(sorted(WANTED))
 
 
-class Shop(RuleBasedStateMachine):
+class OneShop(RuleBasedStateMachine):
     """Inventory and payments, used by callers who know nothing of each other."""
 
     def __init__(self) -> None:
@@ -36,8 +36,8 @@ class Shop(RuleBasedStateMachine):
         self._inventory = Inventory(self._stock)
         self._inventory.stock(stock_lines(RECEIVED))
         self._till = Till(self._databases)
-        lossy = Faults("gateway.charge=lost:*,gateway.reverse=lost:*", lambda: self._databases.open("faults"))
-        self._unheard = Payments(self._till.database, lossy.around("gateway", self._till.gateway))
+        lossy = Faults(parse("gateway.charge=lost:*,gateway.reverse=lost:*"), lambda: self._databases.open("faults"))
+        self._unheard = Payments(self._till.database, lossy.wrap("gateway", self._till.gateway))
         self._first: dict[str, Contract | type[Refusal]] = {}
         self._undone: set[str] = set()
         self._reversal_begun: set[str] = set()
@@ -147,5 +147,5 @@ class Shop(RuleBasedStateMachine):
         return held
 
 
-TestAnyOrder = Shop.TestCase
+TestAnyOrder = OneShop.TestCase
 TestAnyOrder.settings = settings(max_examples=50, stateful_step_count=20, deadline=None, database=None)

@@ -2,12 +2,12 @@ from datetime import timedelta
 
 import pytest
 
-from services.database import Database
-from services.errors import KeyReused
-from services.fraud.contracts import DecideOnFraud, Decision, FraudConfirmed, FraudLimits, Screened, Verdict
+from kernel.database import Database
+from kernel.errors import KeyReused
+from services.fraud.contracts import DecideOnFraud, Decision, FraudLimits, Screened, TakenForFraud, Verdict
 from services.fraud.service import Fraud
 from services.fraud.tables import Base
-from tests.services.databases import Databases, rows
+from tests.databases import Databases, rows
 from tests.services.samples import NOON, ORDER, OTHER_CUSTOMER, OTHER_ORDER, Clock, screen
 
 screenings = Base.metadata.tables["screenings"]
@@ -59,7 +59,7 @@ def test_just_below_a_large_amount_is_clear(fraud: Fraud) -> None:
 
 
 def test_a_huge_amount_is_taken_for_a_fraud(fraud: Fraud, database: Database) -> None:
-    with pytest.raises(FraudConfirmed, match="score 100: huge amount"):
+    with pytest.raises(TakenForFraud, match="score 100: huge amount"):
         fraud.screen(screen(cents=HUGE))
     assert rows(database, screenings, "order_id") == []
 
@@ -127,13 +127,13 @@ def test_scores_add_up(fraud: Fraud) -> None:
 
 def test_scores_that_add_up_to_a_fraud_are_one(fraud: Fraud) -> None:
     as_many_as_an_hour_may_have(fraud)
-    with pytest.raises(FraudConfirmed, match="score 100: large amount, many orders within an hour"):
+    with pytest.raises(TakenForFraud, match="score 100: large amount, many orders within an hour"):
         fraud.screen(screen(cents=LARGE))
 
 
 def test_a_fraud_does_not_make_its_country_known(fraud: Fraud) -> None:
     fraud.screen(screen("order-a", country="NL"))
-    with pytest.raises(FraudConfirmed):
+    with pytest.raises(TakenForFraud):
         fraud.screen(screen("order-b", country="US", cents=HUGE))
     assert fraud.screen(screen(country="US")).score == 30
 
@@ -149,15 +149,15 @@ def test_a_repeat_gets_the_first_verdict_when_the_limits_have_changed(fraud: Fra
     first = fraud.screen(screen())
     stricter = Fraud(database, FraudLimits(large_amount=1, huge_amount=2))
     assert stricter.screen(screen()) == first
-    with pytest.raises(FraudConfirmed):
+    with pytest.raises(TakenForFraud):
         stricter.screen(screen(OTHER_ORDER))
 
 
 def test_a_fraud_stays_one_when_the_limits_have_changed(fraud: Fraud, database: Database) -> None:
-    with pytest.raises(FraudConfirmed):
+    with pytest.raises(TakenForFraud):
         fraud.screen(screen(cents=HUGE))
     kinder = Fraud(database, FraudLimits(large_amount=10 * HUGE, huge_amount=10 * HUGE))
-    with pytest.raises(FraudConfirmed, match="score 100: huge amount"):
+    with pytest.raises(TakenForFraud, match="score 100: huge amount"):
         kinder.screen(screen(cents=HUGE))
 
 

@@ -5,13 +5,13 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from services.contracts import Undone
-from services.database import Database
-from services.errors import AlreadyUndone, Outage
-from services.inventory.contracts import OutOfStock, Reserved
+from kernel.contracts import Undone
+from kernel.database import Database
+from kernel.errors import AlreadyUndone, Outage
+from services.inventory.contracts import NotEnoughStock, Reserved
 from services.inventory.service import Inventory
 from services.inventory.tables import Base, StockRow
-from tests.services.databases import Databases, rows
+from tests.databases import Databases, rows
 from tests.services.samples import KETTLE, MUG, ORDER, OTHER_ORDER, PRESS, reserve, stock_lines, undo
 from tests.services.together import answer_of, at_once, wait_until_blocked
 
@@ -61,21 +61,21 @@ def test_the_last_piece_can_be_reserved(inventory: Inventory) -> None:
 
 
 def test_more_than_is_on_hand_is_refused_and_says_how_many_are_left(inventory: Inventory, database: Database) -> None:
-    with pytest.raises(OutOfStock, match="french-press: 4 wanted, 3 on hand"):
+    with pytest.raises(NotEnoughStock, match="french-press: 4 wanted, 3 on hand"):
         inventory.reserve(reserve({PRESS: 4}))
     assert inventory.on_hand() == RECEIVED
     assert held(database) == []
 
 
 def test_a_product_that_was_never_received_is_out_of_stock(inventory: Inventory) -> None:
-    with pytest.raises(OutOfStock, match="unicorn: 1 wanted, 0 on hand"):
+    with pytest.raises(NotEnoughStock, match="unicorn: 1 wanted, 0 on hand"):
         inventory.reserve(reserve({"unicorn": 1}))
 
 
 @pytest.mark.parametrize("missing", [KETTLE, PRESS, MUG])
 def test_an_order_gets_every_line_or_none(inventory: Inventory, database: Database, missing: str) -> None:
     wanted = dict.fromkeys(RECEIVED, 1) | {missing: RECEIVED[missing] + 1}
-    with pytest.raises(OutOfStock, match=missing):
+    with pytest.raises(NotEnoughStock, match=missing):
         inventory.reserve(reserve(wanted))
     assert inventory.on_hand() == RECEIVED
     assert held(database) == []
@@ -90,10 +90,10 @@ def test_a_repeat_takes_nothing_more(inventory: Inventory, database: Database) -
 
 def test_an_order_once_out_of_stock_stays_so_when_stock_comes_back(inventory: Inventory) -> None:
     inventory.reserve(reserve({KETTLE: 1}))
-    with pytest.raises(OutOfStock):
+    with pytest.raises(NotEnoughStock):
         inventory.reserve(reserve({KETTLE: 1}, OTHER_ORDER))
     inventory.release(undo("reserve"))
-    with pytest.raises(OutOfStock, match="1 wanted, 0 on hand"):
+    with pytest.raises(NotEnoughStock, match="1 wanted, 0 on hand"):
         inventory.reserve(reserve({KETTLE: 1}, OTHER_ORDER))
     assert inventory.on_hand() == RECEIVED
 
@@ -160,7 +160,7 @@ def test_two_orders_never_take_the_same_last_item(databases: Databases) -> None:
     answers = at_once(
         *[partial(worker.reserve, reserve({KETTLE: 1}, f"order-{number}")) for number, worker in enumerate(workers)]
     )
-    assert sorted(type(answer).__name__ for answer in answers) == ["OutOfStock"] * 3 + ["Reserved"]
+    assert sorted(type(answer).__name__ for answer in answers) == ["NotEnoughStock"] * 3 + ["Reserved"]
     assert_every_piece_is_accounted_for(database)
 
 

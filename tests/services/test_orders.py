@@ -2,13 +2,13 @@ from functools import partial
 
 import pytest
 
-from services.contracts import Undone
-from services.database import Database
-from services.errors import AlreadyUndone, CannotUndo, KeyReused
+from kernel.contracts import Undone
+from kernel.database import Database
+from kernel.errors import AlreadyUndone, CannotUndo, KeyReused
 from services.orders.contracts import Completed, CompleteOrder, Created, FlagOrder, OrderEnded, UnknownSku
 from services.orders.service import Orders
 from services.orders.tables import Base
-from tests.services.databases import Databases, rows
+from tests.databases import Databases, rows
 from tests.services.samples import (
     CUSTOMER,
     MUG,

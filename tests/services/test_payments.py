@@ -2,11 +2,11 @@ from functools import partial
 
 import pytest
 
-from services.contracts import Undone
-from services.errors import AlreadyUndone, KeyReused, Outage
+from kernel.contracts import Undone
+from kernel.errors import AlreadyUndone, KeyReused, Outage
 from services.payments.contracts import CardDeclined, ChargeCard, Charged, PaymentDeclined
 from services.payments.simulated_gateway import APPROVED, DECLINED, ledger
-from tests.services.databases import Databases, rows
+from tests.databases import Databases, rows
 from tests.services.samples import EMPTY_CARD, GOOD_CARD, ORDER, OTHER_ORDER, PRICE, charge, euros, undo
 from tests.services.till import Till, payments_table
 from tests.services.together import answer_of, asked_again, at_once

@@ -3,15 +3,15 @@ from functools import partial
 
 import pytest
 
-from services.contracts import Undone
-from services.errors import AlreadyUndone, CannotUndo, KeyReused, Outage
-from services.faults import Faults
+from kernel.contracts import Undone
+from kernel.errors import AlreadyUndone, CannotUndo, KeyReused, Outage
+from lab.faults import Faults, parse
 from services.orders.contracts import Address
 from services.shipping.contracts import AddressNotServed, Booked, Destination, ShipOrder, Undeliverable
 from services.shipping.service import Shipping
 from services.shipping.simulated_courier import SimulatedCourier, parcels
 from services.shipping.tables import Base
-from tests.services.databases import Databases, rows
+from tests.databases import Databases, rows
 from tests.services.samples import ORDER, OTHER_ORDER, Clock, ship, undo
 from tests.services.together import answer_of, asked_again, at_once
 
@@ -29,8 +29,8 @@ class Dock:
         self.courier_database = databases.open("courier")
         self.courier = SimulatedCourier(self.courier_database, PICKUP, clock)
         self.courier.open()
-        faulty = Faults(faults, lambda: databases.open("faults"))
-        self.shipping = Shipping(self.database, faulty.around("courier", self.courier), clock)
+        faulty = Faults(parse(faults), lambda: databases.open("faults"))
+        self.shipping = Shipping(self.database, faulty.wrap("courier", self.courier), clock)
 
     def parcels(self) -> dict[str, str]:
         """The courier's book: what became of each order's parcel."""

@@ -1,11 +1,11 @@
 """Payments and the card processor behind it, with the books of both."""
 
-from services.faults import Faults
+from lab.faults import Faults, parse
 from services.payments.contracts import PaymentGateway, PaymentsPort
 from services.payments.service import Payments
 from services.payments.simulated_gateway import SimulatedGateway, ledger
 from services.payments.tables import Base
-from tests.services.databases import Databases, rows
+from tests.databases import Databases, rows
 
 payments_table = Base.metadata.tables["payments"]
 
@@ -20,9 +20,9 @@ class Till:
         self.gateway_database = databases.open("gateway")
         gateway = SimulatedGateway(self.gateway_database)
         gateway.open()
-        boundary = Faults(faults, lambda: databases.open("faults"))
-        self.gateway: PaymentGateway = boundary.around("gateway", gateway)
-        self.payments: PaymentsPort = boundary.around("payments", Payments(self.database, self.gateway))
+        boundary = Faults(parse(faults), lambda: databases.open("faults"))
+        self.gateway: PaymentGateway = boundary.wrap("gateway", gateway)
+        self.payments: PaymentsPort = boundary.wrap("payments", Payments(self.database, self.gateway))
 
     def ledger(self) -> dict[str, Line]:
         """The processor's book, by order: the proof of what happened to the customer's money."""

@@ -9,8 +9,8 @@ from typing import TypeVar
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from services.database import Database
-from services.errors import Outage, Refusal, ServiceError
+from kernel.database import Database
+from kernel.errors import Outage, Refusal, ServiceError
 
 T = TypeVar("T")
 

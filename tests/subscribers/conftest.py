@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from messaging.subscription import Subscription
-from tests.services.databases import Databases
-from tests.services.postgres import Postgres
+from tests.databases import Databases
+from tests.postgres import Postgres
 from tests.subscribers.http_endpoint import HttpEndpoint, subscribed, to
+from tests.subscribers.processes import Place
 from tests.subscribers.smtp_server import SmtpUnderTest
-from tests.subscribers.surroundings import Place
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def nobody_elses_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def surroundings(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+def context(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """What a subscriber is given: once with SQLite, once with PostgreSQL."""
     databases: Databases = request.getfixturevalue(f"{request.param}_databases")
     return Place(tmp_path, databases)
@@ -62,7 +62,7 @@ def place(sqlite_databases: Databases, tmp_path: Path) -> Place:
 
 
 @pytest.fixture
-def subscription(surroundings: Place, monkeypatch: pytest.MonkeyPatch, endpoint: HttpEndpoint) -> Subscription:
+def subscription(context: Place, monkeypatch: pytest.MonkeyPatch, endpoint: HttpEndpoint) -> Subscription:
     """Of the endpoint, to everything."""
-    [subscription] = subscribed(surroundings, monkeypatch, to(endpoint.url, per_second=1000))
+    [subscription] = subscribed(context, monkeypatch, to(endpoint.url, per_second=1000))
     return subscription

@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 
 from messaging.subscription import Subscription
 from subscribers.webhooks import webhooks
-from tests.subscribers.surroundings import Place
+from tests.subscribers.processes import Place
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from messaging.subscription import Subscription
 from subscribers.notifications import notifications
+from tests.subscribers.processes import Place
 from tests.subscribers.smtp_server import parsed
-from tests.subscribers.surroundings import Place
 
 
 def notifying(place: Place) -> Subscription:

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from messaging.envelope import DATA_SCHEMA, CloudEvent, sequence_of, traceparent_of
-from services.contracts import Event, Money, Style
+from kernel.contracts import Event, Money, Style
+from kernel.envelope import DATA_SCHEMA, CloudEvent, sequence_of, traceparent_of
 from services.fraud.events import FraudConfirmed, NoFraudDetected, PossibleFraud
 from services.inventory.contracts import StockLine
 from services.inventory.events import StockReleased, StockReserved

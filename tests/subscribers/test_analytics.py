@@ -9,18 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from kernel.contracts import Style
+from kernel.database import Database
+from kernel.envelope import CloudEvent
+from kernel.inbox import inbox
 from messaging.bus import Recorded
-from messaging.envelope import CloudEvent
-from messaging.inbox import inbox
 from messaging.subscription import Subscription
-from services.contracts import Style
-from services.database import Database
 from services.orders.events import OrderCancelled
 from services.payments.events import PaymentRefunded
 from services.shipping.events import ShipmentCancelled
 from subscribers.analytics import Analytics, analytics, facts
 from subscribers.analytics_report import AnalyticsReport, report
-from tests.services.databases import Databases, rows
+from tests.databases import Databases, rows
+from tests.subscribers.processes import DiesOnce, Place, deliver, deliver_until_handled, recorded
 from tests.subscribers.samples import (
     CARD,
     CUSTOMER,
@@ -35,7 +36,6 @@ from tests.subscribers.samples import (
     told,
     undeliverable,
 )
-from tests.subscribers.surroundings import DiesOnce, Place, deliver, deliver_until_handled, recorded
 
 A_DAY: list[CloudEvent] = [
     *completed("1", ships_after=100),
@@ -66,9 +66,9 @@ def report_of(events: list[CloudEvent], folder: Path) -> AnalyticsReport:
         databases.close()
 
 
-def test_a_day_in_figures(surroundings: Place) -> None:
-    deliver(counting(surroundings), recorded(A_DAY))
-    day = report(surroundings.database("analytics"))
+def test_a_day_in_figures(context: Place) -> None:
+    deliver(counting(context), recorded(A_DAY))
+    day = report(context.database("analytics"))
     assert (day.placed, day.completed, day.rejected, day.cancelled) == (10, 3, 5, 1)
     assert day.conversion == pytest.approx(0.3)
     assert day.revenue == (money(12_400), money(5_000, "USD"))
@@ -81,9 +81,9 @@ def test_a_day_in_figures(surroundings: Place) -> None:
     ]
 
 
-def test_the_time_to_ship_is_from_the_order_to_the_parcel(surroundings: Place) -> None:
-    deliver(counting(surroundings), recorded(A_DAY))
-    took = report(surroundings.database("analytics")).seconds_to_ship
+def test_the_time_to_ship_is_from_the_order_to_the_parcel(context: Place) -> None:
+    deliver(counting(context), recorded(A_DAY))
+    took = report(context.database("analytics")).seconds_to_ship
     assert took is not None
     assert (took.median, took.p95) == (200, 400)
 
@@ -106,9 +106,9 @@ def test_an_undo_of_nothing_changes_no_figure(sqlite_databases: Databases, tmp_p
     assert figures.seconds_to_ship is not None
 
 
-def test_each_style_has_its_own_figures_and_together_they_are_all(surroundings: Place) -> None:
-    deliver(counting(surroundings), recorded(A_DAY))
-    day = report(surroundings.database("analytics"))
+def test_each_style_has_its_own_figures_and_together_they_are_all(context: Place) -> None:
+    deliver(counting(context), recorded(A_DAY))
+    day = report(context.database("analytics"))
     choreographed = day.by_style[Style.CHOREOGRAPHY]
     assert (choreographed.placed, choreographed.completed, choreographed.rejected) == (2, 1, 1)
     assert choreographed.revenue == (money(10_000),)
@@ -117,9 +117,9 @@ def test_each_style_has_its_own_figures_and_together_they_are_all(surroundings: 
     assert sum(figures.placed for figures in day.by_style.values()) == day.placed
 
 
-def test_before_the_first_order_there_are_no_figures(surroundings: Place) -> None:
-    counting(surroundings)
-    nothing = report(surroundings.database("analytics"))
+def test_before_the_first_order_there_are_no_figures(context: Place) -> None:
+    counting(context)
+    nothing = report(context.database("analytics"))
     assert (nothing.placed, nothing.conversion, nothing.revenue, nothing.seconds_to_ship) == (0, None, (), None)
     assert nothing.by_style == {}
 
@@ -141,9 +141,9 @@ def test_neither_order_nor_repetition_of_events_changes_a_figure(order: list[Clo
 
 
 @pytest.mark.parametrize("position", [0, 1, 7, len(A_DAY) - 1, len(A_DAY)])
-def test_what_is_forgotten_and_replayed_gives_the_same_figures(surroundings: Place, position: int) -> None:
-    subscription, log = counting(surroundings), recorded(A_DAY)
-    database = surroundings.database("analytics")
+def test_what_is_forgotten_and_replayed_gives_the_same_figures(context: Place, position: int) -> None:
+    subscription, log = counting(context), recorded(A_DAY)
+    database = context.database("analytics")
     deliver(subscription, log)
     before, facts_before = report(database), rows(database, facts, "event_id", "position")
     assert subscription.forget is not None
@@ -154,51 +154,49 @@ def test_what_is_forgotten_and_replayed_gives_the_same_figures(surroundings: Pla
     assert rows(database, facts, "event_id", "position") == facts_before
 
 
-def test_what_was_forgotten_is_not_in_the_figures(surroundings: Place) -> None:
-    subscription = counting(surroundings)
+def test_what_was_forgotten_is_not_in_the_figures(context: Place) -> None:
+    subscription = counting(context)
     deliver(subscription, recorded(completed("1") + completed("2")))
     assert subscription.forget is not None
     subscription.forget(6)
-    assert report(surroundings.database("analytics")).completed == 1
+    assert report(context.database("analytics")).completed == 1
 
 
-def test_a_replay_of_what_was_not_forgotten_counts_nothing_twice(surroundings: Place) -> None:
-    subscription = counting(surroundings)
+def test_a_replay_of_what_was_not_forgotten_counts_nothing_twice(context: Place) -> None:
+    subscription = counting(context)
     deliver(subscription, recorded(A_DAY))
-    once = report(surroundings.database("analytics"))
+    once = report(context.database("analytics"))
     deliver(subscription, [Recorded(1_000 + one.position, one.event) for one in recorded(A_DAY)])
-    assert report(surroundings.database("analytics")) == once
+    assert report(context.database("analytics")) == once
 
 
 @pytest.mark.parametrize("committed", [False, True])
-def test_an_event_counts_once_though_the_database_is_lost_in_its_transaction(
-    surroundings: Place, committed: bool
-) -> None:
-    whole = counting(surroundings)
-    lost_once = DiesOnce(surroundings.database("analytics"), nth=1, committed=committed)
+def test_an_event_counts_once_though_the_database_is_lost_in_its_transaction(context: Place, committed: bool) -> None:
+    whole = counting(context)
+    lost_once = DiesOnce(context.database("analytics"), nth=1, committed=committed)
     deliver_until_handled(replace(whole, handle=Analytics(lost_once).handle), recorded(completed()))
     assert lost_once.died
-    assert report(surroundings.database("analytics")).revenue == (money(),)
+    assert report(context.database("analytics")).revenue == (money(),)
 
 
-def test_any_sql_can_ask_for_one_order(surroundings: Place) -> None:
-    deliver(counting(surroundings), recorded(A_DAY))
-    with surroundings.database("analytics").begin() as tx:
+def test_any_sql_can_ask_for_one_order(context: Place) -> None:
+    deliver(counting(context), recorded(A_DAY))
+    with context.database("analytics").begin() as tx:
         row = tx.execute(text("SELECT outcome, refusal, refunded FROM orders WHERE order_id = '6'")).one()
     assert tuple(row) == ("rejected", "Undeliverable", 2_400)
 
 
-def test_the_tables_are_made_anew_by_the_next_worker_without_a_loss(surroundings: Place) -> None:
-    deliver(counting(surroundings), recorded(A_DAY))
-    before = report(surroundings.database("analytics"))
-    counting(surroundings)
-    assert report(surroundings.database("analytics")) == before
+def test_the_tables_are_made_anew_by_the_next_worker_without_a_loss(context: Place) -> None:
+    deliver(counting(context), recorded(A_DAY))
+    before = report(context.database("analytics"))
+    counting(context)
+    assert report(context.database("analytics")) == before
 
 
-def test_no_person_is_found_in_the_figures(surroundings: Place) -> None:
+def test_no_person_is_found_in_the_figures(context: Place) -> None:
     words = told(OrderCancelled(reason="I moved to Sesame Street: number 5", customer_id=CUSTOMER), "11")
-    deliver(counting(surroundings), recorded([*A_DAY, words]))
-    database = surroundings.database("analytics")
+    deliver(counting(context), recorded([*A_DAY, words]))
+    database = context.database("analytics")
     kept = f"{rows(database, facts, *facts.c.keys())} {rows(database, inbox, *inbox.c.keys())}"
     for secret in (CARD, STREET, CUSTOMER, "Sesame"):
         assert secret not in kept

@@ -10,14 +10,14 @@ import pytest
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import DBAPIError
 
+from kernel.database import Database
 from messaging.subscription import Subscription
-from services.database import Database
 from subscribers.audit_log import AuditLog, audit_log, entries, newest, verify
-from subscribers.privacy import UnknownEvent
-from tests.services.databases import Databases, rows
+from subscribers.redaction import UnknownEvent
+from tests.databases import Databases, rows
 from tests.services.together import wait_until_blocked
+from tests.subscribers.processes import DiesOnce, Held, Place, deliver, deliver_until_handled, recorded
 from tests.subscribers.samples import CARD, STREET, completed, created, declined, told, undeliverable
-from tests.subscribers.surroundings import DiesOnce, Held, Place, deliver, deliver_until_handled, recorded
 
 LOG = recorded([*completed("1"), *declined("2"), *undeliverable("3")])
 
@@ -49,34 +49,34 @@ def _disarm(tx: Connection) -> None:
         tx.execute(text("DROP TRIGGER audit_entries_append_only ON audit_entries"))
 
 
-def test_every_event_is_logged_once_in_an_unbroken_chain(surroundings: Place) -> None:
-    database = logged(surroundings)
-    deliver(logging(surroundings), LOG)
+def test_every_event_is_logged_once_in_an_unbroken_chain(context: Place) -> None:
+    database = logged(context)
+    deliver(logging(context), LOG)
     found = rows(database, entries, "number", "position", "event_id", "previous", "hash")
     assert [row[:3] for row in found] == [(one.position, one.position, one.event.id) for one in LOG]
     assert all(later[3] == earlier[4] for earlier, later in pairwise(found))
     assert verify(database) == []
 
 
-def test_an_entry_has_the_envelope_and_the_style_and_nothing_private(surroundings: Place) -> None:
-    [first, *_] = rows(logged(surroundings), entries, "number", "body")
+def test_an_entry_has_the_envelope_and_the_style_and_nothing_private(context: Place) -> None:
+    [first, *_] = rows(logged(context), entries, "number", "body")
     for part in ('"style":"orchestration"', '"causationid":"1:cause"', '"customer_id":"customer-1"'):
         assert part in first[1]
-    everything = str(rows(surroundings.database("audit-log"), entries, "body"))
+    everything = str(rows(context.database("audit-log"), entries, "body"))
     assert CARD not in everything
     assert STREET not in everything
 
 
-def test_an_event_that_nobody_knows_is_not_logged_but_tried_again(surroundings: Place) -> None:
+def test_an_event_that_nobody_knows_is_not_logged_but_tried_again(context: Place) -> None:
     unknown = told(created()).model_copy(update={"type": "Rumour"})
     with pytest.raises(UnknownEvent):
-        deliver(logging(surroundings), recorded([unknown]))
-    assert verify(surroundings.database("audit-log")) == []
+        deliver(logging(context), recorded([unknown]))
+    assert verify(context.database("audit-log")) == []
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit_entries SET position = 7", "DELETE FROM audit_entries"])
-def test_nothing_is_changed_or_deleted_by_accident(surroundings: Place, statement: str) -> None:
-    database = logged(surroundings)
+def test_nothing_is_changed_or_deleted_by_accident(context: Place, statement: str) -> None:
+    database = logged(context)
     with pytest.raises(DBAPIError, match="append-only"), database.begin() as tx:
         tx.execute(text(statement))
     assert verify(database) == []
@@ -106,32 +106,32 @@ def test_the_table_is_not_emptied_by_accident(postgresql_databases: Databases, t
         ("UPDATE audit_head SET hash = 'other'", "entry 16 is not the one that was appended"),
     ],
 )
-def test_what_was_changed_or_taken_out_is_found(surroundings: Place, statement: str, problem: str) -> None:
-    database = logged(surroundings)
+def test_what_was_changed_or_taken_out_is_found(context: Place, statement: str, problem: str) -> None:
+    database = logged(context)
     tamper(database, statement)
     assert any(found.startswith(problem) for found in verify(database)), verify(database)
 
 
-def test_a_changed_entry_with_a_right_hash_is_found_by_the_next(surroundings: Place) -> None:
-    database = logged(surroundings)
+def test_a_changed_entry_with_a_right_hash_is_found_by_the_next(context: Place) -> None:
+    database = logged(context)
     forge(database, number=4, previous=hash_of(database, 3))
     assert verify(database) == ["entry 5 does not continue the entry before it"]
 
 
-def test_a_forged_newest_entry_is_found_by_the_head(surroundings: Place) -> None:
-    database = logged(surroundings)
+def test_a_forged_newest_entry_is_found_by_the_head(context: Place) -> None:
+    database = logged(context)
     forge(database, number=16, previous=hash_of(database, 15))
     assert verify(database) == ["entry 16 is not the one that was appended"]
 
 
-def test_a_fork_is_found(surroundings: Place) -> None:
-    database = logged(surroundings)
+def test_a_fork_is_found(context: Place) -> None:
+    database = logged(context)
     forge(database, number=16, previous=hash_of(database, 14))
     assert "entry 16 does not continue the entry before it" in verify(database)
 
 
-def test_moved_entries_are_found(surroundings: Place) -> None:
-    database = logged(surroundings)
+def test_moved_entries_are_found(context: Place) -> None:
+    database = logged(context)
     moves = [(4, 100), (5, 4), (100, 5)]
     tamper(database, *[f"UPDATE audit_entries SET number = {to} WHERE number = {was}" for was, to in moves])
     problems = verify(database)
@@ -139,8 +139,8 @@ def test_moved_entries_are_found(surroundings: Place) -> None:
     assert "entry 5 was changed: its columns say something else than its body" in problems
 
 
-def test_newest_entries_taken_out_with_the_head_put_back_are_found_by_the_inbox(surroundings: Place) -> None:
-    database = logged(surroundings)
+def test_newest_entries_taken_out_with_the_head_put_back_are_found_by_the_inbox(context: Place) -> None:
+    database = logged(context)
     was = hash_of(database, 15)
     tamper(
         database,
@@ -150,10 +150,10 @@ def test_newest_entries_taken_out_with_the_head_put_back_are_found_by_the_inbox(
     assert verify(database) == ["3:OrderRejected was logged, and is not in the log any more"]
 
 
-def test_a_log_made_anew_is_told_by_a_head_that_was_kept_elsewhere(surroundings: Place) -> None:
-    kept = newest(logged(surroundings))
+def test_a_log_made_anew_is_told_by_a_head_that_was_kept_elsewhere(context: Place) -> None:
+    kept = newest(logged(context))
     assert kept is not None
-    assert (kept.number, kept.hash) == (16, hash_of(surroundings.database("audit-log"), 16))
+    assert (kept.number, kept.hash) == (16, hash_of(context.database("audit-log"), 16))
 
 
 def test_a_wholly_spoilt_log_does_not_fill_the_screen(sqlite_databases: Databases, tmp_path: Path) -> None:
@@ -175,14 +175,14 @@ def test_a_log_longer_than_one_batch_is_verified_to_its_end(
 
 @pytest.mark.parametrize("committed", [False, True])
 def test_an_event_is_logged_once_though_the_database_is_lost_in_its_transaction(
-    surroundings: Place, committed: bool
+    context: Place, committed: bool
 ) -> None:
-    whole = logging(surroundings)
-    lost_once = DiesOnce(surroundings.database("audit-log"), nth=2, committed=committed)
+    whole = logging(context)
+    lost_once = DiesOnce(context.database("audit-log"), nth=2, committed=committed)
     deliver_until_handled(replace(whole, handle=AuditLog(lost_once).handle), LOG)
     assert lost_once.died
-    assert len(rows(surroundings.database("audit-log"), entries, "number")) == len(LOG)
-    assert verify(surroundings.database("audit-log")) == []
+    assert len(rows(context.database("audit-log"), entries, "number")) == len(LOG)
+    assert verify(context.database("audit-log")) == []
 
 
 def test_who_appends_while_another_does_continues_its_entry(postgresql_databases: Databases, tmp_path: Path) -> None:
@@ -201,17 +201,17 @@ def test_who_appends_while_another_does_continues_its_entry(postgresql_databases
     assert verify(database) == []
 
 
-def test_many_processes_at_once_make_one_chain(surroundings: Place) -> None:
-    whole = logging(surroundings)
+def test_many_processes_at_once_make_one_chain(context: Place) -> None:
+    whole = logging(context)
     log = recorded([event for number in range(10) for event in completed(str(number))])
-    others = [AuditLog(surroundings.databases.open("audit-log")) for _ in range(4)]
+    others = [AuditLog(context.databases.open("audit-log")) for _ in range(4)]
 
     def append(number: int) -> None:
         deliver_until_handled(replace(whole, handle=others[number % 4].handle), [log[number]])
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(append, [*range(len(log)), *range(len(log))]))
-    database = surroundings.database("audit-log")
+    database = context.database("audit-log")
     with database.begin() as tx:
         assert tx.scalar(select(func.count()).select_from(entries)) == len(log)
     assert verify(database) == []

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from messaging.subscription import WillNotHelp
+from messaging.subscription import NonRetryable
 from subscribers.mail import EmlFolder, Mail, Mailer, SmtpServer
 from tests.subscribers.samples import NOON
 from tests.subscribers.smtp_server import AUTHORITY, PASSWORD, USER, SmtpUnderTest, parsed
@@ -85,7 +85,7 @@ def test_a_password_is_not_sent_in_clear_to_another_machine(monkeypatch: pytest.
 @pytest.mark.parametrize("when", ["answers_to_recipients", "answers_to_data"])
 def test_a_mail_refused_for_good_is_not_tried_again(smtp_server: SmtpUnderTest, when: str) -> None:
     getattr(smtp_server, when).append("550 no such mailbox")
-    with pytest.raises(WillNotHelp, match="550 no such mailbox"):
+    with pytest.raises(NonRetryable, match="550 no such mailbox"):
         smtp(smtp_server).send(MAIL)
 
 

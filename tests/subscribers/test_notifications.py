@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging.inbox import inbox
-from messaging.subscription import WillNotHelp
+from kernel.inbox import inbox
+from messaging.subscription import NonRetryable
 from services.payments.events import PaymentRefunded
 from services.shipping.events import Shipped
 from subscribers.mail import EmlFolder, SmtpServer
 from subscribers.notifications import Notifications, NotificationSettings, waiting
-from tests.services.databases import Databases, rows
+from tests.databases import Databases, rows
 from tests.services.together import wait_until_blocked
 from tests.subscribers.mailbox import notifying, subjects
+from tests.subscribers.processes import DiesOnce, Held, Place, deliver, deliver_until_handled, recorded
 from tests.subscribers.samples import (
     CARD,
     STREET,
@@ -32,7 +33,6 @@ from tests.subscribers.samples import (
     undeliverable,
 )
 from tests.subscribers.smtp_server import SmtpUnderTest
-from tests.subscribers.surroundings import DiesOnce, Held, Place, deliver, deliver_until_handled, recorded
 
 DEFAULT = NotificationSettings()
 STORIES = {
@@ -60,10 +60,10 @@ STORIES = {
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_a_customer_hears_what_happens_to_the_order(surroundings: Place, story: str) -> None:
+def test_a_customer_hears_what_happens_to_the_order(context: Place, story: str) -> None:
     events, expected = STORIES[story]
-    deliver(notifying(surroundings), recorded(events))
-    assert subjects(surroundings.data_dir) == expected
+    deliver(notifying(context), recorded(events))
+    assert subjects(context.data_dir) == expected
 
 
 @given(story=st.sampled_from(sorted(STORIES)), data=st.data())
@@ -83,16 +83,16 @@ def test_whatever_comes_first_or_twice_each_mail_is_sent_once(story: str, data: 
 @pytest.mark.parametrize("committed", [False, True])
 @pytest.mark.parametrize("nth", [1, 2, 3])
 def test_whenever_the_database_is_lost_there_is_one_mail_of_each_kind(
-    surroundings: Place, nth: int, committed: bool
+    context: Place, nth: int, committed: bool
 ) -> None:
     shipped_first = sorted(completed(), key=lambda event: event.type, reverse=True)
-    database = surroundings.database("notifications")
-    mailer = EmlFolder(surroundings.data_dir / "mail", DEFAULT.sender)
+    database = context.database("notifications")
+    mailer = EmlFolder(context.data_dir / "mail", DEFAULT.sender)
     lost_once = DiesOnce(database, nth, committed=committed)
     unlucky = Notifications(lost_once, mailer, DEFAULT)
-    deliver_until_handled(replace(notifying(surroundings), handle=unlucky.handle), recorded(shipped_first))
+    deliver_until_handled(replace(notifying(context), handle=unlucky.handle), recorded(shipped_first))
     assert lost_once.died
-    assert subjects(surroundings.data_dir) == STORIES["completed"][1]
+    assert subjects(context.data_dir) == STORIES["completed"][1]
 
 
 def test_a_mail_sent_again_after_a_crash_is_known_by_its_message_id(
@@ -132,31 +132,31 @@ def test_a_refused_mail_is_no_hindrance_to_the_next(
     monkeypatch.setenv("NOTIFICATIONS__SMTP_URL", smtp_server.url)
     subscription = notifying(Place(tmp_path, sqlite_databases))
     smtp_server.answers_to_recipients.append("550 the mailbox is full of holes")
-    with pytest.raises(WillNotHelp):
+    with pytest.raises(NonRetryable):
         deliver(subscription, recorded(completed()[:1]))
     deliver(subscription, recorded(completed()[1:]))
     assert [mail["Subject"] for mail in smtp_server.mails] == ["Your order order-1 is on its way"]
 
 
-def test_neither_card_nor_address_is_kept(surroundings: Place) -> None:
-    deliver(notifying(surroundings), recorded(completed()))
-    kept = str(rows(surroundings.database("notifications"), inbox, "event_id", "data"))
+def test_neither_card_nor_address_is_kept(context: Place) -> None:
+    deliver(notifying(context), recorded(completed()))
+    kept = str(rows(context.database("notifications"), inbox, "event_id", "data"))
     assert "order-1:OrderCreated" in kept
     assert CARD not in kept
     assert STREET not in kept
 
 
-def test_what_nobody_will_be_told_does_not_wait_for_ever(surroundings: Place) -> None:
+def test_what_nobody_will_be_told_does_not_wait_for_ever(context: Place) -> None:
     refunded = told(PaymentRefunded(had_effect=True, amount=money()))
-    deliver(notifying(surroundings), recorded([refunded, *never_on_record("order-2"), never_on_record()[1]]))
-    assert rows(surroundings.database("notifications"), waiting, "event_id") == []
-    assert subjects(surroundings.data_dir) == []
+    deliver(notifying(context), recorded([refunded, *never_on_record("order-2"), never_on_record()[1]]))
+    assert rows(context.database("notifications"), waiting, "event_id") == []
+    assert subjects(context.data_dir) == []
 
 
-def test_a_refund_of_nothing_is_no_news(surroundings: Place) -> None:
+def test_a_refund_of_nothing_is_no_news(context: Place) -> None:
     events = [told(created()), told(PaymentRefunded(had_effect=False))]
-    deliver(notifying(surroundings), recorded(events))
-    assert subjects(surroundings.data_dir) == ["We have your order order-1"]
+    deliver(notifying(context), recorded(events))
+    assert subjects(context.data_dir) == ["We have your order order-1"]
 
 
 def test_of_two_events_at_the_same_moment_the_later_one_sends_both_mails(
@@ -178,13 +178,13 @@ def test_of_two_events_at_the_same_moment_the_later_one_sends_both_mails(
     assert subjects(tmp_path) == STORIES["completed"][1]
 
 
-def test_an_order_of_which_only_a_part_was_heard_sends_nothing_yet(surroundings: Place) -> None:
+def test_an_order_of_which_only_a_part_was_heard_sends_nothing_yet(context: Place) -> None:
     early = [
         told(Shipped(tracking_number="TRACK-1", country="NL")),
         told(PaymentRefunded(had_effect=True, amount=money())),
     ]
-    subscription = notifying(surroundings)
+    subscription = notifying(context)
     deliver(subscription, recorded(early))
-    assert subjects(surroundings.data_dir) == []
+    assert subjects(context.data_dir) == []
     deliver(subscription, recorded([told(created())]))
-    assert len(subjects(surroundings.data_dir)) == 3
+    assert len(subjects(context.data_dir)) == 3

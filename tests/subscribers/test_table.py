@@ -7,19 +7,19 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from kernel.database import Database
 from messaging.bus import PARTITIONS
 from messaging.consumer import Consumer
 from messaging.locks import FileLocks
 from messaging.progress import FailureState, Progress
 from messaging.sql_log import SqlLog
 from messaging.subscription import Subscription
-from services.database import Database
 from subscribers.analytics_report import report
 from subscribers.audit_log import newest, verify
 from subscribers.table import SUBSCRIBERS
 from tests.subscribers.http_endpoint import SECRET, Answer, HttpEndpoint
+from tests.subscribers.processes import Place
 from tests.subscribers.samples import completed, declined
-from tests.subscribers.surroundings import Place
 
 _PATIENCE = 20  # seconds
 
@@ -80,25 +80,25 @@ def audited(database: Database) -> int:
 
 
 async def test_each_subscriber_does_its_part(
-    surroundings: Place, monkeypatch: pytest.MonkeyPatch, endpoint: HttpEndpoint
+    context: Place, monkeypatch: pytest.MonkeyPatch, endpoint: HttpEndpoint
 ) -> None:
-    subscriptions, bus = all_subscriptions(surroundings, monkeypatch, endpoint), Bus(surroundings)
+    subscriptions, bus = all_subscriptions(context, monkeypatch, endpoint), Bus(context)
     events = completed("1") + declined("2")
     async with bus.running(subscriptions):
         await bus.log.append(events)
         await bus.until(lambda: len(endpoint.events) == len(events))
-        await bus.until(lambda: audited(surroundings.database("audit-log")) == len(events))
-        await bus.until(lambda: len(list(surroundings.data_dir.glob("mail/*.eml"))) == 4)
-        await bus.until(lambda: report(surroundings.database("analytics")).rejected == 1)
-    assert report(surroundings.database("analytics")).completed == 1
+        await bus.until(lambda: audited(context.database("audit-log")) == len(events))
+        await bus.until(lambda: len(list(context.data_dir.glob("mail/*.eml"))) == 4)
+        await bus.until(lambda: report(context.database("analytics")).rejected == 1)
+    assert report(context.database("analytics")).completed == 1
     assert sorted(event["id"] for event in endpoint.events) == sorted(event.id for event in events)
 
 
 async def test_an_endpoint_gets_the_events_of_one_order_in_their_order_though_it_fails_first(
-    surroundings: Place, monkeypatch: pytest.MonkeyPatch, endpoint: HttpEndpoint
+    context: Place, monkeypatch: pytest.MonkeyPatch, endpoint: HttpEndpoint
 ) -> None:
-    *_, webhook = all_subscriptions(surroundings, monkeypatch, endpoint, first_pause=0.01)
-    bus, events = Bus(surroundings), completed()
+    *_, webhook = all_subscriptions(context, monkeypatch, endpoint, first_pause=0.01)
+    bus, events = Bus(context), completed()
     endpoint.answers = [Answer(503), Answer(204), Answer(500), Answer(500)]
     async with bus.running([webhook]):
         await bus.log.append(events)
@@ -108,10 +108,10 @@ async def test_an_endpoint_gets_the_events_of_one_order_in_their_order_though_it
 
 
 async def test_what_an_endpoint_did_not_want_is_kept_and_can_be_sent_again(
-    surroundings: Place, monkeypatch: pytest.MonkeyPatch, endpoint: HttpEndpoint
+    context: Place, monkeypatch: pytest.MonkeyPatch, endpoint: HttpEndpoint
 ) -> None:
-    *_, webhook = all_subscriptions(surroundings, monkeypatch, endpoint)
-    bus, events = Bus(surroundings), completed()[:2]
+    *_, webhook = all_subscriptions(context, monkeypatch, endpoint)
+    bus, events = Bus(context), completed()[:2]
     endpoint.answers = [Answer(410)]
     async with bus.running([webhook]):
         await bus.log.append(events)
@@ -124,14 +124,14 @@ async def test_what_an_endpoint_did_not_want_is_kept_and_can_be_sent_again(
 
 
 async def test_an_endpoint_that_stays_down_stalls_nobody_else(
-    surroundings: Place, monkeypatch: pytest.MonkeyPatch, endpoint: HttpEndpoint
+    context: Place, monkeypatch: pytest.MonkeyPatch, endpoint: HttpEndpoint
 ) -> None:
     endpoint.answers = [Answer(500)] * 1_000
-    subscriptions = all_subscriptions(surroundings, monkeypatch, endpoint, first_pause=0.01, give_up_after=0.05)
-    bus, events = Bus(surroundings), completed()
+    subscriptions = all_subscriptions(context, monkeypatch, endpoint, first_pause=0.01, give_up_after=0.05)
+    bus, events = Bus(context), completed()
     async with bus.running(subscriptions):
         await bus.log.append(events)
-        await bus.until(lambda: report(surroundings.database("analytics")).completed == 1)
+        await bus.until(lambda: report(context.database("analytics")).completed == 1)
         await bus.until(lambda: len(bus.failures(FailureState.DEAD)) == len(events))
     assert {consumer for consumer, _ in bus.failures(FailureState.DEAD)} == {"webhook-outside"}
     assert endpoint.events == []

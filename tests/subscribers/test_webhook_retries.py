@@ -7,14 +7,14 @@ from threading import Thread
 
 import pytest
 
-from messaging.inbox import inbox
-from messaging.subscription import Subscription, WillNotHelp
-from subscribers.pace import Pace
+from kernel.inbox import inbox
+from messaging.subscription import NonRetryable, Subscription
+from subscribers.rate_limit import RateLimit
 from subscribers.webhooks import Deliveries, Endpoint, NotAccepted
 from tests.conftest import free_port
 from tests.subscribers.http_endpoint import Answer, HttpEndpoint, subscribed, to
+from tests.subscribers.processes import DiesOnce, Place, deliver, deliver_until_handled, recorded
 from tests.subscribers.samples import completed
-from tests.subscribers.surroundings import DiesOnce, Place, deliver, deliver_until_handled, recorded
 
 FIRST = recorded(completed()[:1])
 
@@ -38,7 +38,7 @@ def test_what_is_accepted_is_not_sent_again(subscription: Subscription, endpoint
 
 def test_who_wants_no_more_is_not_asked_again(subscription: Subscription, endpoint: HttpEndpoint) -> None:
     endpoint.answers = [Answer(410)]
-    with pytest.raises(WillNotHelp, match="410"):
+    with pytest.raises(NonRetryable, match="410"):
         deliver(subscription, FIRST)
 
 
@@ -63,16 +63,16 @@ def test_an_endpoint_that_does_not_answer_in_time_is_tried_again(
 
 @pytest.mark.parametrize(("nth", "committed"), [(1, False), (1, True), (2, True)])
 def test_an_event_is_delivered_once_if_the_database_is_lost_before_or_after(
-    surroundings: Place, subscription: Subscription, endpoint: HttpEndpoint, nth: int, committed: bool
+    context: Place, subscription: Subscription, endpoint: HttpEndpoint, nth: int, committed: bool
 ) -> None:
-    deliver_with_loss(surroundings, subscription, endpoint, nth, committed=committed)
+    deliver_with_loss(context, subscription, endpoint, nth, committed=committed)
     assert endpoint.asked == 1
 
 
 def test_an_event_accepted_but_not_noted_is_delivered_again_under_its_webhook_id(
-    surroundings: Place, subscription: Subscription, endpoint: HttpEndpoint
+    context: Place, subscription: Subscription, endpoint: HttpEndpoint
 ) -> None:
-    deliver_with_loss(surroundings, subscription, endpoint, nth=2, committed=False)
+    deliver_with_loss(context, subscription, endpoint, nth=2, committed=False)
     first, again = endpoint.headers
     assert first["webhook-id"] == again["webhook-id"]
     assert endpoint.events[0] == endpoint.events[1]
@@ -82,7 +82,7 @@ def deliver_with_loss(
     place: Place, subscription: Subscription, endpoint: HttpEndpoint, nth: int, *, committed: bool
 ) -> None:
     lost_once = DiesOnce(place.database("webhooks"), nth, committed=committed)
-    unlucky = Deliveries(Endpoint.model_validate(to(endpoint.url)), lost_once, Pace(1000))
+    unlucky = Deliveries(Endpoint.model_validate(to(endpoint.url)), lost_once, RateLimit(1000))
     deliver_until_handled(replace(subscription, handle=unlucky.handle), FIRST)
     assert lost_once.died
 
@@ -90,19 +90,19 @@ def deliver_with_loss(
 def test_the_pauses_are_the_endpoints_own(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     options = {"first_pause": 2, "longest_pause": 5, "give_up_after": 60}
     [subscription] = subscribed(place, monkeypatch, to("http://127.0.0.1/", **options))
-    patience = subscription.patience(FIRST[0].event)
-    assert [patience.pause(attempts) for attempts in (1, 2, 3)] == [2, 4, 5]
-    assert patience.give_up_after == 60
+    retry_policy = subscription.retry_policy(FIRST[0].event)
+    assert [retry_policy.pause(attempts) for attempts in (1, 2, 3)] == [2, 4, 5]
+    assert retry_policy.give_up_after == 60
 
 
 def test_an_endpoint_that_says_when_to_come_back_is_obeyed_once(
     subscription: Subscription, endpoint: HttpEndpoint
 ) -> None:
     endpoint.answers = [Answer(429, {"retry-after": "120"})]
-    usual = subscription.patience(FIRST[0].event).pause(1)
+    usual = subscription.retry_policy(FIRST[0].event).pause(1)
     with pytest.raises(NotAccepted):
         deliver(subscription, FIRST)
-    assert [subscription.patience(FIRST[0].event).pause(1) for _ in range(2)] == [120, usual]
+    assert [subscription.retry_policy(FIRST[0].event).pause(1) for _ in range(2)] == [120, usual]
 
 
 @pytest.mark.parametrize(
@@ -123,15 +123,15 @@ def test_whatever_it_says_the_pause_stays_within_bounds(
     endpoint.answers = [Answer(503, {"retry-after": retry_after})]
     with pytest.raises(NotAccepted):
         deliver(subscription, FIRST)
-    assert least <= subscription.patience(FIRST[0].event).pause(1) <= most
+    assert least <= subscription.retry_policy(FIRST[0].event).pause(1) <= most
 
 
 def test_an_endpoint_is_not_asked_more_often_than_it_may_be(place: Place, endpoint: HttpEndpoint) -> None:
     turns: list[float] = []
-    pace = Pace(4, clock=lambda: 0.0, sleep=turns.append)
+    rate_limit = RateLimit(4, clock=lambda: 0.0, sleep=turns.append)
     database = place.database("webhooks")
     database.alone(inbox.metadata.create_all)
-    deliveries = Deliveries(Endpoint.model_validate(to(endpoint.url)), database, pace).subscription()
+    deliveries = Deliveries(Endpoint.model_validate(to(endpoint.url)), database, rate_limit).subscription()
     log = recorded([*completed("a"), *completed("b")])
     threads = [Thread(target=deliver, args=(deliveries, log[number::3])) for number in range(3)]
     for thread in threads:
@@ -146,8 +146,8 @@ def test_what_was_delivered_before_needs_no_turn(place: Place, endpoint: HttpEnd
     turns: list[float] = []
     database = place.database("webhooks")
     database.alone(inbox.metadata.create_all)
-    pace = Pace(4, clock=lambda: 0.0, sleep=turns.append)
-    deliveries = Deliveries(Endpoint.model_validate(to(endpoint.url)), database, pace).subscription()
+    rate_limit = RateLimit(4, clock=lambda: 0.0, sleep=turns.append)
+    deliveries = Deliveries(Endpoint.model_validate(to(endpoint.url)), database, rate_limit).subscription()
     for _ in range(3):
         deliver(deliveries, FIRST)
     assert turns == []

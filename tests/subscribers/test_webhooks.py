@@ -2,14 +2,14 @@
 
 import pytest
 
-from messaging.inbox import inbox
+from kernel.contracts import Style
+from kernel.inbox import inbox
 from messaging.subscription import Subscription
-from services.contracts import Style
 from subscribers.webhooks import NotAccepted, webhooks
-from tests.services.databases import rows
+from tests.databases import rows
 from tests.subscribers.http_endpoint import Answer, HttpEndpoint, subscribed, to
+from tests.subscribers.processes import Place, deliver, recorded
 from tests.subscribers.samples import CARD, STREET, completed, created, declined, told
-from tests.subscribers.surroundings import Place, deliver, recorded
 
 LOG = recorded(completed())
 FIRST = LOG[:1]
@@ -64,11 +64,11 @@ def test_no_redirect_is_followed(subscription: Subscription, endpoint: HttpEndpo
 
 
 def test_each_endpoint_gets_what_it_wants_whatever_the_others_answer(
-    surroundings: Place, monkeypatch: pytest.MonkeyPatch, endpoint: HttpEndpoint
+    context: Place, monkeypatch: pytest.MonkeyPatch, endpoint: HttpEndpoint
 ) -> None:
     with HttpEndpoint() as broken:
         failing, choosing = subscribed(
-            surroundings,
+            context,
             monkeypatch,
             to(broken.url, name="broken"),
             to(endpoint.url, name="ends", types=["OrderComp*", "OrderRejected"], content={"style": ["choreography"]}),
@@ -85,18 +85,18 @@ def test_each_endpoint_gets_what_it_wants_whatever_the_others_answer(
 
 
 def test_two_endpoints_get_the_same_event(
-    surroundings: Place, monkeypatch: pytest.MonkeyPatch, endpoint: HttpEndpoint
+    context: Place, monkeypatch: pytest.MonkeyPatch, endpoint: HttpEndpoint
 ) -> None:
     with HttpEndpoint() as other:
-        both = subscribed(surroundings, monkeypatch, to(endpoint.url, name="one"), to(other.url, name="two"))
+        both = subscribed(context, monkeypatch, to(endpoint.url, name="one"), to(other.url, name="two"))
         for subscription in both:
             deliver(subscription, FIRST)
         assert endpoint.events == other.events != []
 
 
-def test_nothing_of_an_events_data_is_kept(surroundings: Place, subscription: Subscription) -> None:
+def test_nothing_of_an_events_data_is_kept(context: Place, subscription: Subscription) -> None:
     deliver(subscription, FIRST)
-    assert rows(surroundings.database("webhooks"), inbox, "type", "data") == [("OrderCreated", "{}")]
+    assert rows(context.database("webhooks"), inbox, "type", "data") == [("OrderCreated", "{}")]
 
 
 def test_an_event_with_a_very_long_id_is_noted_too(subscription: Subscription, endpoint: HttpEndpoint) -> None:

@@ -3,10 +3,10 @@
 import pytest
 
 from audit.invariants import audit
-from cli.saga_client import NotNow
+from client.contracts import OrderState, Resolution, ResolveBy, Stage
+from client.errors import NotNow
 from services.orders.contracts import Order, OrderStatus
 from tests.shop import POLICY, ShopUnderTest, sample_order, step_is, undeliverable
-from workflows.contracts import OrderState, Resolution, ResolveBy, Stage
 
 RETRY = Resolution(decision=ResolveBy.RETRY, note="the processor is back")
 BY_HAND = Resolution(decision=ResolveBy.RESOLVED, note="refunded by bank transfer")
@@ -97,7 +97,7 @@ async def test_a_cancel_cannot_end_the_waiting_for_an_operator(shop: ShopUnderTe
 
 async def _resolved(shop: ShopUnderTest, order: Order, resolution: Resolution) -> OrderState:
     await shop.saga().resolve(order.order_id, resolution)
-    return (await shop.saga().at_rest(order.order_id)).state
+    return (await shop.saga().outcome(order.order_id)).state
 
 
 async def test_an_operator_is_called_before_the_other_undos_are_done(shop: ShopUnderTest) -> None:
@@ -108,7 +108,7 @@ async def test_an_operator_is_called_before_the_other_undos_are_done(shop: ShopU
     assert state.stage is Stage.UNDOING
     with pytest.raises(NotNow, match="still being tried"):
         await shop.saga().resolve(order.order_id, BY_HAND)
-    await shop.saga().at_rest(order.order_id)
+    await shop.saga().outcome(order.order_id)
     assert (await _resolved(shop, order, RETRY)).status is OrderStatus.REJECTED
     assert shop.violations(order) == []
 

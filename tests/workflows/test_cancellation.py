@@ -7,13 +7,14 @@ import pytest
 from temporalio.client import WithStartWorkflowOperation, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.common import WorkflowIDConflictPolicy
 
-from cli.saga_client import NotNow
-from messaging.outbox import outbox
-from services.database import Database
+from client.contracts import Stage
+from client.errors import NotNow
+from kernel.database import Database
+from kernel.outbox import outbox
 from services.orders.contracts import Order, OrderStatus
-from tests.services.databases import rows
+from tests.databases import rows
 from tests.shop import POLICY, ShopUnderTest, sample_order, step_is, undeliverable
-from workflows.contracts import TASK_QUEUE, CancelRequest, PlaceOrder, Stage
+from workflows.contracts import TASK_QUEUE, CancelRequest, PlaceOrder
 from workflows.order_saga import OrderSaga
 
 STEPS = ("orders.create", "fraud.screen", "inventory.reserve", "payments.charge", "shipping.ship")

@@ -13,12 +13,13 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from composition import SEARCH_ATTRIBUTES
+from client.contracts import OrderState, Resolution, ResolveBy, Stage
+from kernel.contracts import Policy
+from lab.settings import LabSettings
 from services.orders.contracts import Order, OrderLine, OrderStatus
-from settings import Settings
 from tests.conftest import FAULTS
 from tests.shop import ShopUnderTest, sample_order, step_is, undeliverable, worker_running
-from workflows.contracts import OrderState, Policy, Resolution, ResolveBy, Stage
+from wiring.temporal import SEARCH_ATTRIBUTES
 
 A_DAY = timedelta(days=1).total_seconds()
 AN_HOUR = timedelta(hours=1).total_seconds()
@@ -34,7 +35,7 @@ class Days:
     async def pass_by(self, order: Order, duration: timedelta) -> OrderState:
         """Let time pass, and then until the order has ended or waits for a person."""
         await self.environment.sleep(duration)
-        return (await self.shop.saga().at_rest(order.order_id)).state
+        return (await self.shop.saga().outcome(order.order_id)).state
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ async def days(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Days]:
         data_converter=pydantic_data_converter,
         test_server_existing_path=str(Path(sys.executable).with_name("temporal-test-server")),
     ) as environment:
-        settings = Settings(data_dir=tmp_path_factory.mktemp("days"), faults=FAULTS)
+        settings = LabSettings(data_dir=tmp_path_factory.mktemp("days"), faults=FAULTS)
         # This server can make search attributes, but not list them.
         keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
         attributes = {key.name: keyword for key in SEARCH_ATTRIBUTES}
@@ -89,4 +90,4 @@ async def test_an_undo_is_retried_for_its_whole_deadline_before_a_person_is_aske
     assert "Outage: no answer from payments.refund in time" in state.problems[0]
     assert days.shop.books(order).held == {}
     await days.shop.saga().resolve(order.order_id, Resolution(decision=ResolveBy.RESOLVED, note="by bank transfer"))
-    assert (await days.shop.saga().at_rest(order.order_id)).state.status is OrderStatus.REJECTED
+    assert (await days.shop.saga().outcome(order.order_id)).state.status is OrderStatus.REJECTED

@@ -2,8 +2,8 @@
 
 import pytest
 
+from lab.settings import LabSettings
 from services.orders.contracts import OrderStatus
-from settings import Settings
 from tests.conftest import client_of
 from tests.shop import POLICY, ShopUnderTest, sample_order, worker_running
 
@@ -14,7 +14,7 @@ HASTY = POLICY.model_copy(update={"attempt_timeout": 0.3, "step_deadline": 0.6})
 
 
 async def test_what_comes_after_its_undo_has_no_effect(
-    server: Settings, tmp_path_factory: pytest.TempPathFactory
+    server: LabSettings, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     faults = ",".join(f"{step}=slow:1.5@late-{step}-*" for step in STEPS)
     settings = server.model_copy(update={"data_dir": tmp_path_factory.mktemp("late"), "faults": faults})

@@ -7,12 +7,13 @@ import pytest
 
 from audit.books import OrderBooks, read
 from audit.invariants import audit
-from cli.saga_client import DifferentContent
-from composition import Shop
-from services.contracts import Money
+from client.errors import DifferentContent
+from kernel.contracts import Money
 from services.orders.contracts import OrderLine, OrderStatus
 from services.payments.contracts import ChargeCard
+from services.payments.declaration import PAYMENTS
 from tests.shop import POLICY, ShopUnderTest, sample_order, step_is, undeliverable
+from wiring.services import Services
 from workflows import commands
 
 STEPS = ("orders.create", "fraud.screen", "inventory.reserve", "payments.charge", "shipping.ship")
@@ -146,8 +147,8 @@ async def test_a_charge_under_our_key_with_another_content_is_refunded(shop: Sho
         amount=Money(amount=100, currency="EUR"),
         payment_token="tok_visa",
     )
-    with closing(Shop(shop.settings)) as before_deployment:
-        charge, _ = before_deployment.activities("payments")
+    with closing(Services(shop.settings)) as before_deployment:
+        charge, _ = before_deployment.activities(PAYMENTS)
         charge(earlier)
     state = await shop.run(order)
     assert state.reason.startswith("KeyReused")

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from cli.saga_client import NotNow
+from client.contracts import OrderState, Review, Stage
+from client.errors import NotNow
 from services.fraud.contracts import Decision
 from services.orders.contracts import Order, OrderLine, OrderStatus
 from tests.shop import ShopUnderTest, sample_order
-from workflows.contracts import OrderState, Review, Stage
 
 SUSPICIOUS: dict[str, Any] = {"lines": (OrderLine(sku="espresso-machine", quantity=1),)}
 
@@ -66,4 +66,4 @@ async def test_a_confirmed_fraud_is_not_held(shop: ShopUnderTest) -> None:
 
 async def _reviewed(shop: ShopUnderTest, order: Order, decision: Decision) -> OrderState:
     await shop.saga().review(order.order_id, Review(decision=decision, note="as seen by a person"))
-    return (await shop.saga().at_rest(order.order_id)).state
+    return (await shop.saga().outcome(order.order_id)).state

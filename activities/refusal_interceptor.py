@@ -1,0 +1,38 @@
+"""Where a service's refusal becomes Temporal's: once, for all activities."""
+
+import logging
+from typing import Any
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+from kernel.errors import Outage, Refusal
+
+_log = logging.getLogger(__name__)
+
+
+class RefusalInterceptor(Interceptor):
+    """A refusal is an answer, so it is never retried and no alarm; everything else is retried."""
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        return _Answers(next)
+
+
+class _Answers(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        try:
+            return await super().execute_activity(input)
+        except Refusal as refusal:
+            raise ApplicationError(
+                str(refusal),
+                type=refusal.name,
+                non_retryable=True,
+                category=ApplicationErrorCategory.BENIGN,
+            ) from None
+        except Outage as outage:
+            info = activity.info()
+            _log.warning("%s of %s, attempt %d: %s", info.activity_type, info.workflow_id, info.attempt, outage)
+            raise ApplicationError(
+                str(outage), type=type(outage).__name__, category=ApplicationErrorCategory.BENIGN
+            ) from None

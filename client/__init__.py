@@ -1,0 +1,1 @@
+"""Place, follow and settle an order, in either style: one protocol and its words."""

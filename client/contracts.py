@@ -1,0 +1,74 @@
+"""What an order's clients see of it and may decide, the same in either style."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from kernel.contracts import Contract, Money, Style
+from services.fraud.contracts import Decision
+from services.orders.contracts import OrderStatus
+
+
+class Stage(StrEnum):
+    """What an order is waiting for, finer than its status."""
+
+    PROCESSING = "processing"
+    REVIEW = "review"
+    UNDOING = "undoing"
+    ATTENTION = "attention"
+    ENDED = "ended"
+
+
+class StepReport(Contract):
+    """One activity of the saga, and how far it is."""
+
+    step: str
+    state: str
+    detail: str = ""
+
+
+class OrderState(Contract):
+    """Where an order stands; also the saga's result. `reason` is empty while nothing went wrong."""
+
+    order_id: str
+    status: OrderStatus
+    stage: Stage
+    reason: str = ""
+    total: Money | None = None
+    tracking_number: str = ""
+    problems: tuple[str, ...] = ()
+    steps: tuple[StepReport, ...] = ()
+
+
+class Review(Contract):
+    """A person's decision on an order that is held as a possible fraud."""
+
+    decision: Decision
+    note: str = ""
+
+
+class ResolveBy(StrEnum):
+    RETRY = "retry"
+    RESOLVED = "resolved"
+
+
+class Resolution(Contract):
+    """An operator's way out: try again what failed, or record that it was settled by hand.
+
+    `step` is the one that is meant, such as `payments.refund`; empty for all that are stuck.
+    """
+
+    decision: ResolveBy
+    note: str = ""
+    step: str = ""
+
+
+@dataclass(frozen=True)
+class PlacedOrder:
+    """An order as people see it. Without a workflow, a choreographed one has no id and no page of it."""
+
+    state: OrderState
+    style: Style = Style.ORCHESTRATION
+    workflow_id: str = ""
+    link: str = ""
+    placed_at: datetime | None = None

@@ -1,0 +1,15 @@
+"""Why a client's request is refused; the text is one line for the person who asked."""
+
+from kernel.errors import UserError
+
+
+class NoSuchOrder(UserError):
+    """There is no order with this id."""
+
+
+class DifferentContent(UserError):
+    """The order id was used before, for an order with another content."""
+
+
+class NotNow(UserError):
+    """The order cannot do what is asked, for the reason that the text gives."""

@@ -1,0 +1,1 @@
+"""The shared kernel, under everything: contracts, errors, envelope, database, operations, outbox, inbox."""

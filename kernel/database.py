@@ -1,0 +1,118 @@
+"""One service's database: SQLite by default, PostgreSQL by URL; the same SQL for both."""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, make_url, text
+
+_ALEMBIC = Path(__file__).with_name("migrations")
+_MIGRATION_LOCK = 7_233_001  # any number, the same for every process
+
+
+class Storage(Protocol):
+    """What is needed of a database, where no more is needed."""
+
+    @property
+    def is_sqlite(self) -> bool: ...
+
+    def begin(self) -> AbstractContextManager[Connection]:
+        """One transaction."""
+        ...
+
+    def alone(self, change: Callable[[Connection], object]) -> None:
+        """Change the schema, with nobody else doing so."""
+        ...
+
+
+class Database:
+    """Connections to one database, and its transactions.
+
+    Args:
+        url: an SQLAlchemy URL; `postgresql://` means the psycopg driver.
+        connections: how many PostgreSQL connections at most; SQLite always has one, since it has one writer.
+        for_reading: a transaction is one snapshot and locks nobody out; a missing SQLite file is a FileNotFoundError.
+    """
+
+    def __init__(self, url: str, connections: int = 5, *, for_reading: bool = False) -> None:
+        self.url = make_url(url)
+        if for_reading and self.is_sqlite and not Path(self.url.database or "").exists():
+            raise FileNotFoundError(f"there is no {self.url.database}")
+        if self.url.drivername == "postgresql":
+            self.url = self.url.set(drivername="postgresql+psycopg")
+        if self.is_sqlite:
+            self.engine = self._sqlite("BEGIN" if for_reading else "BEGIN IMMEDIATE")
+        else:
+            snapshot: dict[str, Any] = {"isolation_level": "REPEATABLE READ"} if for_reading else {}
+            self.engine = create_engine(self.url, pool_size=connections, max_overflow=0, **snapshot)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
+
+    def _sqlite(self, begin: str) -> Engine:
+        if self.url.database:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        # Threads queue for the one connection here, which is fairer and cheaper than SQLite's busy polling.
+        engine = create_engine(self.url, poolclass=QueuePool, pool_size=1, max_overflow=0, pool_timeout=60)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+        return engine
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """One transaction: committed at the end of the block, rolled back by an exception."""
+        with self.engine.begin() as tx:
+            yield tx
+
+    def migrate(self, versions: Path) -> None:
+        """Bring the schema up to this folder's Alembic versions. Any number of processes may do so: they take turns."""
+        # Imported here, since the commands that only read start often, and need no migrations.
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(_ALEMBIC))
+        config.set_main_option("path_separator", "os")
+        config.set_main_option("version_locations", str(versions))
+
+        def upgrade(tx: Connection) -> None:
+            config.attributes["connection"] = tx
+            command.upgrade(config, "head")
+
+        self.alone(upgrade)
+
+    def alone(self, change: Callable[[Connection], object]) -> None:
+        """Change the schema in one transaction, with no other process doing so at the same time."""
+        with self.begin() as tx:
+            if not self.is_sqlite:
+                tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+            change(tx)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver would begin late and deferred; the engine's begin event does it
+    connection.execute("PRAGMA busy_timeout = 30000")
+    _write_ahead(connection)
+    connection.execute("PRAGMA synchronous = FULL")  # money: a commit survives a power cut
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _write_ahead(connection: Any) -> None:
+    # The one pragma that does not honour the busy timeout, in the moment that a file is new and somebody writes to it.
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return

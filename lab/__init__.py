@@ -1,0 +1,1 @@
+"""The laboratory: demo, comparison, benchmark, outages, faults and development servers. Nothing shipped imports it."""

@@ -1,0 +1,26 @@
+"""`python -m lab`: everything that is not part of a deployed system."""
+
+import typer
+
+from lab.bench.command import bench
+from lab.compare.command import compare
+from lab.demo import demo
+from lab.faults import __doc__ as faults_help
+from lab.outages import outages
+from lab.up import up
+from lab.worker import worker
+from wiring.program import exit_code_of, leave
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="The laboratory: run the system with faults, measure it, and compare the two styles.",
+)
+for command in (up, demo, compare, outages, bench):
+    app.command()(command)
+app.command(epilog=faults_help)(worker)
+
+if __name__ == "__main__":
+    leave(exit_code_of(lambda: app(standalone_mode=False)))

@@ -1,0 +1,1 @@
+"""What an order costs, beside a bare workflow."""

@@ -1,0 +1,60 @@
+"""The two flows that `make bench` compares: each is started, waited for, and started the same way by a client."""
+
+import uuid
+
+from temporalio.client import Client
+
+from client.contracts import OrderState
+from kernel.catalogue import Catalogue, CatalogueProduct
+from lab.bench import baseline as baseline
+from lab.bench.baseline import BaselineWorkflow
+from services.orders.contracts import Address, Order, OrderLine, OrderStatus
+from settings import Settings
+from workflows.client import OrchestrationClient
+
+CATALOGUE = Catalogue(
+    currency="EUR",
+    products=[
+        CatalogueProduct(sku="mug", name="Stoneware mug", unit_price=1200, stock=1_000_000_000),
+        CatalogueProduct(sku="tea-sampler", name="Tea sampler", unit_price=2450, stock=1_000_000_000),
+    ],
+)
+_SHIP_TO = Address(name="Sample Customer", street="1 Sample Street", postal_code="10115", city="Berlin", country="DE")
+
+
+class WrongOrders(Exception):
+    """An order did not complete, or the books do not add up: the figures are worth nothing."""
+
+
+class Flows:
+    """Both of them, on one server. `placed` counts the orders."""
+
+    def __init__(self, client: Client, settings: Settings) -> None:
+        self._client = client
+        self._saga = OrchestrationClient(client, settings)
+        self.placed = 0
+
+    async def bare(self) -> str:
+        handle = await self._client.start_workflow(
+            BaselineWorkflow.run, id=f"bare-{uuid.uuid4().hex}", task_queue=baseline.TASK_QUEUE
+        )
+        await handle.result()
+        return handle.id
+
+    async def saga(self) -> str:
+        """Place an order as `starter.py` does, and wait for it. Raises WrongOrders."""
+        order = _order()
+        await self._saga.place(order)
+        self.placed += 1
+        handle = self._client.get_workflow_handle(f"order-{order.order_id}", result_type=OrderState)
+        state = await handle.result()
+        if state.status is not OrderStatus.COMPLETED:
+            raise WrongOrders(f"order {order.order_id} ended {state.status}: {state.reason}")
+        return handle.id
+
+
+def _order() -> Order:
+    """Of a customer of its own: the fraud service counts the orders that a customer places."""
+    name = f"bench-{uuid.uuid4().hex}"
+    lines = (OrderLine(sku="mug", quantity=2), OrderLine(sku="tea-sampler", quantity=1))
+    return Order(order_id=name, customer_id=name, lines=lines, payment_token="tok_visa", ship_to=_SHIP_TO)  # noqa: S106 - a test token, no secret

@@ -1,0 +1,38 @@
+"""What does not hold once all orders of a run are at rest."""
+
+import asyncio
+from collections.abc import Iterator
+
+from sqlalchemy import func, select
+
+from audit.books import read
+from audit.events import audit_chain, audit_events
+from audit.invariants import audit
+from lab.compare.watch import Watch
+from services.orders.contracts import OrderStatus
+from settings import Settings
+from subscribers import audit_log
+from wiring.bus import EventBus
+
+
+async def violations(settings: Settings, eventing: EventBus, watch: Watch) -> list[str]:
+    """What `starter.py audit` finds, and what can be checked only when everything is known and still; a line each."""
+    found = await asyncio.to_thread(lambda: audit(settings).violations)
+    found += await audit_events(settings, eventing.bus)
+    found += await asyncio.to_thread(audit_chain, eventing.database(audit_log.NAME), eventing.progress)
+    said = [f"{one.order_id or 'as a whole'}: {one.invariant}: {one.detail}" for one in found]
+    return [*said, *_ends_told(settings, watch), *_logged(eventing, watch)]
+
+
+def _ends_told(settings: Settings, watch: Watch) -> Iterator[str]:
+    for order_id, books in read(settings).orders.items():
+        told = watch.ends.get(order_id, OrderStatus.IN_PROGRESS)
+        if books.status and books.status is not told:
+            yield f"{order_id}: the end is told as it is: {books.status} on record, {told} by its events"
+
+
+def _logged(eventing: EventBus, watch: Watch) -> Iterator[str]:
+    with eventing.database(audit_log.NAME).begin() as tx:
+        entries = tx.scalar(select(func.count()).select_from(audit_log.entries))
+    if entries != len(watch.events):
+        yield f"as a whole: each event is logged once: {entries} entries for {len(watch.events)} events"

@@ -1,0 +1,82 @@
+"""`python -m lab compare`: the same orders, faults and crashes through each style, in one table."""
+
+import importlib.util
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from cli.console import BadInput, err, out, print_json
+from wiring.program import BAD_END, GOOD, complain, end_as_by_ctrl_c
+
+_INTERRUPTED = 130
+
+
+def compare(
+    orders: Annotated[int, typer.Option(min=1, help="How many, in each style.")] = 50,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed, the same orders.")] = 7,
+    faults: Annotated[
+        str, typer.Option(metavar="SPEC", help="Faults to inject, as python -m lab worker --help describes.")
+    ] = "",
+    kill_every: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Kill the worker each time it has been up for so long.")
+    ] = None,
+    page: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write scorecard.md and its pictures there, too.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for scripts.")] = False,
+) -> int:
+    """Compare the two styles: the same orders through each, with databases and servers of their own.
+
+    With BUS_URL set, on that bus, in streams of its own; with TEMPORAL_ADDRESS, on that server, which must have no
+    other worker. Exit codes: 0 when no invariant is violated and every order is at rest; 1 otherwise; 2 bad input.
+    """
+    _check(faults, kill_every, page)
+    # Imported here, since every command of starter.py would wait for them.
+    from lab.compare.comparison import Conditions, compare_styles
+    from lab.compare.table import terminal_table
+    from lab.settings import load
+
+    end_as_by_ctrl_c()
+    try:
+        conditions = Conditions(orders, seed, faults, kill_every)
+        comparison = compare_styles(conditions, load(), lambda text: err.print(escape(text)))
+    except KeyboardInterrupt:
+        complain("stopped, with all that was started")
+        return _INTERRUPTED
+    if page:
+        from lab.compare.page import write_page
+
+        err.print(f"written: {escape(str(write_page(comparison, page)))}")
+    if as_json:
+        print_json(comparison.document())
+    else:
+        out.print(terminal_table(comparison.styles))
+        if comparison.is_good:
+            out.print("[green]✓ no invariant is violated, and every order is at rest[/]")
+        for one in comparison.styles:
+            for said in (*one.violations, *one.problems):
+                out.print(f"[bold red]✗ {one.style}[/]: {escape(said)}")
+    return GOOD if comparison.is_good else BAD_END
+
+
+def _check(faults: str, kill_every: float | None, page: Path | None) -> None:
+    """Raises BadInput."""
+    from lab.faults import BadSpec, parse  # imported here, as above
+
+    try:
+        parse(faults)
+    except BadSpec as error:
+        raise BadInput(f"--faults: {error}") from None
+    if kill_every is not None and not (kill_every > 0 and math.isfinite(kill_every)):
+        raise BadInput(f"--kill-every {kill_every:g}: give seconds, more than 0")
+    if page is None:
+        return
+    if importlib.util.find_spec("matplotlib") is None:
+        raise BadInput("--page: drawing needs matplotlib, which comes with requirements-dev.lock")
+    try:
+        page.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"--page {page}: {error.strerror}") from None

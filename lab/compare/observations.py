@@ -1,0 +1,53 @@
+"""What was seen of one style's run, before anything is made of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from kernel.contracts import Style
+from kernel.envelope import CloudEvent
+from lab.compare.kills import Kill
+from lab.compare.orders import Planned
+from services.orders.contracts import OrderStatus
+
+
+@dataclass(frozen=True)
+class History:
+    """Of a workflow, on the Temporal server."""
+
+    events: int
+    transitions: int
+
+
+@dataclass(frozen=True)
+class Records:
+    """What the databases and the server say once all is at rest. `rows` that were written, by database."""
+
+    rows: dict[str, int]
+    repeated_requests: int
+    repeated_events: int
+    dead_letters: int
+    histories: dict[str, History]
+    status_lines: dict[str, int]
+    """Steps that `starter.py status` shows, of the orders that failed."""
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Moments are in seconds since 1970; `untold` is when the orders ended of which the bus has nothing.
+
+    `violations` and `problems` keep the run from being good, a line each.
+    """
+
+    style: Style
+    planned: Sequence[Planned]
+    placed_at: dict[str, float]
+    ends: dict[str, OrderStatus]
+    unpublished: dict[str, float]
+    events: Sequence[CloudEvent]
+    kills: Sequence[Kill]
+    restarts: int
+    records: Records
+    violations: Sequence[str]
+    temporal_version: str = ""
+    nats_version: str = ""
+    problems: Sequence[str] = field(default=())

@@ -1,0 +1,104 @@
+"""What becomes of the orders, read from the bus: one reader for all, so that looking costs both styles alike."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+from kernel.contracts import Event
+from kernel.envelope import CloudEvent
+from messaging.bus import Bus, BusDown, Recorded, partition_of
+from services.orders.contracts import OrderStatus
+from services.orders.events import OrderCancelled, OrderCompleted, OrderFlagged, OrderRejected
+
+_BATCH = 500
+_LOOK_SECONDS = 0.2
+_AFTER_TROUBLE_SECONDS = 1.0
+_STILL_SECONDS = 3.0
+
+ENDS = {
+    OrderCompleted.type(): OrderStatus.COMPLETED,
+    OrderRejected.type(): OrderStatus.REJECTED,
+    OrderCancelled.type(): OrderStatus.CANCELLED,
+}
+
+
+class Watch:
+    """Hears every event from the first on."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._told: defaultdict[str, set[str]] = defaultdict(set)
+        self._heard_at = time.monotonic()
+        self._looked = asyncio.Condition()
+        self._ended: dict[str, OrderStatus] = {}
+        self._flagged: dict[str, OrderStatus] = {}
+        self._untold: dict[str, OrderStatus] = {}
+        self.events: list[CloudEvent] = []
+        self.last_of: dict[int, int] = {}  # by partition, the position of its newest event
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        reader = await self._bus.read(None, 0)
+        try:
+            while True:
+                try:
+                    for recorded in await reader.next(_BATCH, _LOOK_SECONDS):
+                        self._hear(recorded)
+                except BusDown:
+                    await asyncio.sleep(_AFTER_TROUBLE_SECONDS)
+                async with self._looked:
+                    self._looked.notify_all()
+        finally:
+            await reader.close()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """It is looked at again several times a second, also when nothing was heard."""
+        async with self._looked:
+            await self._looked.wait_for(condition)
+
+    def is_told(self, order_id: str, *events: type[Event]) -> bool:
+        """Whether one of these was heard of the order."""
+        return not self._told.get(order_id, set()).isdisjoint(event.type() for event in events)
+
+    @property
+    def ends(self) -> dict[str, OrderStatus]:
+        """How each order came to rest: it has ended, or waits for an operator, which is what its record says first."""
+        return self._untold | self._ended | self._flagged
+
+    def rests(self, order_id: str) -> bool:
+        return any(order_id in rest for rest in (self._ended, self._flagged, self._untold))
+
+    def all_rest(self, orders: Iterable[str]) -> bool:
+        """Of one that waits for an operator, the rest may still be undone for a moment."""
+        return all(map(self.rests, orders)) and (not self._flagged or self.quiet > _STILL_SECONDS)
+
+    def knows(self, order_id: str) -> bool:
+        """Whether anything was heard of the order."""
+        return order_id in self._told
+
+    def ended_unpublished(self, order_id: str, status: OrderStatus) -> None:
+        """The order has ended, and nobody has told the bus."""
+        self._untold[order_id] = status
+
+    @property
+    def quiet(self) -> float:
+        """Seconds since an event was heard."""
+        return time.monotonic() - self._heard_at
+
+    @property
+    def position(self) -> int:
+        return max(self.last_of.values(), default=0)
+
+    def _hear(self, recorded: Recorded) -> None:
+        event = recorded.event
+        self._heard_at = time.monotonic()
+        self.last_of[partition_of(event.correlationid)] = recorded.position
+        self.events.append(event)
+        self._told[event.correlationid].add(event.type)
+        if event.type in ENDS:
+            self._ended[event.correlationid] = ENDS[event.type]
+        elif event.type == OrderFlagged.type() and event.data["problem"]:
+            self._flagged[event.correlationid] = OrderStatus.NEEDS_ATTENTION
+        elif event.type == OrderFlagged.type():
+            self._flagged.pop(event.correlationid, None)

@@ -1,0 +1,244 @@
+"""`make demo`: real orders through five services; some complete, some fail half-way and are undone."""
+
+import asyncio
+import shutil
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from rich import box
+from rich.table import Column, Table
+
+from audit.books import OrderBooks, read
+from audit.invariants import Report, audit
+from cli.console import out, show_audit
+from cli.trace import tree_of
+from client.contracts import PlacedOrder, Review, Stage
+from client.protocol import OrderClient
+from kernel.contracts import Money, Style
+from kernel.errors import SettingsError
+from lab.servers.temporal import DevServer
+from lab.settings import LabSettings, load
+from lab.worker_process import WorkerProcess
+from services.fraud.contracts import Decision
+from services.orders.contracts import Address, Order, OrderLine, OrderStatus
+from wiring.clients import Clients
+from wiring.program import complain, end_as_by_ctrl_c
+
+# Each fault hits the order that is named after it.
+FAULTS = ",".join(
+    (
+        "inventory.reserve=down:3@*-outage",
+        "payments.charge=lost@*-lost-reply",
+        "shipping.ship=slow:2@*-cancelled",
+        "payments.charge=kill-after@*-killed",
+    )
+)
+
+# Short, so that the demo does not wait long for a worker that was killed.
+_ATTEMPT_SECONDS = 4
+
+COMPLETED, REJECTED, CANCELLED = OrderStatus.COMPLETED, OrderStatus.REJECTED, OrderStatus.CANCELLED
+
+Meanwhile = Callable[[OrderClient, str], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One order of the demo. `charges` is how often its card is expected to be charged, refunded or not."""
+
+    name: str
+    story: str
+    expected: OrderStatus
+    charges: int
+    style: Style = Style.ORCHESTRATION
+    sku: str = "mug"
+    card: str = "tok_visa"
+    country: str = "DE"
+    meanwhile: Meanwhile | None = None
+
+    def order(self, run: str) -> Order:
+        ship_to = Address(
+            name="Sample Customer", street="1 Sample Street", postal_code="10115", city="Berlin", country=self.country
+        )
+        return Order(
+            order_id=f"{run}-{self.name}",
+            customer_id=f"{run}-{self.name}",
+            lines=(OrderLine(sku=self.sku, quantity=2), OrderLine(sku="tea-sampler", quantity=1)),
+            payment_token=self.card,
+            ship_to=ship_to,
+        )
+
+
+def _decide(decision: Decision) -> Meanwhile:
+    async def meanwhile(client: OrderClient, order_id: str) -> None:
+        await client.outcome(order_id)
+        await client.review(order_id, Review(decision=decision, note="looked at by a person"))
+
+    return meanwhile
+
+
+async def _cancel_when_charged(client: OrderClient, order_id: str) -> None:
+    while True:
+        state = (await client.get(order_id)).state
+        if state.stage is Stage.ENDED or any(s.step == "payments.charge" and s.state == "done" for s in state.steps):
+            break
+        await asyncio.sleep(0.1)
+    await client.cancel(order_id, "changed my mind")
+
+
+SCENARIOS = (
+    Scenario("completed", "nothing goes wrong", COMPLETED, 1),
+    Scenario("declined", "the card is declined", REJECTED, 0, card="tok_chargeDeclinedInsufficientFunds"),
+    Scenario("out-of-stock", "two were wanted, none was left", REJECTED, 0, sku="sold-out-scale"),
+    Scenario("undeliverable", "no courier goes there, found out after the charge", REJECTED, 1, country="AQ"),
+    Scenario("outage", "inventory is down three times, retries ride it out", COMPLETED, 1),
+    Scenario("lost-reply", "charged, the reply is lost, asked again", COMPLETED, 1),
+    Scenario(
+        "fraud-approved", "held as a possible fraud, a person approves", COMPLETED, 1,
+        sku="espresso-machine", meanwhile=_decide(Decision.APPROVE),
+    ),
+    Scenario(
+        "fraud-declined", "held as a possible fraud, a person declines", REJECTED, 0,
+        sku="espresso-machine", meanwhile=_decide(Decision.DECLINE),
+    ),
+    Scenario("cancelled", "cancelled by the customer while it ships", CANCELLED, 1, meanwhile=_cancel_when_charged),
+)  # fmt: skip
+CHOREOGRAPHED = Scenario(
+    "choreographed", "undeliverable, with no conductor: each service reacts", REJECTED, 1,
+    style=Style.CHOREOGRAPHY, country="AQ",
+)  # fmt: skip
+KILLED = Scenario("killed", "kill -9 of the worker between the charge and its reply", COMPLETED, 1)
+
+
+def demo() -> int:
+    """Run real orders through five services; some complete, some fail half-way and are undone."""
+    end_as_by_ctrl_c()
+    return _demo(_settings())
+
+
+def _settings() -> LabSettings:
+    settings = load()
+    policy = settings.policy.model_copy(update={"attempt_timeout": _ATTEMPT_SECONDS})
+    own = {"data_dir": settings.data_dir / "demo", "faults": FAULTS, "policy": policy}
+    # With databases that begin empty, an earlier demo's events would be orders that nobody knows.
+    own |= {"bus_stream": f"DEMO_{time.strftime('%Y%m%d_%H%M%S')}"}
+    return settings.model_copy(update=own)
+
+
+def _demo(settings: LabSettings) -> int:
+    server = DevServer(settings)
+    worker = WorkerProcess(settings, log=settings.data_dir / "worker.log")
+    try:
+        if server.is_wanted():
+            server.check_ports()
+            shutil.rmtree(settings.data_dir, ignore_errors=True)
+            out.print("Starting the Temporal dev server ...")
+            server.start()
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        out.print("Starting the worker ...")
+        worker.start()
+        good = asyncio.run(_orders(settings, worker))
+        _explore(settings)
+    except KeyboardInterrupt:
+        out.print("Stopping ...")
+        return 130
+    else:
+        return 0 if good else 1
+    finally:
+        worker.stop()
+        server.stop()
+
+
+async def _orders(settings: LabSettings, worker: WorkerProcess) -> bool:
+    clients = Clients(settings)
+    run = f"demo-{time.strftime('%H%M%S')}"
+    told = (*SCENARIOS, CHOREOGRAPHED, KILLED)
+    out.print(f"Placing {len(told)} orders ...\n")
+    first = asyncio.gather(*(_tell(clients, scenario, run) for scenario in SCENARIOS))
+    placed = await _unless_dead(worker, first)
+    placed.append(await _tell(clients, CHOREOGRAPHED, run))
+    placed.append(await _tell(clients, KILLED, run))
+    choreographed = CHOREOGRAPHED.order(run).order_id
+    story = tree_of(choreographed, await clients.events.bus.of(choreographed))
+    await clients.close()
+
+    books = await asyncio.to_thread(read, settings)
+    report = await asyncio.to_thread(audit, settings)
+    as_expected = [
+        one.state.status is scenario.expected and len(books.orders[one.state.order_id].charges) == scenario.charges
+        for scenario, one in zip(told, placed, strict=True)
+    ]
+    out.print()
+    out.print(_table(told, placed, as_expected, books.orders))
+    out.print("The choreographed order, as its events tell it; each stands under the one that it answers:")
+    out.print(story)
+    out.print()
+    _verdict(report, as_expected, worker)
+    return all(as_expected) and not report.violations and worker.restarts > 0
+
+
+async def _tell(clients: Clients, scenario: Scenario, run: str) -> PlacedOrder:
+    client, order = await clients.client(scenario.style), scenario.order(run)
+    await client.place(order)
+    if scenario.meanwhile:
+        await scenario.meanwhile(client, order.order_id)
+    placed = await client.outcome(order.order_id)
+    out.print(f"  {scenario.name:<15} {scenario.story}: [bold]{placed.state.status}[/]")
+    return placed
+
+
+async def _unless_dead(worker: WorkerProcess, orders: asyncio.Future[list[PlacedOrder]]) -> list[PlacedOrder]:
+    while not (await asyncio.wait([orders], timeout=0.5))[0]:
+        if worker.wait(0):
+            orders.cancel()
+            raise SettingsError("the worker did not come up; see worker.log in the data folder")
+    return orders.result()
+
+
+def _table(
+    told: tuple[Scenario, ...], placed: list[PlacedOrder], as_expected: list[bool], books: dict[str, OrderBooks]
+) -> Table:
+    table = Table("", Column("order", no_wrap=True), "ended", box=box.SIMPLE_HEAD)
+    for column in ("charged", "refunded", "pieces", "parcels"):
+        table.add_column(column, justify="right")
+    table.add_column("why", overflow="fold")
+    for scenario, one, good in zip(told, placed, as_expected, strict=True):
+        book = books[one.state.order_id]
+        table.add_row(
+            "[green]✓" if good else "[bold red]✗",
+            f"[link={one.link}]{scenario.name}[/link]" if one.link else scenario.name,
+            one.state.status,
+            _euros(book.charged),
+            _euros(book.refunded),
+            str(sum(book.held.values()) or ""),
+            str(book.parcels_booked or ""),
+            one.state.reason or scenario.story,
+        )
+    return table
+
+
+def _euros(amount: int) -> str:
+    return str(Money(amount=amount, currency="EUR")) if amount else ""
+
+
+def _verdict(report: Report, as_expected: list[bool], worker: WorkerProcess) -> None:
+    out.print("Charged, refunded: what the card processor's ledger says. Pieces: stock that the order has taken.\n")
+    out.print("The audit, over all the services' databases, the card processor's ledger and the courier's records:")
+    show_audit(report)
+    out.print(f"The worker was killed and started again: {worker.restarts}×")
+    if not all(as_expected):
+        complain("an order did not end as expected; see the table")
+
+
+def _explore(settings: LabSettings) -> None:
+    out.print(f"\nAll of it in the Temporal UI: {settings.link('default', '').rstrip('/')}")
+    out.print("Open 'undeliverable' there: the charge, and then each undo, newest first.")
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        out.print("Look around; Ctrl-C ends the demo.")
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            out.print("Stopping ...")

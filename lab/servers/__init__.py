@@ -1,0 +1,1 @@
+"""The development servers that come by pip."""

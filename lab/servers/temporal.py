@@ -1,0 +1,123 @@
+"""Temporal's own dev server, as pip brings it, tuned; or the server that the settings name."""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from temporalio.envconfig import ClientConfig
+
+from kernel.errors import SettingsError, Unreachable
+from settings import Settings
+from wiring.temporal import SEARCH_ATTRIBUTES
+
+_START_SECONDS = 30
+
+# docs/performance.md has the measurements behind these.
+_TUNING = {
+    "history.transferProcessorMaxPollRPS": 200,
+    "history.timerProcessorMaxPollRPS": 200,
+    "history.visibilityProcessorMaxPollRPS": 200,
+    "history.timerProcessorMaxTimeShift": '"50ms"',  # else each retry waits for a second, whatever its own pause is
+}
+_SQLITE = {"journal_mode": "WAL", "synchronous": "NORMAL"}
+
+
+class DevServer:
+    """A dev server of our own, with its history in the data folder."""
+
+    def __init__(self, settings: Settings, namespaces: Sequence[str] = ("default",)) -> None:
+        self._settings = settings
+        self._namespaces = namespaces
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @staticmethod
+    def is_wanted() -> bool:
+        """Not when the environment or a Temporal profile names a server."""
+        return not ClientConfig.load_client_connect_config().get("target_host")
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def check_ports(self) -> None:
+        """Raises SettingsError when a port is taken."""
+        for port, name, other in (
+            (self._settings.temporal_port, "TEMPORAL_PORT", 7300),
+            (self._settings.ui_port, "UI_PORT", 8300),
+        ):
+            if _taken(port):
+                raise SettingsError(
+                    f"port {port} is taken, perhaps by another 'make up' or 'make demo'; stop it, "
+                    f"or choose another: make ... {name}={other}"
+                )
+
+    def start(self) -> None:
+        """Raises SettingsError when a port is taken, Unreachable when the server does not come up."""
+        settings = self._settings
+        self.check_ports()
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        log = settings.data_dir / "temporal.log"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - our own arguments
+                _command(settings, self._namespaces), stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._is_healthy():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise Unreachable(f"the Temporal dev server did not come up; see {log}")
+            time.sleep(0.05)
+
+    def _is_healthy(self) -> bool:
+        address = f"127.0.0.1:{self._settings.temporal_port}"
+        health = [str(_temporal()), "operator", "cluster", "health", "--address", address]
+        return subprocess.run(health, capture_output=True, check=False).returncode == 0  # noqa: S603 - our own arguments
+
+    def kill(self) -> None:
+        """As a crash would; it can be started again."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+    def stop(self) -> None:
+        if self._process and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+def _temporal() -> Path:
+    temporal = Path(sys.executable).with_name("temporal")
+    if not temporal.exists():
+        raise SettingsError(
+            "no Temporal dev server for this platform came by pip: install the Temporal CLI beside python, "
+            "or set TEMPORAL_ADDRESS to a server"
+        )
+    return temporal
+
+
+def _command(settings: Settings, namespaces: Sequence[str]) -> list[str]:
+    command = [str(_temporal()), "server", "start-dev", "--log-level", "error"]
+    command += ["--port", str(settings.temporal_port), "--ui-port", str(settings.ui_port)]
+    command += ["--db-filename", str(settings.data_dir / "temporal.db")]
+    for namespace in namespaces:
+        command += ["--namespace", namespace]
+    for attribute in SEARCH_ATTRIBUTES:
+        command += ["--search-attribute", f"{attribute.name}=Keyword"]
+    for key, value in _TUNING.items():
+        command += ["--dynamic-config-value", f"{key}={value}"]
+    for key, pragma in _SQLITE.items():
+        command += ["--sqlite-pragma", f"{key}={pragma}"]
+    return command
+
+
+def _taken(port: int) -> bool:
+    with socket.socket() as attempt:
+        attempt.settimeout(1)
+        return attempt.connect_ex(("127.0.0.1", port)) == 0

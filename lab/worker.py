@@ -1,0 +1,25 @@
+"""`python -m lab worker`: the worker, with faults at its services' boundary."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from lab.faults import faults_of
+from lab.settings import load
+from wiring.roles import ROLES
+from worker import RoleOption, begin_logging, run
+
+
+def worker(
+    role: RoleOption = None,
+    faults: Annotated[
+        str | None, typer.Option(metavar="SPEC", help="Faults to inject, as described below; also FAULTS.")
+    ] = None,
+) -> int:
+    """Run a worker with faults, until SIGTERM or SIGINT."""
+    begin_logging()
+    settings = load()
+    if faults is not None:
+        settings = settings.model_copy(update={"faults": faults})
+    return asyncio.run(run(settings, role or ROLES, faults_of(settings)))

@@ -1,0 +1,210 @@
+"""The bus as one stream of NATS JetStream, for all machines that reach the server.
+
+An event's subject is `<stream>.<partition>.<order>.<type>`, its message the CloudEvents JSON. The stream keeps
+everything, and a position is a place in it.
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypedDict
+from uuid import uuid4
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+from nats.js.api import ConsumerConfig, DeliverPolicy
+from nats.js.errors import APIError
+
+from kernel.envelope import CloudEvent
+from messaging.bus import BusDown, Reader, Recorded, partition_of
+from messaging.nats.connection import NatsConnection
+
+_ANSWER_SECONDS = 5
+_BATCH = 500  # the server takes 1000
+_SOME_ARE_KNOWN = 10201
+_NO_MORE = ("404", "408")
+
+
+class NatsLog:
+    """For one event loop; it connects when it is first used.
+
+    Args:
+        url: such as nats://localhost:4222; several servers of one cluster with commas between them.
+        stream: made when it is not there. The server knows its events by their ids for five minutes.
+    """
+
+    def __init__(self, url: str, stream: str) -> None:
+        self._connection = NatsConnection(url, stream)
+
+    async def append(self, events: Sequence[CloudEvent]) -> None:
+        messages = list({event.id: self._message(event) for event in events}.values())
+        async with self._connection.use() as client:
+            for start in range(0, len(messages), _BATCH):
+                batch = messages[start : start + _BATCH]
+                if len(batch) == 1 or not await _publish_together(client, batch):
+                    for message in batch:
+                        await client.jetstream().publish(**message)
+
+    async def read(self, partition: int | None, after: int) -> Reader:
+        subjects = f"{self._connection.stream}.{'*' if partition is None else partition}.>"
+        return _NatsReader(self._connection, subjects, after)
+
+    async def of(self, correlation: str) -> list[Recorded]:
+        reader = _NatsReader(self._connection, f"{self._subject(correlation)}.>", after=0)
+        events: list[Recorded] = []
+        try:
+            while len(events) % _BATCH == 0 and (more := await reader.next(_BATCH, wait=0)):
+                events += more
+        finally:
+            await reader.close()
+        return events
+
+    async def head(self) -> int:
+        async with self._connection.use() as client:
+            return (await client.jsm().stream_info(self._connection.stream)).state.last_seq
+
+    async def before(self, moment: datetime) -> int:
+        async with self._connection.use() as client:
+            since = ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_TIME, opt_start_time=moment)
+            consumer = await self._connection.add_consumer(client, since)
+            await client.jsm().delete_consumer(self._connection.stream, consumer.name)
+            assert consumer.delivered is not None  # where it starts
+            return consumer.delivered.stream_seq
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    def _message(self, event: CloudEvent) -> "_Message":
+        return {
+            "subject": f"{self._subject(event.correlationid)}.{event.type}",
+            "payload": event.model_dump_json().encode(),
+            "headers": {"Content-Type": "application/cloudevents+json", "Nats-Msg-Id": event.id},
+        }
+
+    def _subject(self, correlation: str) -> str:
+        token = correlation.replace(".", "~")  # a dot would end the token, and a tilde is in no order's id
+        return f"{self._connection.stream}.{partition_of(correlation)}.{token}"
+
+
+class _Message(TypedDict):
+    subject: str
+    payload: bytes
+    headers: dict[str, str]
+
+
+async def _publish_together(client: Client, messages: list[_Message]) -> bool:
+    """All of them or none; False, and none, if some are known.
+
+    Were they sent one after the other, and one got lost, appending them again would bring it behind its followers.
+    """
+    batch = uuid4().hex
+    for number, message in enumerate(messages, 1):
+        headers = message["headers"] | {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
+        if number < len(messages):
+            await client.publish(message["subject"], message["payload"], headers=headers)
+    try:
+        headers["Nats-Batch-Commit"] = "1"
+        await client.jetstream().publish(message["subject"], message["payload"], headers=headers)
+    except APIError as error:
+        if error.err_code == _SOME_ARE_KNOWN:
+            return False
+        raise
+    return True
+
+
+class _Gone(BusDown):
+    """The server has forgotten a consumer, or what it sent may be lost."""
+
+
+@dataclass
+class _Consumer:
+    """What the server reads for us, and where it arrives."""
+
+    name: str
+    inbox: Subscription
+    arrived: asyncio.Queue[Msg]
+    reconnects: int
+    delivered: int = 0
+
+
+class _NatsReader:
+    """Reads through a consumer on the server; when that is lost, through another that begins at the same position."""
+
+    def __init__(self, connection: NatsConnection, subjects: str, after: int) -> None:
+        self._connection = connection
+        self._subjects = subjects
+        self._after = after
+        self._consumer: _Consumer | None = None
+
+    async def next(self, limit: int, wait: float) -> list[Recorded]:
+        is_new = self._consumer is None
+        try:
+            events = await self._next(limit, wait)
+        except _Gone:  # with a restart of the server, or in a long pause of ours
+            return await self._next(limit, wait)
+        if not events and wait <= 0 and not is_new:
+            # A consumer learns of an event a moment after who appended it; one that is new knows what is there.
+            await self.close()
+            events = await self._next(limit, wait)
+        return events
+
+    async def _next(self, limit: int, wait: float) -> list[Recorded]:
+        async with self._connection.use() as client:
+            if self._consumer is None:
+                self._consumer = await self._subscribe(client)
+            try:
+                events = await self._pull(client, self._consumer, limit, wait)
+            except BaseException:  # a cancellation too: the consumer may be past what we have
+                await self._unsubscribe()
+                raise
+        if events:
+            self._after = events[-1].position
+        return events
+
+    async def _subscribe(self, client: Client) -> _Consumer:
+        start = ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=self._after + 1)
+        start.filter_subject = self._subjects
+        info = await self._connection.add_consumer(client, start)
+        arrived: asyncio.Queue[Msg] = asyncio.Queue()
+        inbox = await client.subscribe(client.new_inbox(), cb=arrived.put)
+        return _Consumer(info.name, inbox, arrived, client.stats["reconnects"])
+
+    async def _pull(self, client: Client, consumer: _Consumer, limit: int, wait: float) -> list[Recorded]:
+        # With an expiry, `no_wait` means: wait for the first, and not for what could follow it.
+        request = {"batch": limit, "no_wait": True} | ({"expires": int(wait * 1e9)} if wait > 0 else {})
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._connection.stream}.{consumer.name}"
+        await client.publish(subject, json.dumps(request).encode(), reply=consumer.inbox.subject)
+        events: list[Recorded] = []
+        async with asyncio.timeout(wait + _ANSWER_SECONDS):
+            while len(events) < limit:
+                message = await consumer.arrived.get()
+                status = (message.headers or {}).get("Status")
+                if status in _NO_MORE:
+                    break
+                consumer.delivered += 1
+                if status or message.metadata.sequence.consumer != consumer.delivered:
+                    raise _Gone(f"NATS: the reader has lost its place (status {status})")
+                event = CloudEvent.model_validate_json(message.data)
+                events.append(Recorded(message.metadata.sequence.stream, event))
+        if client.stats["reconnects"] != consumer.reconnects:
+            raise _Gone("NATS: the connection was lost while reading")
+        return events
+
+    async def _unsubscribe(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer:
+            with suppress(NatsError):
+                await consumer.inbox.unsubscribe()
+
+    async def close(self) -> None:
+        if self._consumer:
+            name = self._consumer.name
+            await self._unsubscribe()
+            with suppress(BusDown):  # the server will see for itself
+                async with self._connection.use() as client:
+                    await client.jsm().delete_consumer(self._connection.stream, name)

@@ -1,0 +1,36 @@
+"""What the fraud service declares of itself."""
+
+from pathlib import Path
+
+from kernel.service import Service, Site, step
+from services.fraud.contracts import FraudLimits, FraudPort, TakenForFraud
+from services.fraud.events import FraudConfirmed, NoFraudDetected, PossibleFraud
+
+
+def _open(site: Site) -> FraudPort:
+    from services.fraud.service import Fraud  # when it is opened: who only names the service needs no database
+
+    return Fraud(site.database, site.settings(FraudLimits))
+
+
+FRAUD: Service[FraudPort] = Service(
+    name="fraud",
+    port=FraudPort,
+    open=_open,
+    operations=(
+        step(
+            FraudPort.screen,
+            publishes=(NoFraudDetected, PossibleFraud),
+            refusals=(TakenForFraud,),
+            refused=FraudConfirmed,
+        ),
+        step(
+            FraudPort.decide,
+            publishes=(NoFraudDetected, FraudConfirmed),
+            refusals=(TakenForFraud,),
+            refused=FraudConfirmed,
+        ),
+    ),
+    migrations=Path(__file__).with_name("migrations"),
+    settings=FraudLimits,
+)

@@ -1,0 +1,35 @@
+"""What the inventory service declares of itself."""
+
+from pathlib import Path
+
+from kernel.catalogue import CatalogueSettings
+from kernel.service import Service, Site, step, undo
+from services.inventory.contracts import InventoryPort, NotEnoughStock, StockLine
+from services.inventory.events import OutOfStock, StockReleased, StockReserved
+
+
+def _open(site: Site) -> InventoryPort:
+    from services.inventory.service import Inventory  # when it is opened: who only names the service needs no database
+
+    inventory = Inventory(site.database)
+    products = site.settings(CatalogueSettings).products()
+    inventory.stock(StockLine(sku=product.sku, quantity=product.stock) for product in products)
+    return inventory
+
+
+INVENTORY: Service[InventoryPort] = Service(
+    name="inventory",
+    port=InventoryPort,
+    open=_open,
+    operations=(
+        step(
+            InventoryPort.reserve,
+            publishes=(StockReserved,),
+            refusals=(NotEnoughStock,),
+            refused=OutOfStock,
+        ),
+        undo(InventoryPort.release, of=InventoryPort.reserve, publishes=(StockReleased,)),
+    ),
+    migrations=Path(__file__).with_name("migrations"),
+    settings=CatalogueSettings,
+)

@@ -1,0 +1,37 @@
+"""What the orders service declares of itself."""
+
+from pathlib import Path
+
+from kernel.catalogue import CatalogueSettings
+from kernel.service import Service, Site, forward, note, step, undo
+from services.orders.contracts import MixedCurrencies, OrderEnded, OrdersPort, UnknownSku
+from services.orders.events import OrderCancelled, OrderCompleted, OrderCreated, OrderFlagged, OrderRejected
+
+
+def _open(site: Site) -> OrdersPort:
+    from services.orders.service import Orders  # when it is opened: who only names the service needs no database
+
+    orders = Orders(site.database)
+    orders.offer(site.settings(CatalogueSettings).products())
+    return orders
+
+
+ORDERS: Service[OrdersPort] = Service(
+    name="orders",
+    port=OrdersPort,
+    open=_open,
+    operations=(
+        step(
+            OrdersPort.create,
+            publishes=(OrderCreated,),
+            refusals=(UnknownSku, MixedCurrencies, OrderEnded),
+            refused=OrderRejected,
+        ),
+        undo(OrdersPort.reject, of=OrdersPort.create, publishes=(OrderRejected,)),
+        undo(OrdersPort.cancel, of=OrdersPort.create, publishes=(OrderCancelled,)),
+        forward(OrdersPort.complete, publishes=(OrderCompleted,), refusals=(OrderEnded,)),
+        note(OrdersPort.flag, publishes=(OrderFlagged,), refusals=(OrderEnded,)),
+    ),
+    migrations=Path(__file__).with_name("migrations"),
+    settings=CatalogueSettings,
+)

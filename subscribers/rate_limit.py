@@ -1,0 +1,34 @@
+"""A cap on how often something is done."""
+
+import threading
+import time
+from collections.abc import Callable
+
+
+class RateLimit:
+    """So many times a second at most, evenly, by all threads of this process; each other process has a pace of its own.
+
+    Args:
+        clock: seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        per_second: float,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._interval = 1 / per_second
+        self._clock = clock
+        self._sleep = sleep
+        self._next = clock()
+        self._mutex = threading.Lock()
+
+    def wait(self) -> None:
+        """Until it is this caller's turn."""
+        with self._mutex:
+            now = self._clock()
+            turn = max(self._next, now)
+            self._next = turn + self._interval
+        if turn > now:
+            self._sleep(turn - now)

@@ -1,0 +1,1 @@
+"""Constructs and connects what the programs run; nothing else does."""

@@ -1,0 +1,94 @@
+"""Constructs the bus, and what reads it."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from kernel.database import Database
+from messaging.bus import Bus
+from messaging.consumer import Consumer
+from messaging.locks import FileLocks, Locks, PostgresLocks
+from messaging.progress import Progress
+from messaging.relay import Relay
+from messaging.sql_log import SqlLog
+from messaging.subscription import Subscription
+from services import SERVICES
+from settings import Settings
+from wiring.services import Services
+
+
+class EventBus:
+    """The bus of these settings, with its consumers' records and locks.
+
+    Raises:
+        SettingsError: a database cannot be opened.
+    """
+
+    def __init__(self, settings: Settings, services: Services) -> None:
+        self.settings = settings
+        self.services = services
+        self._subscribers: dict[str, Database] = {}
+        with services.usable("bus"):
+            self.bus = self._bus()
+        with services.usable("consumers"):
+            self.progress = Progress(services.database("consumers"))
+            self.progress.open()
+        self.locks = self._locks()
+
+    @property
+    def data_dir(self) -> Path:
+        return self.settings.data_dir
+
+    def database(self, name: str) -> Database:
+        """A subscriber's own: a file beside the others, or a schema in the PostgreSQL database `subscribers`."""
+        if name not in self._subscribers:
+            self._subscribers[name] = self._subscriber(name)
+        return self._subscribers[name]
+
+    def relay(self) -> Relay:
+        outboxes = {}
+        for service in SERVICES:
+            self.services.open(service)
+            outboxes[service.name] = self.services.database(service.name)
+        return Relay(outboxes, self.bus, self.locks)
+
+    def consumer(self, subscription: Subscription, handled: Callable[[], None]) -> Consumer:
+        return Consumer(subscription, self.bus, self.progress, self.locks, handled)
+
+    async def close(self) -> None:
+        """The services' databases are closed by who opened them."""
+        await self.bus.close()
+        self.locks.close()
+        for database in self._subscribers.values():
+            database.close()
+
+    def _bus(self) -> Bus:
+        if self.settings.bus_url:
+            from messaging.nats.log import NatsLog  # where it is wanted: most run without it
+
+            return NatsLog(self.settings.bus_url, self.settings.bus_stream)
+        log = SqlLog(self.services.database("bus"))
+        log.open()
+        return log
+
+    def _locks(self) -> Locks:
+        consumers = self.services.database("consumers")
+        if consumers.is_sqlite:
+            return FileLocks(self.settings.data_dir / "locks")
+        return PostgresLocks(consumers.engine)
+
+    def _subscriber(self, name: str) -> Database:
+        database = Database(self.settings.url_of("subscribers"))
+        schema = name.replace("-", "_")
+        if database.is_sqlite:
+            file = database.url.database or ""
+            database.close()
+            return Database(str(database.url.set(database=str(Path(file).with_name(f"{schema}.db")))))
+        with database.begin() as tx, suppress(SQLAlchemyError):
+            tx.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
+        database.close()
+        url = database.url.update_query_dict({"options": f"-csearch_path={schema}"})
+        return Database(url.render_as_string(hide_password=False), self.settings.database_connections)

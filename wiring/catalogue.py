@@ -1,0 +1,40 @@
+"""What is on offer, as the orders and inventory services say it."""
+
+from contextlib import closing
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from kernel.contracts import Contract, Money
+from kernel.database import Database
+from kernel.environment import one_line
+from kernel.errors import SettingsError
+from services.inventory.service import Inventory
+from services.orders.service import Orders
+from settings import Settings
+
+
+class Offer(Contract):
+    """A product as a customer sees it, with the pieces that can be had."""
+
+    sku: str
+    name: str
+    unit_price: Money
+    on_hand: int
+
+
+def read_catalogue(settings: Settings) -> list[Offer]:
+    """What the orders and inventory services say of each product. Raises SettingsError when they cannot be read."""
+    try:
+        with (
+            closing(Database(settings.url_of("orders"), for_reading=True)) as orders,
+            closing(Database(settings.url_of("inventory"), for_reading=True)) as inventory,
+        ):
+            on_hand = Inventory(inventory).on_hand()
+            return [
+                Offer(**product.model_dump(), on_hand=on_hand.get(product.sku, 0))
+                for product in Orders(orders).catalogue()
+            ]
+    except (SQLAlchemyError, OSError) as error:
+        raise SettingsError(
+            f"the catalogue cannot be read: {one_line(error)[:200]}; start a worker first ('make up')"
+        ) from None

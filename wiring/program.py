@@ -1,0 +1,65 @@
+"""How every program here ends: whatever a user can cause is one line on standard error, and an exit code."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NoReturn
+
+import typer
+from sqlalchemy.exc import SQLAlchemyError
+from temporalio.service import RPCError
+
+from kernel.environment import one_line
+from kernel.errors import UserError
+
+GOOD, BAD_END, BAD_INPUT = 0, 1, 2
+_INTERRUPTED = 130
+
+
+def exit_code_of(command: Callable[[], int | None]) -> int:
+    """Run a command; its exit code."""
+    try:
+        code = command() or GOOD
+        sys.stdout.flush()
+    except UserError as error:
+        complain(error.for_user())
+    except typer.TyperException as error:
+        message = getattr(error, "format_message", error.__str__)()
+        if message:  # without one, the help has been shown
+            complain(f"{message} (see --help)")
+    except RPCError as error:
+        complain(f"the Temporal server did not answer as it should: {one_line(error)}")
+    except SQLAlchemyError as error:
+        complain(f"a database does not answer as it should: {one_line(getattr(error, 'orig', None) or error)[:300]}")
+    except UnicodeEncodeError:
+        complain("a word on the command line is not text: it has bytes that are not UTF-8")
+    except OSError as error:
+        complain(f"cannot write or read: {error.strerror or one_line(error)}")
+    except (typer.Abort, KeyboardInterrupt):
+        complain("stopped; orders that were placed go on by themselves")
+        return _INTERRUPTED
+    else:
+        return code
+    return BAD_INPUT
+
+
+def complain(message: str) -> None:
+    """One line on standard error."""
+    typer.secho("✗ ", fg="red", nl=False, err=True)
+    typer.echo(" ".join(message.split()), err=True)
+
+
+def end_as_by_ctrl_c() -> None:
+    """However a program is told to end, it ends what it started."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+
+
+def leave(code: int) -> NoReturn:
+    """End the process at once: the SDK's threads may call into an interpreter that is on its way out, and abort it."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)

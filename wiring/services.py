@@ -1,0 +1,88 @@
+"""Opens the services over their databases, each when it is first asked for."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from activities import activities_of
+from kernel.database import Database
+from kernel.environment import EnvironmentSettings, one_line
+from kernel.errors import SettingsError
+from kernel.service import Provider, Service, Wrap, unwrapped
+from settings import Settings
+
+P = TypeVar("P")
+S = TypeVar("S", bound=EnvironmentSettings)
+
+
+class Services:
+    """The opened services of one process.
+
+    Args:
+        wrap: a hook around every port as it is opened, of services and of providers.
+    """
+
+    def __init__(self, settings: Settings, wrap: Wrap = unwrapped) -> None:
+        self._settings = settings
+        self._wrap = wrap
+        self._databases: dict[str, Database] = {}
+        self._opened: dict[str, Any] = {}
+
+    def open(self, service: Service[P]) -> P:
+        """The service behind its wrap. Raises SettingsError when it cannot be opened."""
+        if service.name not in self._opened:
+            with self.usable(service.name):
+                self.database(service.name).migrate(service.migrations)
+                port = service.open(_Site(self, self._settings, service.name))
+                self._opened[service.name] = self._wrap(service.name, port)
+        opened: P = self._opened[service.name]
+        return opened
+
+    def provider(self, provider: Provider[P]) -> P:
+        with self.usable(provider.name):
+            return self._wrap(provider.name, provider.open(_Site(self, self._settings, provider.name)))
+
+    def activities(self, service: Service[P]) -> Sequence[Callable[..., object]]:
+        """Raises SettingsError when the service cannot be opened."""
+        return activities_of(service, self.open(service)).all()
+
+    def database(self, name: str) -> Database:
+        """The one of a service, a provider, the bus or its consumers."""
+        if name not in self._databases:
+            self._databases[name] = Database(self._settings.url_of(name), self._settings.database_connections)
+        return self._databases[name]
+
+    @contextmanager
+    def usable(self, name: str) -> Iterator[None]:
+        """Turns the failure of a database into a SettingsError that names it."""
+        try:
+            yield
+        except (SQLAlchemyError, OSError) as error:
+            shown = make_url(self._settings.url_of(name)).render_as_string()  # without its password
+            raise SettingsError(f"the database of {name}, {shown}, cannot be used: {one_line(error)[:300]}") from None
+
+    def close(self) -> None:
+        for database in self._databases.values():
+            database.close()
+
+
+class _Site:
+    """A `kernel.service.Site`."""
+
+    def __init__(self, services: Services, settings: Settings, name: str) -> None:
+        self._services = services
+        self._settings = settings
+        self._name = name
+
+    @property
+    def database(self) -> Database:
+        return self._services.database(self._name)
+
+    def settings(self, kind: type[S]) -> S:
+        return self._settings.of(kind)
+
+    def provider(self, provider: Provider[P]) -> P:
+        return self._services.provider(provider)
