@@ -1,7 +1,7 @@
 """One service's reactions at work: an event comes in, its line of the table is looked up, the service does it."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from choreography.commands import Heard
 from choreography.events import AttentionNeeded, OrderStalled
@@ -54,7 +54,7 @@ class Reactor:
         )
 
     def handle(self, recorded: Recorded) -> None:
-        """Raises whatever the service raises that is no answer; WillNotHelp for one that nobody would hear of."""
+        """Raises whatever the service raises that is no answer; NonRetryable for one that nobody would hear of."""
         event = recorded.event
         with self._database.begin() as tx:
             heard = inbox.heard(tx, event)
@@ -134,9 +134,10 @@ class Reactor:
             line.only_forward for line in self._lines_for(waiting)
         )
 
-    def _on_dead_letter(self, event: CloudEvent, failure: DeliveryFailure) -> CloudEvent | None:
+    def _on_dead_letter(self, failure: DeliveryFailure, _of_order: Sequence[Recorded]) -> CloudEvent | None:
         """A step that gives up is undone by all; an undo that gives up needs an operator."""
-        problem = failure.error.removeprefix("WillNotHelp: ")
+        event = failure.recorded.event
+        problem = failure.error.removeprefix("NonRetryable: ")
         if problem.startswith(KeyReused.name):
             return None  # the key is another order's: nothing may be undone under it
         lines = self._lines_for(event)

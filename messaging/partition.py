@@ -9,10 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from kernel.envelope import CloudEvent
 from messaging.bus import Bus, BusDown, Reader, Recorded
 from messaging.progress import DeliveryFailure, FailureState, Progress
-from messaging.subscription import Handler, MayOvertake, NonRetryable, Subscription
+from messaging.subscription import Handler, MayOvertake, NonRetryable, ReactionFailed, Subscription
 
 _log = logging.getLogger(__name__)
 
@@ -201,8 +200,9 @@ class PartitionSession:
                 if self._ending.is_set():
                     return 0  # not begun
                 await self._hands.run(self._subscription.handle, recorded)
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises is on record, and tried again or buried
-            failure = await asyncio.to_thread(progress.failed, name, recorded, one_line(error))
+        except Exception as raised:  # noqa: BLE001 - whatever a handler raises is on record, and tried again or dead
+            reaction, error = _reaction_and_cause(raised)
+            failure = await asyncio.to_thread(progress.failed, name, recorded, one_line(error), reaction)
             self._failed.add(event.id)
             retry_policy = self._subscription.retry_policy(event)
             if (
@@ -211,7 +211,7 @@ class PartitionSession:
             ):
                 _log.warning("%s: %s, attempt %d: %s", name, event.id, failure.attempts, failure.error)
                 return retry_policy.pause(failure.attempts)
-            await self._mark_dead(event, failure)
+            await self._mark_dead(failure)
         else:
             if event.id in self._failed:
                 await asyncio.to_thread(progress.settle, name, event.id)
@@ -219,10 +219,11 @@ class PartitionSession:
         self._handled()
         return None
 
-    async def _mark_dead(self, event: CloudEvent, failure: DeliveryFailure) -> None:
-        """Tell first: one that dies in between tells it again, and nobody is left without a word."""
+    async def _mark_dead(self, failure: DeliveryFailure) -> None:
+        """Publish first: one that dies in between publishes it again, and nobody is left without a word."""
+        event = failure.recorded.event
         _log.error("%s: %s is a dead letter: %s", failure.consumer, event.id, failure.error)
-        says = self._subscription.on_dead_letter(event, failure)
+        says = self._subscription.on_dead_letter(failure, await self._bus.of(event.correlationid))
         if says:
             await self._bus.append([says])
         await asyncio.to_thread(self._progress.mark_dead, failure.consumer, event.id)
@@ -250,6 +251,12 @@ class _Queue:
                 self.waiting.appendleft(other)
                 return True
         return False
+
+
+def _reaction_and_cause(error: Exception) -> tuple[str, BaseException]:
+    if isinstance(error, ReactionFailed):
+        return error.reaction, error.__cause__ or error
+    return "", error
 
 
 def one_line(error: BaseException) -> str:

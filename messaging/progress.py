@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -22,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from kernel.database import Storage
+from kernel.database import Database
 from kernel.envelope import CloudEvent
 from messaging.bus import PARTITIONS, Recorded, partition_of
 
@@ -33,6 +34,8 @@ class FailureState(StrEnum):
     REQUEUED = "requeued"
     DISCARDED = "discarded"
 
+
+_MIGRATIONS = Path(__file__).with_name("migrations") / "consumers"
 
 metadata = MetaData()
 
@@ -57,6 +60,7 @@ failures = Table(
     Column("attempts", Integer, nullable=False),
     Column("error", Text, nullable=False),
     Column("first_failed_at", Float, nullable=False, comment="seconds since 1970"),
+    Column("reaction", String(200), nullable=False, server_default="", comment="the id of what failed, if known"),
 )
 
 
@@ -70,15 +74,16 @@ class DeliveryFailure:
     attempts: int
     error: str
     first_failed_at: float
+    reaction: str = ""
 
 
 class Progress:
-    def __init__(self, database: Storage) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
 
     def open(self) -> None:
-        """Make the tables, if this is the first day."""
-        self._database.alone(metadata.create_all)
+        """Bring the tables up to date."""
+        self._database.migrate(_MIGRATIONS)
 
     def position(self, consumer: str, partition: int) -> int | None:
         """How far it is in this partition; None when it has never read there."""
@@ -102,8 +107,8 @@ class Progress:
                 row = {"consumer": consumer, "partition": partition, "position": position}
                 tx.execute(insert(positions), row)
 
-    def failed(self, consumer: str, recorded: Recorded, error: str) -> DeliveryFailure:
-        """Note one more attempt that failed."""
+    def failed(self, consumer: str, recorded: Recorded, error: str, reaction: str = "") -> DeliveryFailure:
+        """Note one more attempt that failed; `reaction` is the id of what failed, if it is known."""
         event = recorded.event
         with self._database.begin() as tx:
             row = tx.execute(select(failures).where(*_letter(consumer, event.id))).one_or_none()
@@ -111,9 +116,12 @@ class Progress:
                 new = {"consumer": consumer, "event_id": event.id, "position": recorded.position}
                 new |= {"partition": partition_of(event.correlationid), "correlation": event.correlationid}
                 new |= {"event": event.model_dump_json(), "state": FailureState.RETRYING, "attempts": 1}
-                tx.execute(insert(failures), new | {"error": error, "first_failed_at": time.time()})
+                tx.execute(
+                    insert(failures), new | {"error": error, "reaction": reaction, "first_failed_at": time.time()}
+                )
             else:
                 change: dict[str, Any] = {"attempts": row.attempts + 1, "error": error, "state": FailureState.RETRYING}
+                change["reaction"] = reaction or row.reaction
                 if row.state != FailureState.RETRYING:
                     change["first_failed_at"] = time.time()  # sent again: its time begins anew
                 tx.execute(update(failures).where(*_letter(consumer, event.id)).values(change))

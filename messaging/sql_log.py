@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -26,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from kernel.database import Storage
+from kernel.database import Database
 from kernel.envelope import CloudEvent
 from messaging.bus import BusDown, Reader, Recorded, partition_of
 
@@ -37,6 +38,8 @@ _IDLE_POLL_SECONDS = 0.1
 _BATCH = 500
 _REMEMBERED = 1_000
 _APPEND_LOCK = 7_233_002  # any number, the same for every process
+
+_MIGRATIONS = Path(__file__).with_name("migrations") / "bus"
 
 metadata = MetaData()
 
@@ -58,13 +61,13 @@ log = Table(
 
 
 class SqlLog:
-    def __init__(self, database: Storage) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
         self._tail = _Tail(self)
 
     def open(self) -> None:
-        """Make the table, if this is the first day."""
-        self._database.alone(metadata.create_all)
+        """Bring the table up to date."""
+        self._database.migrate(_MIGRATIONS)
 
     async def append(self, events: Sequence[CloudEvent]) -> None:
         rows = [

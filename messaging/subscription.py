@@ -1,6 +1,6 @@
 """Who is interested in which events, and what they do about one: the rules of the bus."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -12,6 +12,14 @@ from messaging.progress import DeliveryFailure
 
 class NonRetryable(Exception):
     """Raised by a handler: trying again would give the same; the event is a dead letter at once."""
+
+
+class ReactionFailed(Exception):
+    """Raised by a handler that has several reactions: which one failed; why is the cause."""
+
+    def __init__(self, reaction: str) -> None:
+        super().__init__(reaction)
+        self.reaction = reaction
 
 
 @dataclass(frozen=True)
@@ -44,14 +52,14 @@ class RetryPolicy:
 
 Handler = Callable[[Recorded], None]
 MayOvertake = Callable[[CloudEvent, CloudEvent], bool]
-OnDeadLetter = Callable[[CloudEvent, DeliveryFailure], CloudEvent | None]
+OnDeadLetter = Callable[[DeliveryFailure, Sequence[Recorded]], CloudEvent | None]
 
 
 def _stays(_failing: CloudEvent, _waiting: CloudEvent) -> bool:
     return False
 
 
-def _says_nothing(_event: CloudEvent, _delivery_failure: DeliveryFailure) -> None:
+def _publishes_nothing(_failure: DeliveryFailure, _of_order: Sequence[Recorded]) -> None:
     return None
 
 
@@ -61,11 +69,11 @@ class Subscription:
 
     Args:
         handle: runs in a thread, and must be harmless twice. An exception means: try again.
-        patience: by event, since some wait for more than others.
-        gives_way: whether a failing event lets another of its order, which waits, go before it.
-        from_now_on: a new consumer begins with what comes next; without it, with the first event of the archive.
+        retry_policy: by event, since some wait for more than others.
+        may_overtake: whether a failing event lets another of its order, which waits, go before it.
+        from_latest: a new consumer begins with what comes next; without it, with the first event of the archive.
         at_once: how many events of different orders are handled at the same time, in one process.
-        gave_up: what to publish when an event becomes a dead letter, if anything.
+        on_dead_letter: what to publish when an event becomes a dead letter, if anything; it gets the order's events.
         forget: for what can be made anew from the archive: forget what was made of events after this position.
     """
 
@@ -74,7 +82,7 @@ class Subscription:
     handle: Handler
     retry_policy: Callable[[CloudEvent], RetryPolicy] = lambda _event: RetryPolicy()
     may_overtake: MayOvertake = _stays
-    on_dead_letter: OnDeadLetter = _says_nothing
+    on_dead_letter: OnDeadLetter = _publishes_nothing
     from_latest: bool = False
     at_once: int = 8
     forget: Callable[[int], None] | None = None

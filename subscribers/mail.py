@@ -49,7 +49,7 @@ class Mail:
 
 class Mailer(Protocol):
     def send(self, mail: Mail) -> None:
-        """Raises WillNotHelp when this mail is refused for good; any other exception may pass."""
+        """Raises NonRetryable when this mail is refused for good; any other exception may pass."""
         ...
 
 

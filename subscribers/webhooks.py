@@ -99,7 +99,7 @@ class Deliveries:
         return Subscription(name, rule, self.handle, retry_policy=self.retry_policy, from_latest=True)
 
     def handle(self, recorded: Recorded) -> None:
-        """Raises NotAccepted, WillNotHelp when the endpoint is gone, or UnknownEvent."""
+        """Raises NotAccepted, NonRetryable when the endpoint is gone, or UnknownEvent."""
         event = recorded.event
         message_id = _message_id(event)
         note = without_data(event).model_copy(update={"id": f"{self._endpoint.name}/{message_id}"})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kernel.errors import SettingsError, Unreachable
 
-_CONFIGURATION = Path(__file__).parent.parent / "nats.conf"
+_CONFIGURATION = Path(__file__).parents[2] / "nats.conf"
 _HOST = "127.0.0.1"
 _START_SECONDS = 30
 

@@ -47,7 +47,7 @@ class Listener:
 
     def subscription(self, rule: Rule | None = None) -> Subscription:
         retry_policy = RetryPolicy(first=0.02, longest=0.05, give_up_after=1.0)
-        settings: dict[str, Any] = {"patience": lambda _event: retry_policy} | self.more
+        settings: dict[str, Any] = {"retry_policy": lambda _event: retry_policy} | self.more
         return Subscription(name=self.name, rule=rule or Rule(), handle=self._handle, **settings)
 
     def _handle(self, recorded: Recorded) -> None:
@@ -87,7 +87,7 @@ class Listener:
 
     def close(self) -> None:
         self.database.close()
-        self.progress._database.close()  # type: ignore[attr-defined] # opened here
+        self.progress._database.close()
 
 
 class Gate:

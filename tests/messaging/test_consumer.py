@@ -8,7 +8,7 @@ import pytest
 
 from kernel.envelope import CloudEvent
 from messaging.bus import PARTITIONS, Bus, Recorded, partition_of
-from messaging.progress import FailureState
+from messaging.progress import DeliveryFailure, FailureState
 from messaging.subscription import NonRetryable, Rule
 from tests.messaging.conftest import SECONDS, Log, event, events
 from tests.messaging.listening import Gate, Listener, until
@@ -44,7 +44,7 @@ async def test_what_comes_later_is_handled_when_it_comes(listener: Listener, bus
 
 
 async def test_who_begins_now_hears_nothing_of_before_and_everything_after(listener: Listener, bus: Bus) -> None:
-    listener.more = {"from_now_on": True}
+    listener.more = {"from_latest": True}
     await bus.append([event(f"order-{number}") for number in range(8)])
     async with listener.at_work(bus):
         await until(lambda: len(listener.progress.begun("listener")) == PARTITIONS)
@@ -134,7 +134,8 @@ async def test_a_dead_letter_that_fails_again_is_one_again(listener: Listener, b
 
 
 async def test_who_gives_up_tells(listener: Listener, bus: Bus) -> None:
-    def on_dead_letter(about: CloudEvent, failure: object) -> CloudEvent:
+    def on_dead_letter(failure: DeliveryFailure, _of_order: object) -> CloudEvent:
+        about = failure.recorded.event
         return about.model_copy(update={"id": f"{about.id}:given-up", "type": "GivenUp", "causationid": about.id})
 
     def poison(recorded: Recorded) -> None:
@@ -142,7 +143,7 @@ async def test_who_gives_up_tells(listener: Listener, bus: Bus) -> None:
             raise NonRetryable("never")
 
     listener.before = poison
-    listener.more = {"gave_up": on_dead_letter}
+    listener.more = {"on_dead_letter": on_dead_letter}
     await bus.append([event("order-1")])
     async with listener.at_work(bus):
         await listener.has_handled(1)
@@ -159,7 +160,7 @@ async def test_a_failing_event_lets_pass_what_may_go_before_it(listener: Listene
         passed = passed or recorded.event.id == "order-1:3"
 
     listener.before = failing
-    listener.more = {"gives_way": lambda _failing, waiting: waiting.id == "order-1:3"}
+    listener.more = {"may_overtake": lambda _failing, waiting: waiting.id == "order-1:3"}
     await bus.append(events("order-1", range(1, 4)))
     async with listener.at_work(bus):
         await listener.has_handled(3)
