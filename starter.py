@@ -22,7 +22,6 @@ from client.contracts import PlacedOrder, Resolution, ResolveBy, Review, Stage
 from client.protocol import OrderClient
 from kernel.contracts import Style
 from kernel.errors import SettingsError
-from lab.compare.command import compare
 from services.fraud.contracts import Decision
 from services.orders.contracts import Order, OrderStatus
 from settings import Settings, load
@@ -191,7 +190,7 @@ def resolve(
     return _tell(order, lambda client: client.resolve(order, resolution), as_json)
 
 
-for command in (trace, audit, analytics, catalogue, compare):
+for command in (trace, audit, analytics, catalogue):
     app.command()(command)
 app.add_typer(events_app, name="events")
 
