@@ -1,0 +1,1 @@
+"""What the services' migrations share: Alembic's entry, and the tables that every service has."""

@@ -1,0 +1,49 @@
+"""The tables that every service has, by the revision of the service that makes them.
+
+Frozen: databases out there were made by these. A change is another function, under the number of the next revision.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+
+def create_operations_0001() -> None:
+    op.create_table(
+        "operations",
+        sa.Column("key", sa.String(200), primary_key=True),
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("request", sa.String(64), nullable=False, comment="digest of the first command"),
+        sa.Column("answer", sa.Text, nullable=False, comment="the first reply as JSON, or the refusal's text"),
+        sa.Column("refusal", sa.String(50), nullable=False, comment="the refusal's name, or empty"),
+        sa.Column("recorded_at", sa.BigInteger, nullable=False, comment="milliseconds since 1970"),
+    )
+
+
+def add_events_0002() -> None:
+    """The outbox, the inbox, and how often an operation was asked for again."""
+    op.add_column(
+        "operations",
+        sa.Column("repeats", sa.Integer, nullable=False, server_default="0", comment="requests after the first"),
+    )
+    op.create_table(
+        "outbox",
+        sa.Column("position", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+        sa.Column("event_id", sa.String(200), nullable=False, unique=True),
+        sa.Column("type", sa.String(50), nullable=False),
+        sa.Column("correlation", sa.String(64), nullable=False),
+        sa.Column("causation", sa.String(200), nullable=False),
+        sa.Column("style", sa.String(20), nullable=False),
+        sa.Column("data", sa.Text, nullable=False, comment="JSON"),
+        sa.Column("occurred_at", sa.BigInteger, nullable=False, comment="milliseconds since 1970"),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "inbox",
+        sa.Column("event_id", sa.String(200), primary_key=True),
+        sa.Column("correlation", sa.String(64), nullable=False),
+        sa.Column("type", sa.String(50), nullable=False),
+        sa.Column("data", sa.Text, nullable=False, comment="JSON"),
+        sa.Column("occurred_at", sa.BigInteger, nullable=False, comment="milliseconds since 1970"),
+        sa.Column("repeats", sa.Integer, nullable=False, comment="deliveries after the first"),
+    )
+    op.create_index("ix_inbox_correlation", "inbox", ["correlation"])
