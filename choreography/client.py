@@ -10,8 +10,9 @@ from choreography.projection import is_choreographed, state_of
 from choreography.reactions import REACTIONS
 from client.contracts import OrderState, PlacedOrder, Resolution, ResolveBy, Review, Stage
 from client.errors import DifferentContent, NoSuchOrder, NotNow
-from kernel.contracts import Event, Money, Style
+from kernel.contracts import Event, Style
 from kernel.envelope import new_event
+from kernel.money import Money
 from messaging.bus import Bus, Recorded
 from messaging.progress import DeliveryFailure, FailureState, Progress
 from services.inventory.events import StockReleased

@@ -12,8 +12,9 @@ from choreography.events import (
 )
 from choreography.reactions import STOPS
 from client.contracts import OrderState, Stage, StepReport
-from kernel.contracts import Event, Money
+from kernel.contracts import Event
 from kernel.envelope import CloudEvent
+from kernel.money import Money
 from messaging.bus import Recorded
 from services.fraud.events import FraudConfirmed, NoFraudDetected, PossibleFraud
 from services.inventory.events import OutOfStock, StockReleased, StockReserved

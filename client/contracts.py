@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from kernel.contracts import Contract, Money, Style
+from kernel.contracts import Contract, Style
+from kernel.money import Money
 from services.fraud.contracts import Decision
 from services.orders.contracts import OrderStatus
 

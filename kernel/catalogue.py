@@ -3,11 +3,12 @@
 import json
 from pathlib import Path
 
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt
+from pydantic import BaseModel, NonNegativeInt, PositiveInt
 
-from kernel.contracts import Contract, Money
+from kernel.contracts import Contract
 from kernel.environment import EnvironmentSettings, one_line
 from kernel.errors import SettingsError
+from kernel.money import CurrencyCode, Money
 
 
 class CatalogueProduct(BaseModel):
@@ -20,7 +21,7 @@ class CatalogueProduct(BaseModel):
 
 
 class Catalogue(BaseModel):
-    currency: str = Field(pattern="^[A-Z]{3}$")
+    currency: CurrencyCode
     products: list[CatalogueProduct]
 
 

@@ -1,4 +1,4 @@
-"""What all the services' contracts share: money, commands with a key, the undo, and events."""
+"""What all the services' contracts share: commands with a key, the undo, and events."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -6,8 +6,6 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from kernel.envelope import CloudEvent
-
-_WITHOUT_MINOR_UNITS = {"CLP", "ISK", "JPY", "KRW", "VND"}
 
 
 class Contract(BaseModel):
@@ -31,19 +29,6 @@ class Policy(Contract):
     step_deadline: Seconds = 600
     undo_deadline: Seconds = 3600
     review_deadline: Seconds = 86_400
-
-
-class Money(Contract):
-    """An amount in minor units (cents) of an ISO 4217 currency."""
-
-    amount: int
-    currency: str
-
-    def __str__(self) -> str:
-        if self.currency in _WITHOUT_MINOR_UNITS:
-            return f"{self.amount} {self.currency}"
-        whole, cents = divmod(abs(self.amount), 100)
-        return f"{'-' if self.amount < 0 else ''}{whole}.{cents:02} {self.currency}"
 
 
 class Style(StrEnum):

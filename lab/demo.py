@@ -16,8 +16,9 @@ from cli.console import out, show_audit
 from cli.trace import tree_of
 from client.contracts import PlacedOrder, Review, Stage
 from client.protocol import OrderClient
-from kernel.contracts import Money, Style
+from kernel.contracts import Style
 from kernel.errors import SettingsError
+from kernel.money import Money
 from lab.servers.temporal import DevServer
 from lab.settings import LabSettings, load
 from lab.worker_process import WorkerProcess

@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from kernel.contracts import Contract, Money
+from kernel.contracts import Contract
 from kernel.database import Storage
+from kernel.money import Money
 from services.orders.contracts import OrderStatus
 from subscribers.analytics import orders
 

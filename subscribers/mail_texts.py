@@ -6,8 +6,8 @@ No letter for OrderCompleted, which says nothing that Shipped has not said.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from kernel.contracts import Money
 from kernel.envelope import CloudEvent
+from kernel.money import Money
 from services.fraud.events import PossibleFraud
 from services.inventory.contracts import NotEnoughStock
 from services.orders.events import OrderCancelled, OrderCreated, OrderRejected

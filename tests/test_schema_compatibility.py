@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import ConfigDict, Field, create_model
 
-from kernel.contracts import Contract, Money
+from kernel.contracts import Contract
+from kernel.money import Money
 from schemas.compatibility import breaks
 from schemas.names import PRIVATE
 

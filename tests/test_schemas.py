@@ -23,6 +23,7 @@ from kernel import outbox
 from kernel.contracts import Event, FailureEvent, UndoneEvent
 from kernel.envelope import CloudEvent, new_event
 from kernel.errors import Refusal
+from kernel.money import MINOR_UNITS, Money
 from schemas.asyncapi import reaction_id
 from schemas.catalogue import SOURCES, event_types
 from schemas.export import documents
@@ -129,6 +130,7 @@ ORDERS = st.builds(
 )
 # What Hypothesis cannot make of the types alone: rules beyond them.
 SPECIAL: dict[Any, st.SearchStrategy[Any]] = {Order: ORDERS, Address: ADDRESSES}
+st.register_type_strategy(Money, st.builds(Money, amount=st.integers(), currency=st.sampled_from(sorted(MINOR_UNITS))))
 
 
 def events() -> st.SearchStrategy[Event]:

@@ -4,10 +4,11 @@ from contextlib import closing
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from kernel.contracts import Contract, Money
+from kernel.contracts import Contract
 from kernel.database import Database
 from kernel.environment import one_line
 from kernel.errors import SettingsError
+from kernel.money import Money
 from services.inventory.service import Inventory
 from services.orders.service import Orders
 from settings import Settings

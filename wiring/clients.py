@@ -14,8 +14,9 @@ from choreography.client import ChoreographyClient
 from choreography.projection import is_choreographed
 from client.contracts import OrderState, PlacedOrder, Stage
 from client.protocol import OrderClient
-from kernel.contracts import Money, Style
+from kernel.contracts import Style
 from kernel.database import Database
+from kernel.money import Money
 from messaging.bus import BusDown
 from services.orders.contracts import OrderStatus
 from services.orders.tables import OrderRow

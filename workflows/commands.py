@@ -1,7 +1,7 @@
 """The commands that an order becomes, each under its own key: `<order_id>:<step>`."""
 
 from client.contracts import Review
-from kernel.contracts import Money
+from kernel.money import Money
 from services.fraud.contracts import DecideOnFraud, ScreenOrder
 from services.inventory.contracts import ReserveStock, StockLine
 from services.orders.contracts import CompleteOrder, CreateOrder, FlagOrder, Order

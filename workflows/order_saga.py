@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.payments import Payments
     from activities.shipping import Shipping
     from client.contracts import OrderState, Resolution, ResolveBy, Review, Stage
-    from kernel.contracts import Money
+    from kernel.money import Money
     from services.fraud.contracts import DECLINED_IN_REVIEW, Decision, Screened, Verdict
     from services.orders.contracts import OrderStatus
     from workflows.contracts import ORDER_REASON, ORDER_STAGE, ORDER_STATUS, WORKFLOW, CancelRequest, PlaceOrder

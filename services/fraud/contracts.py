@@ -5,9 +5,10 @@ from typing import ClassVar, Protocol
 
 from pydantic_settings import SettingsConfigDict
 
-from kernel.contracts import Command, Contract, Money
+from kernel.contracts import Command, Contract
 from kernel.environment import EnvironmentSettings
 from kernel.errors import Refusal
+from kernel.money import Money
 
 
 class Verdict(StrEnum):

@@ -6,8 +6,9 @@ from typing import Annotated, Protocol, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from kernel.contracts import Command, Contract, Money, Style, Undo, Undone
+from kernel.contracts import Command, Contract, Style, Undo, Undone
 from kernel.errors import Refusal
+from kernel.money import Money
 
 MAX_LINES = 100
 MAX_QUANTITY = 9_999

@@ -2,7 +2,8 @@
 
 from typing import ClassVar
 
-from kernel.contracts import Contract, Event, FailureEvent, Money
+from kernel.contracts import Contract, Event, FailureEvent
+from kernel.money import Money
 from services.orders.contracts import Address
 
 

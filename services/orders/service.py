@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from kernel.catalogue import Product
-from kernel.contracts import Event, Money, Style, Undo, Undone
+from kernel.contracts import Event, Style, Undo, Undone
 from kernel.database import Database
 from kernel.errors import CannotUndo
+from kernel.money import Money
 from kernel.operations import Clock, Operations, hear, milliseconds, publish, system_clock
 from services.orders.contracts import (
     Completed,

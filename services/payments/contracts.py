@@ -2,8 +2,9 @@
 
 from typing import Protocol
 
-from kernel.contracts import Command, Contract, Money, Undo, Undone
+from kernel.contracts import Command, Contract, Undo, Undone
 from kernel.errors import Refusal
+from kernel.money import Money
 
 
 class ChargeCard(Command):

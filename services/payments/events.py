@@ -1,6 +1,7 @@
 """What the payments service tells."""
 
-from kernel.contracts import Event, FailureEvent, Money, UndoneEvent
+from kernel.contracts import Event, FailureEvent, UndoneEvent
+from kernel.money import Money
 
 
 class PaymentProcessed(Event):

@@ -6,8 +6,9 @@ that dies between its answer and our record is simply asked again.
 
 from sqlalchemy import Connection, insert, select, update
 
-from kernel.contracts import Money, Undo, Undone
+from kernel.contracts import Undo, Undone
 from kernel.database import Database
+from kernel.money import Money
 from kernel.operations import Clock, Operations, system_clock
 from services.payments.contracts import CardDeclined, ChargeCard, Charged, PaymentDeclined, PaymentGateway
 from services.payments.events import PaymentFailed, PaymentProcessed, PaymentRefunded

@@ -4,8 +4,8 @@ import hashlib
 
 from sqlalchemy import BigInteger, Column, MetaData, String, Table, insert, select, update
 
-from kernel.contracts import Money
 from kernel.database import Database
+from kernel.money import Money
 from services.payments.contracts import CardDeclined
 
 # https://docs.stripe.com/testing lists these tokens and what each card does.

@@ -3,9 +3,8 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from kernel.contracts import Money
 from services.orders.contracts import MAX_LINES, MAX_QUANTITY, Order
-from tests.services.samples import GOOD_CARD, euros
+from tests.services.samples import GOOD_CARD
 
 ADDRESS = {"name": "A. Sample", "street": "Kade 1", "postal_code": "1011", "city": "Amsterdam", "country": "NL"}
 ORDER = {
@@ -23,22 +22,6 @@ def order(**changes: object) -> Order:
 
 def lines(*quantities: object) -> list[dict[str, object]]:
     return [{"sku": f"sku-{number}", "quantity": quantity} for number, quantity in enumerate(quantities)]
-
-
-@pytest.mark.parametrize(
-    ("amount", "text"), [(0, "0.00 EUR"), (5, "0.05 EUR"), (-5, "-0.05 EUR"), (189_050, "1890.50 EUR")]
-)
-def test_money_is_shown_to_the_cent(amount: int, text: str) -> None:
-    assert str(euros(amount)) == text
-
-
-def test_a_fortune_is_shown_to_the_cent_too() -> None:
-    """No float has this many digits."""
-    assert str(euros(2**53 + 1)) == "90071992547409.93 EUR"
-
-
-def test_yen_have_no_cents() -> None:
-    assert str(Money(amount=1_890, currency="JPY")) == "1890 JPY"
 
 
 def test_an_order_as_a_customer_sends_it_is_taken() -> None:

@@ -14,9 +14,10 @@ from temporalio.client import WithStartWorkflowOperation
 from temporalio.common import WorkflowIDConflictPolicy
 
 import lab.__main__ as lab
-from kernel.contracts import Event, Money, Style
+from kernel.contracts import Event, Style
 from kernel.database import Database
 from kernel.envelope import CloudEvent, new_event
+from kernel.money import Money
 from lab.compare.comparison import Comparison, Conditions
 from lab.compare.figures import NOT_AT_REST, Figures, figures
 from lab.compare.kills import Kill

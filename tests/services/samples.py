@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from kernel.catalogue import Product
-from kernel.contracts import Money, Undo
+from kernel.contracts import Undo
+from kernel.money import Money
 from services.fraud.contracts import ScreenOrder
 from services.inventory.contracts import ReserveStock, StockLine
 from services.orders.contracts import Address, CreateOrder, OrderLine

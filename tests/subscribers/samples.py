@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from kernel.contracts import Event, Money, Style
+from kernel.contracts import Event, Style
 from kernel.envelope import DATA_SCHEMA, CloudEvent, sequence_of, traceparent_of
+from kernel.money import Money
 from services.fraud.events import FraudConfirmed, NoFraudDetected, PossibleFraud
 from services.inventory.contracts import StockLine
 from services.inventory.events import StockReleased, StockReserved

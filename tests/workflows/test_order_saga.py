@@ -8,7 +8,7 @@ import pytest
 from audit.books import OrderBooks, read
 from audit.invariants import audit
 from client.errors import DifferentContent
-from kernel.contracts import Money
+from kernel.money import Money
 from services.orders.contracts import OrderLine, OrderStatus
 from services.payments.contracts import ChargeCard
 from services.payments.declaration import PAYMENTS

@@ -1,0 +1,39 @@
+"""Money: an integer of minor units and a currency, with ISO 4217's codes and exponents from a library's table.
+
+The table is today's. A newer one may have withdrawn a currency, and then the orders that were paid in it, and their
+events, cannot be read any more: look into the databases before it is upgraded.
+"""
+
+from typing import Annotated, Final
+
+from iso4217 import Currency
+from pydantic import AfterValidator
+
+from kernel.contracts import Contract
+
+# Decimals by code. Gold (XAU), test codes (XTS) and "no currency" (XXX) have no minor units, so nothing costs any.
+# Made when the module loads, since a workflow may not read a file.
+MINOR_UNITS: Final = {each.code: each.exponent for each in Currency if each.exponent is not None}
+
+
+def _is_currency(code: str) -> str:
+    if code not in MINOR_UNITS:
+        raise ValueError(f"'{code}' is no ISO 4217 currency with minor units, such as EUR")
+    return code
+
+
+CurrencyCode = Annotated[str, AfterValidator(_is_currency)]
+
+
+class Money(Contract):
+    """An amount in minor units (cents) of an ISO 4217 currency."""
+
+    amount: int
+    currency: CurrencyCode
+
+    def __str__(self) -> str:
+        """With as many decimals as the currency has."""
+        decimals = MINOR_UNITS[self.currency]
+        whole, minor = divmod(abs(self.amount), 10**decimals)
+        fraction = f".{minor:0{decimals}}" if decimals else ""
+        return f"{'-' if self.amount < 0 else ''}{whole}{fraction} {self.currency}"
