@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from kernel.database import Database
 from kernel.environment import one_line
 from kernel.errors import SettingsError
+from kernel.keys import Key
 from services.fraud.tables import ScreeningRow
 from services.inventory.tables import ReservationRow, StockRow
 from services.orders.contracts import OrderStatus
@@ -73,7 +74,7 @@ def read(settings: Settings) -> Books:
             orders[payment.order_id].payment = (payment.amount, payment.refunded)
     with reading(settings, "gateway") as tx:
         for entry in tx.execute(select(ledger)):
-            books = orders[entry.key.partition(":")[0]]
+            books = orders[Key.parse(entry.key).order_id]
             if entry.state in (CHARGED, REFUNDED):
                 books.charges.append((entry.amount, entry.currency))
             books.charged += entry.amount
@@ -83,7 +84,7 @@ def read(settings: Settings) -> Books:
             orders[shipment.order_id].shipment_booked = shipment.status == BOOKED
     with reading(settings, "courier") as tx:
         for key in tx.scalars(select(parcels.c.key).where(parcels.c.status == BOOKED)):
-            orders[key.partition(":")[0]].parcels_booked += 1
+            orders[Key.parse(key).order_id].parcels_booked += 1
     with reading(settings, "orders") as tx:
         placed_meanwhile = set(tx.scalars(select(OrderRow.order_id))) - recorded
     return Books({key: books for key, books in orders.items() if key not in placed_meanwhile}, stock, held)

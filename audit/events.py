@@ -14,6 +14,7 @@ from audit.invariants import Violation
 from kernel.contracts import FailureEvent
 from kernel.database import Database
 from kernel.environment import one_line
+from kernel.keys import Key
 from kernel.operations import FORBIDDEN, REFUSED, operations
 from kernel.outbox import outbox
 from messaging.bus import Bus
@@ -78,7 +79,7 @@ def _done(tx: Connection) -> Iterator[tuple[str, int]]:
     """The keys of what must have been told, with the time in milliseconds."""
     for row in tx.execute(select(operations.c.key, operations.c.state, operations.c.recorded_at)):
         # Past the pivot a refusal is no event: an operator is called.
-        quiet = row.state == REFUSED and row.key.endswith(":complete")
+        quiet = row.state == REFUSED and Key.parse(row.key).step == "complete"
         if row.state != FORBIDDEN and not quiet:
             yield row.key, row.recorded_at
 
@@ -96,7 +97,7 @@ async def _read(bus: Bus) -> tuple[dict[str, _Told], float]:
                 if service in told:
                     its, key = told[service], _key(event.id)
                     its.keys.add(key)
-                    if event.type not in refusals and not key.endswith(":flag"):
+                    if event.type not in refusals and Key.parse(key).step != "flag":
                         its.effects.add(key)
     finally:
         await reader.close()
@@ -104,8 +105,8 @@ async def _read(bus: Bus) -> tuple[dict[str, _Told], float]:
 
 
 def _violation(key: str, invariant: str, detail: str) -> Violation:
-    return Violation(order_id=key.partition(":")[0], invariant=invariant, detail=f"{key}: {detail}")
+    return Violation(order_id=Key.parse(key).order_id, invariant=invariant, detail=f"{key}: {detail}")
 
 
 def _key(event_id: str) -> str:
-    return ":".join(event_id.split(":")[:2])
+    return str(Key.parse(event_id))

@@ -12,6 +12,7 @@ from client.contracts import OrderState, PlacedOrder, Resolution, ResolveBy, Rev
 from client.errors import DifferentContent, NoSuchOrder, NotNow
 from kernel.contracts import Event, Style
 from kernel.envelope import new_event
+from kernel.keys import event_id
 from kernel.money import Money
 from messaging.bus import Bus, Recorded
 from messaging.progress import DeliveryFailure, FailureState, Progress
@@ -51,7 +52,7 @@ class ChoreographyClient:
         placed = OrderPlaced(order=order)
         events = await self._bus.of(order.order_id)
         if not events:
-            await self._tell(order.order_id, placed, f"{order.order_id}:{OrderPlaced.type()}", "/customer")
+            await self._tell(order.order_id, placed, event_id(order.order_id, OrderPlaced.type()), "/customer")
             events = await self._bus.of(order.order_id)  # somebody else may have been quicker
         first = next((one.event for one in events if one.event.type == OrderPlaced.type()), None)
         if first is None or OrderPlaced.model_validate(first.data) != placed:
@@ -132,7 +133,7 @@ class ChoreographyClient:
         await self._tell(order_id, settled, _unique(order_id), "/operator")
         end = _INSTEAD["complete" if state.tracking_number else "reject"]
         told = end(resolution.note, await self._created(order_id))
-        await self._tell(order_id, told, f"{order_id}:ended-by-hand", "/operator")
+        await self._tell(order_id, told, event_id(order_id, "ended-by-hand"), "/operator")
 
     async def _created(self, order_id: str) -> OrderCreated | None:
         events = (one.event for one in await self._events(order_id))
@@ -148,7 +149,9 @@ class ChoreographyClient:
         settled = AttentionSettled(step=step, note=note)
         await self._tell(event.correlationid, settled, _unique(event.correlationid), "/operator")
         instead = _INSTEAD[verb](note, created)
-        await self._tell(event.correlationid, instead, f"{event.id}:{verb}-by-hand", "/operator", causation=event.id)
+        await self._tell(
+            event.correlationid, instead, event_id(event.id, f"{verb}-by-hand"), "/operator", causation=event.id
+        )
         await asyncio.to_thread(self._progress.settle, dead_letter.consumer, event.id)
 
     async def _stuck(self, order_id: str) -> list[DeliveryFailure]:
@@ -192,7 +195,7 @@ class ChoreographyClient:
 
 
 def _unique(order_id: str) -> str:
-    return f"{order_id}:{uuid.uuid4().hex}"
+    return event_id(order_id, uuid.uuid4().hex)
 
 
 def _step(dead_letter: DeliveryFailure) -> str:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from choreography.events import AttentionNeeded, AttentionSettled, OrderPlaced, ReviewDecided
 from kernel.contracts import Event, FailureEvent, Style, Undo
 from kernel.envelope import CloudEvent
+from kernel.keys import Key
 from services.fraud.contracts import DecideOnFraud, ScreenOrder
 from services.inventory.contracts import ReserveStock, StockLine
 from services.orders.contracts import CompleteOrder, CreateOrder, FlagOrder
@@ -36,7 +37,7 @@ class Heard:
 
     def request(self, step: str) -> dict[str, Any]:
         """What every command has."""
-        key = f"{self.order_id}:{step}"
+        key = str(Key(self.order_id, step))
         return {"key": key, "order_id": self.order_id, "style": Style.CHOREOGRAPHY, "cause": self.cause}
 
 

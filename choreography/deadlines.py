@@ -16,6 +16,7 @@ from choreography.events import AttentionNeeded, AttentionSettled, OrderStalled,
 from choreography.reactions import STOPS
 from kernel.contracts import Event, FailureEvent, Style
 from kernel.envelope import CloudEvent, new_event
+from kernel.keys import event_id
 from messaging.bus import Bus, BusDown, Recorded
 from messaging.locks import Locks
 from services.fraud.contracts import Decision
@@ -105,7 +106,7 @@ def passed(events: Sequence[Recorded], now: datetime, limits: Limits) -> CloudEv
     if quiet < limits.undo or last.type in (AttentionNeeded.type(), "OrderFlagged") or _settled_all(of):
         return None
     problem = f"nothing happened for {timedelta(seconds=limits.undo)} after {last.type}"
-    return _say(AttentionNeeded(step="", problem=problem), last, f"stuck:{last.id}")
+    return _say(AttentionNeeded(step="", problem=problem), last, "stuck", last.id)
 
 
 def _heard(of: dict[str, CloudEvent], *types: type[Event]) -> bool:
@@ -117,11 +118,11 @@ def _settled_all(of: dict[str, CloudEvent]) -> bool:
     return settled is not None and settled.data["step"] == "" and bool(settled.data["note"])
 
 
-def _say(event: Event | FailureEvent, behind: CloudEvent, name: str) -> CloudEvent:
+def _say(event: Event | FailureEvent, behind: CloudEvent, *told: str) -> CloudEvent:
     return new_event(
         event.type(),
         event.model_dump(mode="json"),
-        event_id=f"{behind.correlationid}:{name}",
+        event_id=event_id(behind.correlationid, *told),
         source="/choreography/deadlines",
         correlation=behind.correlationid,
         causation=behind.id,

@@ -11,6 +11,7 @@ from kernel.contracts import Command, Event, Style
 from kernel.database import Storage
 from kernel.envelope import CloudEvent, new_event
 from kernel.errors import AlreadyUndone, KeyReused, Refusal, TooLate
+from kernel.keys import event_id
 from messaging.bus import Recorded
 from messaging.progress import DeliveryFailure
 from messaging.subscription import NonRetryable, RetryPolicy, Rule, Subscription
@@ -96,7 +97,7 @@ class Reactor:
             inbox.record(tx, event)
             outbox.write(
                 tx,
-                event_id=f"{command.key}:{reaction.refused.type()}",
+                event_id=event_id(command.key, reaction.refused.type()),
                 type=reaction.refused.type(),
                 correlation=command.order_id,
                 causation=event.id,
@@ -152,7 +153,7 @@ class Reactor:
         return new_event(
             said.type(),
             said.model_dump(mode="json"),
-            event_id=f"{event.id}:{self._service}:{failure.attempts}:{said.type()}",
+            event_id=event_id(event.id, self._service, str(failure.attempts), said.type()),
             source=f"/choreography/{self._service}",
             correlation=event.correlationid,
             causation=event.id,

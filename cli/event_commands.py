@@ -13,6 +13,7 @@ from cli.archive import behind, newest, position
 from cli.console import AsJson, BadInput, print_json
 from cli.dead_letters import dead_letters
 from cli.replay import replay as replay_consumer
+from kernel.keys import Key
 from messaging.bus import Recorded
 from messaging.subscription import Rule
 from schemas.export import documents as schema_documents
@@ -82,7 +83,7 @@ def show(event: Annotated[str, typer.Argument(metavar="EVENT", help="Its id, or 
             found = [one for one in await reader.next(1, 0) if one.position == int(event)]
             await reader.close()
         else:
-            found = [one for one in await bus.of(event.partition(":")[0]) if one.event.id == event]
+            found = [one for one in await bus.of(Key.parse(event).order_id) if one.event.id == event]
         if not found:
             raise BadInput(f"there is no event {event}; 'starter.py events list' shows the newest")
         return found[0]

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from kernel import inbox, outbox
+from kernel import inbox, keys, outbox
 from kernel.contracts import Command, Contract, Event, FailureEvent, Undo, Undone
 from kernel.database import Database
 from kernel.errors import AlreadyUndone, KeyReused, Outage, Refusal, TooLate
@@ -183,7 +183,7 @@ class Operations:
         tx.execute(_INSERT, row | {"recorded_at": milliseconds(self._clock()), "repeats": 0})
 
     def _publish(self, tx: Connection, command: Command, event: Event) -> None:
-        publish(tx, event, command, milliseconds(self._clock()), event_id=f"{command.key}:{event.type()}")
+        publish(tx, event, command, milliseconds(self._clock()), event_id=keys.event_id(command.key, event.type()))
 
 
 def hear(tx: Connection, command: Command) -> None:

@@ -31,6 +31,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from kernel.database import Database
 from kernel.environment import one_line
 from kernel.errors import CannotUndo, Outage, SettingsError
+from kernel.keys import Key
 from kernel.service import Wrap
 from lab.settings import LabSettings
 from services import SERVICES
@@ -174,7 +175,7 @@ class _Faulty:
         return partial(self._call, method, faults) if faults else method
 
     def _call(self, method: Callable[..., Any], faults: list[Fault], request: Any, *more: Any) -> Any:
-        order_id = request.partition(":")[0] if isinstance(request, str) else request.order_id
+        order_id = Key.parse(request).order_id if isinstance(request, str) else request.order_id
         for fault in faults:
             if fault.kind in _BEFORE and self._strikes(fault, order_id):
                 _BEFORE[fault.kind](fault)

@@ -1,6 +1,7 @@
 """The commands that an order becomes, each under its own key: `<order_id>:<step>`."""
 
 from client.contracts import Review
+from kernel.keys import Key
 from kernel.money import Money
 from services.fraud.contracts import DecideOnFraud, ScreenOrder
 from services.inventory.contracts import ReserveStock, StockLine
@@ -11,7 +12,7 @@ from services.shipping.contracts import Destination, ShipOrder
 
 def create(order: Order) -> CreateOrder:
     return CreateOrder(
-        key=f"{order.order_id}:create",
+        key=str(Key(order.order_id, "create")),
         order_id=order.order_id,
         customer_id=order.customer_id,
         lines=order.lines,
@@ -22,7 +23,7 @@ def create(order: Order) -> CreateOrder:
 
 def screen(order: Order, total: Money) -> ScreenOrder:
     return ScreenOrder(
-        key=f"{order.order_id}:screen",
+        key=str(Key(order.order_id, "screen")),
         order_id=order.order_id,
         customer_id=order.customer_id,
         amount=total,
@@ -32,29 +33,29 @@ def screen(order: Order, total: Money) -> ScreenOrder:
 
 def decide(order: Order, review: Review) -> DecideOnFraud:
     return DecideOnFraud(
-        key=f"{order.order_id}:decide", order_id=order.order_id, decision=review.decision, note=review.note
+        key=str(Key(order.order_id, "decide")), order_id=order.order_id, decision=review.decision, note=review.note
     )
 
 
 def reserve(order: Order) -> ReserveStock:
     lines = tuple(StockLine(sku=line.sku, quantity=line.quantity) for line in order.lines)
-    return ReserveStock(key=f"{order.order_id}:reserve", order_id=order.order_id, lines=lines)
+    return ReserveStock(key=str(Key(order.order_id, "reserve")), order_id=order.order_id, lines=lines)
 
 
 def charge(order: Order, total: Money) -> ChargeCard:
     return ChargeCard(
-        key=f"{order.order_id}:charge", order_id=order.order_id, amount=total, payment_token=order.payment_token
+        key=str(Key(order.order_id, "charge")), order_id=order.order_id, amount=total, payment_token=order.payment_token
     )
 
 
 def ship(order: Order) -> ShipOrder:
     destination = Destination.model_validate(order.ship_to.model_dump())
-    return ShipOrder(key=f"{order.order_id}:ship", order_id=order.order_id, ship_to=destination)
+    return ShipOrder(key=str(Key(order.order_id, "ship")), order_id=order.order_id, ship_to=destination)
 
 
 def complete(order: Order) -> CompleteOrder:
-    return CompleteOrder(key=f"{order.order_id}:complete", order_id=order.order_id)
+    return CompleteOrder(key=str(Key(order.order_id, "complete")), order_id=order.order_id)
 
 
 def flag(order: Order, problem: str, settled: str) -> FlagOrder:
-    return FlagOrder(key=f"{order.order_id}:flag", order_id=order.order_id, problem=problem, settled=settled)
+    return FlagOrder(key=str(Key(order.order_id, "flag")), order_id=order.order_id, problem=problem, settled=settled)

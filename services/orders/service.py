@@ -11,6 +11,7 @@ from kernel.catalogue import Product
 from kernel.contracts import Event, Style, Undo, Undone
 from kernel.database import Database
 from kernel.errors import CannotUndo
+from kernel.keys import event_id
 from kernel.money import Money
 from kernel.operations import Clock, Operations, hear, milliseconds, publish, system_clock
 from services.orders.contracts import (
@@ -153,7 +154,8 @@ class Orders:
             if before != command.problem or command.settled:
                 tx.execute(update(OrderRow).where(of_order).values(mark))
                 event = OrderFlagged(problem=command.problem, settled=command.settled)
-                publish(tx, event, command, milliseconds(self._clock()), event_id=f"{command.key}:{uuid.uuid4().hex}")
+                unique = event_id(command.key, uuid.uuid4().hex)
+                publish(tx, event, command, milliseconds(self._clock()), event_id=unique)
         return Flagged()
 
     def unended(self, style: Style, placed_before: datetime) -> list[str]:

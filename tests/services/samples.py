@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from kernel.catalogue import Product
 from kernel.contracts import Undo
+from kernel.keys import Key
 from kernel.money import Money
 from services.fraud.contracts import ScreenOrder
 from services.inventory.contracts import ReserveStock, StockLine
@@ -37,6 +38,10 @@ def euros(cents: int) -> Money:
     return Money(amount=cents, currency="EUR")
 
 
+def key(step: str, order: str = ORDER) -> str:
+    return str(Key(order, step))
+
+
 def product(sku: str, cents: int) -> Product:
     return Product(sku=sku, name=sku.title(), unit_price=euros(cents))
 
@@ -44,17 +49,17 @@ def product(sku: str, cents: int) -> Product:
 def create(quantities: dict[str, int], order: str = ORDER) -> CreateOrder:
     lines = tuple(OrderLine(sku=sku, quantity=quantity) for sku, quantity in quantities.items())
     to = Address(name="A. Sample", street="Kade 1", postal_code="1011", city="Amsterdam", country="NL")
-    return CreateOrder(key=f"{order}:create", order_id=order, customer_id=CUSTOMER, lines=lines, ship_to=to)
+    return CreateOrder(key=key("create", order), order_id=order, customer_id=CUSTOMER, lines=lines, ship_to=to)
 
 
 def screen(order: str = ORDER, *, customer: str = CUSTOMER, cents: int = PRICE, country: str = "NL") -> ScreenOrder:
     return ScreenOrder(
-        key=f"{order}:screen", order_id=order, customer_id=customer, amount=euros(cents), country=country
+        key=key("screen", order), order_id=order, customer_id=customer, amount=euros(cents), country=country
     )
 
 
 def reserve(quantities: dict[str, int], order: str = ORDER) -> ReserveStock:
-    return ReserveStock(key=f"{order}:reserve", order_id=order, lines=stock_lines(quantities))
+    return ReserveStock(key=key("reserve", order), order_id=order, lines=stock_lines(quantities))
 
 
 def stock_lines(quantities: dict[str, int]) -> tuple[StockLine, ...]:
@@ -62,13 +67,13 @@ def stock_lines(quantities: dict[str, int]) -> tuple[StockLine, ...]:
 
 
 def charge(order: str = ORDER, *, cents: int = PRICE, card: str = GOOD_CARD) -> ChargeCard:
-    return ChargeCard(key=f"{order}:charge", order_id=order, amount=euros(cents), payment_token=card)
+    return ChargeCard(key=key("charge", order), order_id=order, amount=euros(cents), payment_token=card)
 
 
 def ship(order: str = ORDER, *, country: str = "NL", city: str = "Amsterdam") -> ShipOrder:
     to = Destination(name="A. Sample", street="Kade 1", postal_code="1011", city=city, country=country)
-    return ShipOrder(key=f"{order}:ship", order_id=order, ship_to=to)
+    return ShipOrder(key=key("ship", order), order_id=order, ship_to=to)
 
 
 def undo(step: str, order: str = ORDER) -> Undo:
-    return Undo(key=f"{order}:{step}", order_id=order, reason="the order failed")
+    return Undo(key=key(step, order), order_id=order, reason="the order failed")
