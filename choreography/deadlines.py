@@ -6,7 +6,6 @@ An order in progress is looked up in the archive once it is older than a deadlin
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -16,9 +15,11 @@ from choreography.events import AttentionNeeded, AttentionSettled, OrderStalled,
 from choreography.reactions import STOPS
 from kernel.contracts import Event, FailureEvent, Style
 from kernel.envelope import CloudEvent, new_event
+from kernel.environment import one_line
 from kernel.keys import event_id
+from kernel.waiting import is_set_within
 from messaging.bus import Bus, BusDown, Recorded
-from messaging.locks import Locks
+from messaging.locks import Locks, held
 from services.fraud.contracts import Decision
 from services.fraud.events import NoFraudDetected, PossibleFraud
 from services.orders.contracts import OrdersPort
@@ -59,16 +60,12 @@ class Deadlines:
         pause = max(0.1, min(5.0, self._limits.step / 5, self._limits.review / 5))
         while not self._stop.is_set():
             try:
-                if await asyncio.to_thread(self._locks.take, "deadlines"):
-                    try:
+                async with held(self._locks, "deadlines") as is_ours:
+                    if is_ours:
                         await self.look()
-                    finally:
-                        await asyncio.to_thread(self._locks.release, "deadlines")
             except (BusDown, SQLAlchemyError) as error:
-                _log.warning("deadlines: %s; going on in a moment", " ".join(str(error).split())[:300])
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._stop.wait()
+                _log.warning("deadlines: %s; going on in a moment", one_line(error)[:300])
+            await is_set_within(self._stop, pause)
 
     def stop(self) -> None:
         self._stop.set()

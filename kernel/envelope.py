@@ -57,8 +57,8 @@ def cloud_event(
         dataschema=DATA_SCHEMA.format(type=type),
         correlationid=correlation,
         causationid=causation,
-        sequence=sequence_of(sequence),
-        traceparent=traceparent_of(correlation, event_id),
+        sequence=_sequence(sequence),
+        traceparent=_traceparent(correlation, event_id),
         style=style,
         data=data,
     )
@@ -88,12 +88,12 @@ def new_event(
     )
 
 
-def sequence_of(number: int) -> str:
+def _sequence(number: int) -> str:
     """As the extension wants it: text that sorts like the number."""
     return f"{number:020}"
 
 
-def traceparent_of(correlation: str, event_id: str) -> str:
+def _traceparent(correlation: str, event_id: str) -> str:
     """W3C trace context: one trace for all of an order's events, one span for each; the same whenever it is made."""
     return f"00-{_hex(correlation, 32)}-{_hex(event_id, 16)}-01"
 

@@ -26,7 +26,7 @@ class EnvironmentSettings(BaseSettings):
 
 
 def one_line(error: BaseException) -> str:
-    """An error in one line; of pydantic's, the first with the place it is about."""
+    """An error in one line; of pydantic's, the first and where it is; of a database's, the driver's words."""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]).upper() or "value"
@@ -35,4 +35,5 @@ def one_line(error: BaseException) -> str:
     unreadable = re.search(r'error parsing value for field "(\w+)"', str(error))
     if unreadable:
         return f"{unreadable[1].upper()}: not JSON"
-    return " ".join(str(error).split()) or type(error).__name__
+    said = getattr(error, "orig", None) or error  # SQLAlchemy's own text is long, and ends in an advertisement
+    return " ".join(str(said).split()) or type(error).__name__

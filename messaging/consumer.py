@@ -10,13 +10,15 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from kernel.environment import one_line
+from kernel.waiting import is_set_within
 from messaging.bus import PARTITIONS, Bus, BusDown
-from messaging.locks import Locks
-from messaging.partition import HandlerPool, PartitionSession, one_line
+from messaging.locks import Locks, held
+from messaging.partition import HandlerPool, PartitionSession
 from messaging.progress import Progress
 from messaging.subscription import Subscription
 
@@ -64,12 +66,11 @@ class Consumer:
     @asynccontextmanager
     async def all_partitions(self) -> AsyncIterator[None]:
         """Hold all of them, so that no process reads for this subscription; whoever does lets go within its turn."""
-        async with AsyncExitStack() as held:
+        async with AsyncExitStack() as all_of_them:
 
             async def hold(lock: str) -> None:
-                while not await self._in_turn(lock):
+                while not await all_of_them.enter_async_context(held(self._locks, lock, self._take_in_turn)):
                     pass
-                held.push_async_callback(asyncio.to_thread, self._locks.release, lock)
 
             await asyncio.gather(*(hold(f"{self._subscription.name}-{one}") for one in range(PARTITIONS)))
             yield
@@ -78,14 +79,13 @@ class Consumer:
         lock = f"{self._subscription.name}-{partition}"
         while not self._stopping.is_set():
             try:
-                if await self._in_turn(lock):
-                    try:
+                async with held(self._locks, lock, self._take_in_turn) as is_ours:
+                    if is_ours:
                         await self._turn(partition, lock).run()
-                    finally:
-                        await asyncio.to_thread(self._locks.release, lock)
+                if is_ours:
                     await self._sleep(2 * _QUEUE_SECONDS)  # whoever waits for it has it now
             except (BusDown, SQLAlchemyError) as error:
-                self._complain(one_line(error))
+                self._complain(one_line(error)[:300])
                 await self._sleep(_AFTER_TROUBLE_SECONDS)
 
     def _complain(self, trouble: str) -> None:
@@ -106,31 +106,22 @@ class Consumer:
             self._handled,
         )
 
-    async def _in_turn(self, lock: str) -> bool:
+    async def _take_in_turn(self, lock: str) -> bool:
         """Wait for the partition, first in the queue for it; whether it is ours."""
         if await asyncio.to_thread(self._locks.take, lock):
             return True
-        queue = f"{lock}-next"
-        if not await asyncio.to_thread(self._locks.take, queue):
-            await self._sleep(1.0)
-            return False
-        try:
-            while not self._stopping.is_set():
+        async with held(self._locks, f"{lock}-next") as is_next:
+            while is_next and not self._stopping.is_set():
                 if await asyncio.to_thread(self._locks.take, lock):
                     return True
                 await self._sleep(_QUEUE_SECONDS)
-            return False
-        finally:
-            await asyncio.to_thread(self._locks.release, queue)
+        if not is_next:
+            await self._sleep(1.0)
+        return False
 
     async def _is_awaited(self, lock: str) -> bool:
-        queue = f"{lock}-next"
-        if await asyncio.to_thread(self._locks.take, queue):
-            await asyncio.to_thread(self._locks.release, queue)
-            return False
-        return True
+        async with held(self._locks, f"{lock}-next") as is_free:
+            return not is_free
 
     async def _sleep(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
+        await is_set_within(self._stopping, seconds)

@@ -5,10 +5,13 @@ session. Neither has a lease to wait for, and neither outlives its holder. Who l
 working: what the lock keeps apart must be harmless twice.
 """
 
+import asyncio
 import fcntl
 import hashlib
 import os
 import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +29,21 @@ class Locks(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@asynccontextmanager
+async def held(locks: Locks, name: str, take: Callable[[str], Awaitable[bool]] | None = None) -> AsyncIterator[bool]:
+    """Hold the lock for the block, unless somebody has it; whether it is ours.
+
+    Args:
+        take: tries to take it, as patiently as it likes; by default once.
+    """
+    ours = await (take(name) if take else asyncio.to_thread(locks.take, name))
+    try:
+        yield ours
+    finally:
+        if ours:
+            await asyncio.to_thread(locks.release, name)
 
 
 class FileLocks:

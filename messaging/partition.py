@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from kernel.environment import one_line
 from messaging.bus import Bus, BusDown, Reader, Recorded
 from messaging.progress import DeliveryFailure, FailureState, Progress
 from messaging.subscription import Handler, MayOvertake, NonRetryable, ReactionFailed, Subscription
@@ -168,7 +169,7 @@ class PartitionSession:
             try:
                 pause = await self._handle(recorded)
             except (BusDown, SQLAlchemyError) as error:  # of our own records: nothing is known of the event
-                _log.warning("%s: %s; going on in a moment", self._subscription.name, one_line(error))
+                _log.warning("%s: %s; going on in a moment", self._subscription.name, one_line(error)[:300])
                 pause = _AFTER_TROUBLE_SECONDS
             if pause is None:
                 queue.waiting.remove(recorded)
@@ -202,7 +203,7 @@ class PartitionSession:
                 await self._hands.run(self._subscription.handle, recorded)
         except Exception as raised:  # noqa: BLE001 - whatever a handler raises is on record, and tried again or dead
             reaction, error = _reaction_and_cause(raised)
-            failure = await asyncio.to_thread(progress.failed, name, recorded, one_line(error), reaction)
+            failure = await asyncio.to_thread(progress.failed, name, recorded, _on_record(error), reaction)
             self._failed.add(event.id)
             retry_policy = self._subscription.retry_policy(event)
             if (
@@ -259,6 +260,5 @@ def _reaction_and_cause(error: Exception) -> tuple[str, BaseException]:
     return "", error
 
 
-def one_line(error: BaseException) -> str:
-    said = getattr(error, "orig", None) or error  # SQLAlchemy's own text is long, and ends in an advertisement
-    return " ".join(f"{type(error).__name__}: {said}".split())[:500]
+def _on_record(error: BaseException) -> str:
+    return f"{type(error).__name__}: {one_line(error)}"[:500]

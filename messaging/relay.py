@@ -6,15 +6,16 @@ It deletes a row only after the bus has the event, so one that dies in between p
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from kernel import outbox
 from kernel.database import Storage
 from kernel.envelope import CloudEvent
+from kernel.environment import one_line
+from kernel.waiting import is_set_within
 from messaging.bus import Bus, BusDown
-from messaging.locks import Locks
+from messaging.locks import Locks, held
 
 _log = logging.getLogger(__name__)
 
@@ -47,22 +48,19 @@ class Relay:
             event.set()
 
     async def _serve(self, service: str) -> None:
-        lock = f"relay-{service}"
         while True:
             try:
-                if await asyncio.to_thread(self._locks.take, lock):
-                    try:
+                async with held(self._locks, f"relay-{service}") as is_ours:
+                    if is_ours:
                         await self._relay(service)
-                    finally:
-                        await asyncio.to_thread(self._locks.release, lock)
-                else:
+                if not is_ours:
                     await self._wait(service, _QUEUE_SECONDS)
                 if self._stop.is_set():
                     return
             except (BusDown, SQLAlchemyError) as error:
                 if self._stop.is_set():
                     return  # what is left is on record, for the next relay
-                _log.warning("relay of %s: %s; going on in a moment", service, " ".join(str(error).split())[:300])
+                _log.warning("relay of %s: %s; going on in a moment", service, one_line(error)[:300])
                 await self._wait(service, _AFTER_TROUBLE_SECONDS)
 
     async def _relay(self, service: str) -> None:
@@ -80,9 +78,7 @@ class Relay:
                 await self._wait(service, _POLL_SECONDS)
 
     async def _wait(self, service: str, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._nudges[service].wait()
+        await is_set_within(self._nudges[service], seconds)
 
     def _oldest(self, service: str) -> tuple[list[int], list[CloudEvent]]:
         with self._outboxes[service].begin() as tx:

@@ -32,7 +32,7 @@ def exit_code_of(command: Callable[[], int | None]) -> int:
     except RPCError as error:
         complain(f"the Temporal server did not answer as it should: {one_line(error)}")
     except SQLAlchemyError as error:
-        complain(f"a database does not answer as it should: {one_line(getattr(error, 'orig', None) or error)[:300]}")
+        complain(f"a database does not answer as it should: {one_line(error)[:300]}")
     except UnicodeEncodeError:
         complain("a word on the command line is not text: it has bytes that are not UTF-8")
     except OSError as error:

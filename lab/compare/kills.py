@@ -2,11 +2,11 @@
 
 import asyncio
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from kernel.errors import Unreachable
+from kernel.waiting import is_set_within
 from lab.worker_process import WorkerProcess
 
 _READY = b" worker: ready: "
@@ -65,7 +65,7 @@ class Killer:
 
     async def run(self) -> None:
         """When it returns, the worker is ready. Raises Unreachable."""
-        while not await self._is_stopped_within(self._every):
+        while not await is_set_within(self._stopping, self._every):
             times = self._readiness.times()
             killed_at = time.time()
             self._worker.kill()
@@ -74,9 +74,3 @@ class Killer:
 
     def stop(self) -> None:
         self._stopping.set()
-
-    async def _is_stopped_within(self, seconds: float | None) -> bool:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        return self._stopping.is_set()

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from kernel.envelope import DATA_SCHEMA, CloudEvent, sequence_of, traceparent_of
+from kernel.envelope import CloudEvent, cloud_event
 from lab.servers.nats import NatsServer
 from messaging.bus import Bus, Recorded
 from messaging.nats.log import NatsLog
@@ -37,20 +37,16 @@ class Log:
 
 def event(order: str, number: int = 1) -> CloudEvent:
     """An order's event of this number."""
-    event_id = f"{order}:{number}"
-    return CloudEvent(
-        id=event_id,
+    return cloud_event(
+        "OrderCreated",
+        {"customer": "Zoë", "total": {"amount": 100 * number, "currency": "EUR"}},
+        event_id=f"{order}:{number}",
         source="/orders",
-        type="OrderCreated",
-        subject=order,
-        time=NOON,
-        dataschema=DATA_SCHEMA.format(type="OrderCreated"),
-        correlationid=order,
-        causationid="command-1",
-        sequence=sequence_of(number),
-        traceparent=traceparent_of(order, event_id),
+        correlation=order,
+        causation="command-1",
         style="orchestration",
-        data={"customer": "Zoë", "total": {"amount": 100 * number, "currency": "EUR"}},
+        at=NOON,
+        sequence=number,
     )
 
 

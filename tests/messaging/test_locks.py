@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from kernel.database import Database
-from messaging.locks import FileLocks, Locks, PostgresLocks
+from messaging.locks import FileLocks, Locks, PostgresLocks, held
 from tests.databases import Databases
 from tests.processes import until
 
@@ -112,6 +112,31 @@ def test_releasing_what_one_does_not_have_changes_nothing(place: Place) -> None:
     assert theirs.take("relay-orders")
     ours.release("relay-orders")
     assert not ours.take("relay-orders")
+
+
+async def test_a_lock_is_held_for_the_block(place: Place) -> None:
+    ours, theirs = place.locks(), place.locks()
+    async with held(ours, "relay-orders") as is_ours:
+        assert is_ours
+        assert not theirs.take("relay-orders")
+    assert theirs.take("relay-orders")
+
+
+async def test_a_block_that_fails_releases_its_lock(place: Place) -> None:
+    ours, theirs = place.locks(), place.locks()
+    with pytest.raises(ZeroDivisionError):
+        async with held(ours, "relay-orders"):
+            raise ZeroDivisionError
+    assert theirs.take("relay-orders")
+
+
+async def test_who_does_not_get_a_lock_does_not_release_it(place: Place) -> None:
+    """Nor where the holder uses the same locks, as the partitions of one consumer do."""
+    locks, others = place.locks(), place.locks()
+    assert locks.take("relay-orders")
+    async with held(locks, "relay-orders") as is_ours:
+        assert not is_ours
+    assert not others.take("relay-orders")
 
 
 async def test_closing_releases_all_and_not_for_good(place: Place) -> None:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from kernel.contracts import Event, Style
-from kernel.envelope import DATA_SCHEMA, CloudEvent, sequence_of, traceparent_of
+from kernel.envelope import CloudEvent, cloud_event
 from kernel.money import Money
 from services.fraud.events import FraudConfirmed, NoFraudDetected, PossibleFraud
 from services.inventory.contracts import StockLine
@@ -36,20 +36,16 @@ def told(
     style: Style = Style.ORCHESTRATION,
 ) -> CloudEvent:
     """The event on the wire, `after` so many seconds."""
-    event_id = event_id or f"{order}:{event.type()}"
-    return CloudEvent(
-        id=event_id,
+    return cloud_event(
+        event.type(),
+        event.model_dump(mode="json"),
+        event_id=event_id or f"{order}:{event.type()}",
         source="/samples",
-        type=event.type(),
-        subject=order,
-        time=NOON + timedelta(seconds=after),
-        dataschema=DATA_SCHEMA.format(type=event.type()),
-        correlationid=order,
-        causationid=f"{order}:cause",
-        sequence=sequence_of(1),
-        traceparent=traceparent_of(order, event_id),
+        correlation=order,
+        causation=f"{order}:cause",
         style=style,
-        data=event.model_dump(mode="json"),
+        at=NOON + timedelta(seconds=after),
+        sequence=1,
     )
 
 
