@@ -1,7 +1,6 @@
 """`make up`: a server and a worker in the foreground, until Ctrl-C."""
 
 import signal
-import threading
 from types import FrameType
 
 from cli.console import out
@@ -11,16 +10,28 @@ from lab.worker_process import WorkerProcess
 from wiring.program import complain
 
 
+class Stop:
+    """Whether a signal has told this program to end.
+
+    Its handler does no more than note that: it may interrupt itself, so a lock that it takes may be its own already.
+    """
+
+    def __init__(self) -> None:
+        self.is_asked_for = False
+
+    def listen(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._note)
+
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
+        self.is_asked_for = True
+
+
 def up() -> int:
     """Run a dev server and a worker in the foreground, until Ctrl-C; with FAULTS, as the worker's help describes."""
     settings = load()
-    stop = threading.Event()
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, on_signal)
+    stop = Stop()
+    stop.listen()
     server = DevServer(settings)
     worker = WorkerProcess(settings)
     try:
@@ -30,9 +41,9 @@ def up() -> int:
             out.print(f"Temporal UI:    http://localhost:{settings.ui_port}")
         out.print("Place an order: .venv/bin/python starter.py place --item mug=2")
         out.print("Stop:           Ctrl-C")
-        if not stop.is_set():
+        if not stop.is_asked_for:
             worker.start()
-        while not stop.is_set():
+        while not stop.is_asked_for:
             if worker.wait(0.2):
                 complain("the worker does not stay up; its last words are above")
                 return worker.exit_code or 1

@@ -64,6 +64,38 @@ async def test_up_ends_what_it_started(tmp_path: Path) -> None:
         assert attempt.connect_ex(("127.0.0.1", port)) != 0
 
 
+INTERRUPTED_BY_ITSELF = """
+import signal, sys
+from lab.up import Stop
+
+def interrupt(frame, event, argument, interrupted=[]):
+    if event == "line" and not interrupted:
+        interrupted.append(True)
+        signal.raise_signal(signal.SIGTERM)
+        interrupted.clear()
+    return interrupt
+
+stop = Stop()
+stop.listen()
+sys.settrace(interrupt)
+signal.raise_signal(signal.SIGINT)
+sys.settrace(None)
+sys.exit(not stop.is_asked_for)
+"""
+
+
+async def test_ups_handler_may_be_interrupted_by_itself_at_any_line() -> None:
+    """A second signal may come while the first is handled: what a handler takes a lock for then waits for itself."""
+    stopped = await asyncio.create_subprocess_exec(sys.executable, "-c", INTERRUPTED_BY_ITSELF, cwd=ROOT)
+    try:
+        async with asyncio.timeout(20):
+            assert await stopped.wait() == 0
+    finally:
+        if stopped.returncode is None:
+            stopped.kill()
+            await stopped.wait()
+
+
 async def test_up_injects_the_faults_it_is_given(tmp_path: Path) -> None:
     up = await _start("up", tmp_path, FAULTS="nonsense")
     out, _ = await up.communicate()
