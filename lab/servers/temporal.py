@@ -3,17 +3,15 @@
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from temporalio.envconfig import ClientConfig
 
-from kernel.errors import SettingsError, Unreachable
+from kernel.errors import SettingsError
+from lab.servers.process import ServerProcess
 from settings import Settings
 from wiring.temporal import SEARCH_ATTRIBUTES
-
-_START_SECONDS = 30
 
 # docs/performance.md has the measurements behind these.
 _TUNING = {
@@ -25,23 +23,18 @@ _TUNING = {
 _SQLITE = {"journal_mode": "WAL", "synchronous": "NORMAL"}
 
 
-class DevServer:
+class DevServer(ServerProcess):
     """A dev server of our own, with its history in the data folder."""
 
     def __init__(self, settings: Settings, namespaces: Sequence[str] = ("default",)) -> None:
+        super().__init__()
         self._settings = settings
         self._namespaces = namespaces
-        self._process: subprocess.Popen[bytes] | None = None
 
     @staticmethod
     def is_wanted() -> bool:
         """Not when the environment or a Temporal profile names a server."""
         return not ClientConfig.load_client_connect_config().get("target_host")
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
 
     def check_ports(self) -> None:
         """Raises SettingsError when a port is taken."""
@@ -60,36 +53,13 @@ class DevServer:
         settings = self._settings
         self.check_ports()
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        log = settings.data_dir / "temporal.log"
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: S603 - our own arguments
-                _command(settings, self._namespaces), stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-            )
-        deadline = time.monotonic() + _START_SECONDS
-        while not self._is_healthy():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise Unreachable(f"the Temporal dev server did not come up; see {log}")
-            time.sleep(0.05)
+        command = _command(settings, self._namespaces)
+        self._launch("Temporal dev server", command, settings.data_dir / "temporal.log", self._is_healthy)
 
     def _is_healthy(self) -> bool:
         address = f"127.0.0.1:{self._settings.temporal_port}"
         health = [str(_temporal()), "operator", "cluster", "health", "--address", address]
         return subprocess.run(health, capture_output=True, check=False).returncode == 0  # noqa: S603 - our own arguments
-
-    def kill(self) -> None:
-        """As a crash would; it can be started again."""
-        if self._process:
-            self._process.kill()
-            self._process.wait()
-
-    def stop(self) -> None:
-        if self._process and self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                self.kill()
 
 
 def _temporal() -> Path:

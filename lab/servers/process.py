@@ -1,0 +1,50 @@
+"""A server as a process of our own, from its start to its end."""
+
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from kernel.errors import Unreachable
+
+_START_SECONDS = 30
+_LOOK_SECONDS = 0.02
+
+
+class ServerProcess:
+    """A kind of server adds its `start`, which launches its command."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def _launch(self, name: str, command: Sequence[str], log: Path, is_up: Callable[[], bool]) -> None:
+        """Start it, and wait until it is up. Raises Unreachable when it does not come up."""
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - our own arguments
+                command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        while not is_up():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise Unreachable(f"the {name} did not come up; see {log}")
+            time.sleep(_LOOK_SECONDS)
+
+    def stop(self) -> None:
+        if self._process and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def kill(self) -> None:
+        """As a crash would; it can be started again."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
