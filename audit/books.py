@@ -15,14 +15,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from kernel.database import Database
 from kernel.environment import one_line
 from kernel.errors import SettingsError
-from services.fraud.tables import ScreeningRow
-from services.inventory.tables import ReservationRow, StockRow
+from services.fraud.tables import screenings
+from services.inventory.tables import reservations
+from services.inventory.tables import stock as stock_rows
 from services.orders.contracts import OrderStatus
-from services.orders.tables import OrderLineRow, OrderRow
+from services.orders.tables import order_lines
+from services.orders.tables import orders as order_rows
 from services.payments.simulated_gateway import CHARGED, REFUNDED, ledger
-from services.payments.tables import PaymentRow
+from services.payments.tables import payments
 from services.shipping.simulated_courier import BOOKED, parcels
-from services.shipping.tables import ShipmentRow
+from services.shipping.tables import shipments
 from settings import Settings
 
 
@@ -59,17 +61,17 @@ def read(settings: Settings) -> Books:
         _read_orders(tx, orders)
     recorded = set(orders)
     with reading(settings, "fraud") as tx:
-        for screening in tx.execute(select(ScreeningRow.order_id, ScreeningRow.verdict, ScreeningRow.decision)):
+        for screening in tx.execute(select(screenings.c.order_id, screenings.c.verdict, screenings.c.decision)):
             cleared = screening.decision == "approve" if screening.decision else screening.verdict == "clear"
             orders[screening.order_id].cleared_of_fraud = cleared
     with reading(settings, "inventory") as tx:
-        stock = {row.sku: (row.received, row.on_hand) for row in tx.execute(select(*StockRow.__table__.c))}
+        stock = {row.sku: (row.received, row.on_hand) for row in tx.execute(select(stock_rows))}
         held = Counter[str]()
-        for row in tx.execute(select(*ReservationRow.__table__.c)):
+        for row in tx.execute(select(reservations)):
             orders[row.order_id].held[row.sku] = row.quantity
             held[row.sku] += row.quantity
     with reading(settings, "payments") as tx:
-        for payment in tx.execute(select(PaymentRow.order_id, PaymentRow.amount, PaymentRow.refunded)):
+        for payment in tx.execute(select(payments.c.order_id, payments.c.amount, payments.c.refunded)):
             orders[payment.order_id].payment = (payment.amount, payment.refunded)
     with reading(settings, "gateway") as tx:
         for entry in tx.execute(select(ledger)):
@@ -79,24 +81,24 @@ def read(settings: Settings) -> Books:
             books.charged += entry.amount
             books.refunded += entry.refunded
     with reading(settings, "shipping") as tx:
-        for shipment in tx.execute(select(ShipmentRow.order_id, ShipmentRow.status)):
+        for shipment in tx.execute(select(shipments.c.order_id, shipments.c.status)):
             orders[shipment.order_id].shipment_booked = shipment.status == BOOKED
     with reading(settings, "courier") as tx:
         for key in tx.scalars(select(parcels.c.key).where(parcels.c.status == BOOKED)):
             orders[key.partition(":")[0]].parcels_booked += 1
     with reading(settings, "orders") as tx:
-        placed_meanwhile = set(tx.scalars(select(OrderRow.order_id))) - recorded
+        placed_meanwhile = set(tx.scalars(select(order_rows.c.order_id))) - recorded
     return Books({key: books for key, books in orders.items() if key not in placed_meanwhile}, stock, held)
 
 
 def _read_orders(tx: Connection, orders: defaultdict[str, OrderBooks]) -> None:
-    for row in tx.execute(select(*OrderRow.__table__.c)):
+    for row in tx.execute(select(order_rows)):
         books = orders[row.order_id]
         books.status = OrderStatus.NEEDS_ATTENTION if row.problem else OrderStatus(row.status)
         books.settled_by_hand = row.settled
         books.total = (row.total, row.currency)
         books.placed_at = row.placed_at
-    for line in tx.execute(select(OrderLineRow.order_id, OrderLineRow.sku, OrderLineRow.quantity)):
+    for line in tx.execute(select(order_lines.c.order_id, order_lines.c.sku, order_lines.c.quantity)):
         orders[line.order_id].lines[line.sku] = line.quantity
 
 

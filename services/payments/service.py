@@ -11,7 +11,7 @@ from kernel.database import Database
 from kernel.operations import Clock, Operations, system_clock
 from services.payments.contracts import CardDeclined, ChargeCard, Charged, PaymentDeclined, PaymentGateway
 from services.payments.events import PaymentFailed, PaymentProcessed, PaymentRefunded
-from services.payments.tables import PaymentRow
+from services.payments.tables import payments
 
 
 class Payments:
@@ -33,7 +33,7 @@ class Payments:
             if declined:
                 raise PaymentDeclined(declined)
             row = {"order_id": command.order_id, "charge_id": charge_id, "refunded": 0}
-            tx.execute(insert(PaymentRow), row | {"amount": command.amount.amount, "currency": command.amount.currency})
+            tx.execute(insert(payments), row | {"amount": command.amount.amount, "currency": command.amount.currency})
             return Charged(charge_id=charge_id), PaymentProcessed(charge_id=charge_id, amount=command.amount)
 
         return self._operations.do(command, Charged, effect, refused=PaymentFailed)
@@ -43,9 +43,9 @@ class Payments:
         self._gateway.reverse(command.key)
 
         def effect(tx: Connection) -> PaymentRefunded:
-            of_order = PaymentRow.order_id == command.order_id
-            tx.execute(update(PaymentRow).where(of_order).values(refunded=PaymentRow.amount))
-            paid = tx.execute(select(PaymentRow.amount, PaymentRow.currency).where(of_order)).one()
+            of_order = payments.c.order_id == command.order_id
+            tx.execute(update(payments).where(of_order).values(refunded=payments.c.amount))
+            paid = tx.execute(select(payments.c.amount, payments.c.currency).where(of_order)).one()
             return PaymentRefunded(had_effect=True, amount=Money(amount=paid.amount, currency=paid.currency))
 
         return self._operations.undo(command, effect, otherwise=PaymentRefunded(had_effect=False))

@@ -18,7 +18,7 @@ from services.shipping.contracts import (
     Undeliverable,
 )
 from services.shipping.events import ShipmentCancelled, Shipped, ShippingFailed
-from services.shipping.tables import ShipmentRow
+from services.shipping.tables import shipments
 
 BOOKED, CANCELLED = "booked", "cancelled"
 
@@ -42,7 +42,7 @@ class Shipping:
             if not_served:
                 raise Undeliverable(not_served)
             row = {"order_id": command.order_id, "tracking_number": tracking_number, "status": BOOKED}
-            tx.execute(insert(ShipmentRow), row)
+            tx.execute(insert(shipments), row)
             shipped = Shipped(tracking_number=tracking_number, country=command.ship_to.country)
             return Booked(tracking_number=tracking_number), shipped
 
@@ -56,8 +56,8 @@ class Shipping:
             raise CannotUndo(str(refusal)) from refusal
 
         def effect(tx: Connection) -> ShipmentCancelled:
-            of_order = ShipmentRow.order_id == command.order_id
-            tx.execute(update(ShipmentRow).where(of_order).values(status=CANCELLED))
+            of_order = shipments.c.order_id == command.order_id
+            tx.execute(update(shipments).where(of_order).values(status=CANCELLED))
             return ShipmentCancelled(had_effect=True, reason=command.reason)
 
         nothing = ShipmentCancelled(had_effect=False, reason=command.reason)

@@ -12,12 +12,10 @@ from kernel.errors import AlreadyUndone, CannotUndo, KeyReused, Outage, Refusal
 from kernel.operations import Operations, operations
 from services.inventory.contracts import NotEnoughStock, Reserved, ReserveStock
 from services.inventory.events import StockReleased, StockReserved
-from services.inventory.tables import Base, ReservationRow
+from services.inventory.tables import reservations
 from tests.databases import Databases, rows
 from tests.services.samples import KETTLE, MUG, NOON, ORDER, OTHER_ORDER, Clock, reserve, undo
 from tests.services.together import answer_of, asked_again, at_once
-
-reservations = Base.metadata.tables["reservations"]
 
 TWO_MUGS = {MUG: 2}
 NOTHING = StockReleased(had_effect=False)
@@ -73,7 +71,7 @@ class Shelf:
     @staticmethod
     def _write(tx: Connection, command: ReserveStock) -> None:
         lines = [line.model_dump() | {"order_id": command.order_id} for line in command.lines]
-        tx.execute(insert(ReservationRow), lines)
+        tx.execute(insert(reservations), lines)
 
     @staticmethod
     def _clear(tx: Connection, order: str) -> StockReleased:
