@@ -21,22 +21,19 @@ class Payments:
 
     def charge(self, command: ChargeCard) -> Charged:
         """Charge the card. Raises PaymentDeclined."""
-        answered = self._operations.first_answer(command, Charged)
-        if answered:
-            return answered
-        try:
-            charge_id, declined = self._gateway.charge(command.key, command.amount, command.payment_token), ""
-        except CardDeclined as refusal:
-            charge_id, declined = "", str(refusal)
 
-        def effect(tx: Connection) -> tuple[Charged, PaymentProcessed]:
-            if declined:
-                raise PaymentDeclined(declined)
+        def ask() -> str:
+            try:
+                return self._gateway.charge(command.key, command.amount, command.payment_token)
+            except CardDeclined as declined:
+                raise PaymentDeclined(str(declined)) from declined
+
+        def effect(tx: Connection, charge_id: str) -> tuple[Charged, PaymentProcessed]:
             row = {"order_id": command.order_id, "charge_id": charge_id, "refunded": 0}
             tx.execute(insert(payments), row | {"amount": command.amount.amount, "currency": command.amount.currency})
             return Charged(charge_id=charge_id), PaymentProcessed(charge_id=charge_id, amount=command.amount)
 
-        return self._operations.do(command, Charged, effect, refused=PaymentFailed)
+        return self._operations.ask_then_do(command, Charged, ask, effect, refused=PaymentFailed)
 
     def refund(self, command: Undo) -> Undone:
         """Give back what was charged, also when only the processor knows that it was."""
