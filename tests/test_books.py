@@ -149,6 +149,12 @@ def test_books_that_are_right_have_nothing_against_them(settings: Settings) -> N
             id="a payment of an order that needs attention deleted",
         ),
         pytest.param(
+            """shipping: UPDATE shipments SET status = 'cancelled' WHERE order_id = 'good'
+            courier: UPDATE parcels SET status = 'cancelled' WHERE key = 'good:ship'""",
+            {("good", "completed: shipped once"), ("good", OPERATIONS)},
+            id="a shipment cancelled in both books",
+        ),
+        pytest.param(
             "fraud: DELETE FROM screenings WHERE order_id = 'bad'",
             {("bad", OPERATIONS)},
             id="a rejected order's screening deleted",
