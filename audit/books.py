@@ -1,113 +1,81 @@
-"""What every database says of every order, side by side.
+"""The books of all services, side by side.
 
-Each database is read as it is at one moment, the orders' first: an order that had ended by then had done, or undone,
-everything else before. Orders that are placed meanwhile are left out.
+The orders' are read first: an order that had ended by then had done, or undone, everything else before. Orders that are
+placed meanwhile are left out.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from sqlalchemy import Connection, select
-from sqlalchemy.exc import SQLAlchemyError
-
-from kernel.database import Database
-from kernel.environment import one_line
-from kernel.errors import SettingsError
-from kernel.keys import Key
-from services.fraud.tables import ScreeningRow
-from services.inventory.tables import ReservationRow, StockRow
+from audit.reading import Sources, read_books
+from kernel.books import Books, OrderRecord
+from services import SERVICES
+from services.inventory.books import InventoryBooks
 from services.orders.contracts import OrderStatus
-from services.orders.tables import OrderLineRow, OrderRow
-from services.payments.simulated_gateway import CHARGED, REFUNDED, ledger
-from services.payments.tables import PaymentRow
-from services.shipping.simulated_courier import BOOKED, parcels
-from services.shipping.tables import ShipmentRow
-from settings import Settings
+from services.orders.declaration import ORDERS
+from services.payments.books import PaymentsBooks
+from services.shipping.books import ShippingBooks
+
+B = TypeVar("B", bound=Books)
+
+
+@dataclass(frozen=True)
+class AllBooks:
+    """`placed` are the orders on record; `unplaced` the ids that only other services know of."""
+
+    services: Sequence[Books]
+    placed: Mapping[str, OrderRecord]
+    unplaced: frozenset[str]
+
+
+def read_all(sources: Sources) -> AllBooks:
+    """Raises SettingsError when something is not there or cannot be read."""
+    orders = read_books(sources, ORDERS)
+    services = [orders, *(read_books(sources, service) for service in SERVICES if service is not ORDERS)]
+    placed = orders.placed()
+    unplaced = frozenset(order_id for books in services for order_id in books.orders()) - placed.keys()
+    if unplaced:
+        unplaced -= read_books(sources, ORDERS).placed().keys()
+    return AllBooks(services, placed, unplaced)
 
 
 @dataclass
 class OrderBooks:
-    """One order in all books. Money in minor units with its currency; `lines` and `held` are pieces by SKU."""
+    """What became of one order. Money in minor units with its currency; `held` is pieces by SKU."""
 
     status: OrderStatus | None = None
     settled_by_hand: str = ""
-    placed_at: int = 0
-    total: tuple[int, str] = (0, "")
-    lines: dict[str, int] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
-    cleared_of_fraud: bool = False
-    payment: tuple[int, int] = (0, 0)
     charges: list[tuple[int, str]] = field(default_factory=list)
     charged: int = 0
     refunded: int = 0
-    shipment_booked: bool = False
     parcels_booked: int = 0
 
 
 @dataclass
-class Books:
+class Overview:
     orders: dict[str, OrderBooks]
-    stock: dict[str, tuple[int, int]]  # received and on hand, by SKU
-    held: dict[str, int]  # by SKU, of all orders, read at the same moment as the stock
 
 
-def read(settings: Settings) -> Books:
-    """Raises SettingsError when a database is not there or cannot be read."""
-    orders: defaultdict[str, OrderBooks] = defaultdict(OrderBooks)
-    with reading(settings, "orders") as tx:
-        _read_orders(tx, orders)
-    recorded = set(orders)
-    with reading(settings, "fraud") as tx:
-        for screening in tx.execute(select(ScreeningRow.order_id, ScreeningRow.verdict, ScreeningRow.decision)):
-            cleared = screening.decision == "approve" if screening.decision else screening.verdict == "clear"
-            orders[screening.order_id].cleared_of_fraud = cleared
-    with reading(settings, "inventory") as tx:
-        stock = {row.sku: (row.received, row.on_hand) for row in tx.execute(select(*StockRow.__table__.c))}
-        held = Counter[str]()
-        for row in tx.execute(select(*ReservationRow.__table__.c)):
-            orders[row.order_id].held[row.sku] = row.quantity
-            held[row.sku] += row.quantity
-    with reading(settings, "payments") as tx:
-        for payment in tx.execute(select(PaymentRow.order_id, PaymentRow.amount, PaymentRow.refunded)):
-            orders[payment.order_id].payment = (payment.amount, payment.refunded)
-    with reading(settings, "gateway") as tx:
-        for entry in tx.execute(select(ledger)):
-            books = orders[Key.parse(entry.key).order_id]
-            if entry.state in (CHARGED, REFUNDED):
-                books.charges.append((entry.amount, entry.currency))
-            books.charged += entry.amount
-            books.refunded += entry.refunded
-    with reading(settings, "shipping") as tx:
-        for shipment in tx.execute(select(ShipmentRow.order_id, ShipmentRow.status)):
-            orders[shipment.order_id].shipment_booked = shipment.status == BOOKED
-    with reading(settings, "courier") as tx:
-        for key in tx.scalars(select(parcels.c.key).where(parcels.c.status == BOOKED)):
-            orders[Key.parse(key).order_id].parcels_booked += 1
-    with reading(settings, "orders") as tx:
-        placed_meanwhile = set(tx.scalars(select(OrderRow.order_id))) - recorded
-    return Books({key: books for key, books in orders.items() if key not in placed_meanwhile}, stock, held)
+def read(sources: Sources) -> Overview:
+    """What became of each order, to be shown. Raises SettingsError when something is not there or cannot be read."""
+    found = read_all(sources)
+    stock, money, parcels = (_of(found, InventoryBooks), _of(found, PaymentsBooks), _of(found, ShippingBooks))
+    orders = {}
+    for order_id in (*found.placed, *found.unplaced):
+        record, charges = found.placed.get(order_id), money.charges.get(order_id, [])
+        orders[order_id] = OrderBooks(
+            status=OrderStatus(record.status) if record else None,
+            settled_by_hand=record.settled if record else "",
+            held=stock.held.get(order_id, {}),
+            charges=[(charge.amount.amount, charge.amount.currency) for charge in charges],
+            charged=sum(charge.amount.amount for charge in charges),
+            refunded=sum(charge.refunded for charge in charges),
+            parcels_booked=len(parcels.parcels.get(order_id, [])),
+        )
+    return Overview(orders)
 
 
-def _read_orders(tx: Connection, orders: defaultdict[str, OrderBooks]) -> None:
-    for row in tx.execute(select(*OrderRow.__table__.c)):
-        books = orders[row.order_id]
-        books.status = OrderStatus.NEEDS_ATTENTION if row.problem else OrderStatus(row.status)
-        books.settled_by_hand = row.settled
-        books.total = (row.total, row.currency)
-        books.placed_at = row.placed_at
-    for line in tx.execute(select(OrderLineRow.order_id, OrderLineRow.sku, OrderLineRow.quantity)):
-        orders[line.order_id].lines[line.sku] = line.quantity
-
-
-@contextmanager
-def reading(settings: Settings, name: str) -> Iterator[Connection]:
-    """A database as it is at one moment. Raises SettingsError when it is not there or cannot be read."""
-    try:
-        with closing(Database(settings.url_of(name), for_reading=True)) as database, database.begin() as tx:
-            yield tx
-    except (SQLAlchemyError, OSError) as error:
-        raise SettingsError(
-            f"the database of {name} cannot be read: {one_line(error)[:200]}; start a worker first ('make up')"
-        ) from None
+def _of(found: AllBooks, kind: type[B]) -> B:
+    return next(books for books in found.services if isinstance(books, kind))

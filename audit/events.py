@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from audit.books import reading
 from audit.invariants import Violation
+from audit.reading import Sources, reading
 from kernel.contracts import FailureEvent
 from kernel.database import Database
 from kernel.environment import one_line
@@ -20,7 +20,6 @@ from kernel.outbox import outbox
 from messaging.bus import Bus
 from messaging.progress import Progress
 from services import SERVICES
-from settings import Settings
 from subscribers.audit_log import NAME as AUDIT_LOG
 from subscribers.audit_log import verify
 
@@ -36,7 +35,7 @@ class _Told:
     effects: set[str] = field(default_factory=set)
 
 
-async def audit_events(settings: Settings, bus: Bus) -> list[Violation]:
+async def audit_events(sources: Sources, bus: Bus) -> list[Violation]:
     """What does not hold of events: each is published if and only if its transaction committed.
 
     Raises:
@@ -44,13 +43,13 @@ async def audit_events(settings: Settings, bus: Bus) -> list[Violation]:
     """
     must_be_told: dict[str, dict[str, int]] = {}
     for service in _NAMES:
-        with reading(settings, service) as tx:
+        with reading(sources, service) as tx:
             waiting = {_key(event_id) for event_id in tx.scalars(select(outbox.c.event_id))}
             must_be_told[service] = {key: at for key, at in _done(tx) if key not in waiting}
     told, since = await _read(bus)
     violations = []
     for service in _NAMES:
-        with reading(settings, service) as tx:  # again: what was told by now had happened before
+        with reading(sources, service) as tx:  # again: what was told by now had happened before
             known = set(tx.scalars(select(operations.c.key)))
         untold = [key for key, at in must_be_told[service].items() if key not in told[service].keys]
         # What happened before there were events was never told.

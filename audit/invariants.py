@@ -1,19 +1,28 @@
-"""What must hold for every order that has ended, in whatever way it was run and whatever failed meanwhile."""
+"""What must hold for every order, in whatever way it was run and whatever failed meanwhile.
+
+Each service says of its own books what does not hold; here is decided what it is asked, by how the order stands.
+"""
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pydantic import BaseModel
 
-from audit.books import Books, OrderBooks, read
+from audit.books import AllBooks, read_all
+from audit.reading import Sources
+from kernel.books import Books, Finding, OrderRecord
 from kernel.contracts import Policy
+from kernel.service import Kind
+from services import SERVICES
 from services.orders.contracts import OrderStatus
-from settings import Settings
+
+_STEPS = sum(operation.kind is Kind.STEP for service in SERVICES for operation in service.operations)
+_UNDOS = sum(operation.kind is Kind.UNDO for service in SERVICES for operation in service.operations)
 
 
 class Violation(BaseModel):
-    """`order_id` is empty for what concerns the stock as a whole."""
+    """`order_id` is empty for what concerns no single order, such as the stock."""
 
     order_id: str
     invariant: str
@@ -29,84 +38,69 @@ class Report(BaseModel):
     violations: list[Violation]
 
 
-def audit(settings: Settings) -> Report:
-    """Raises SettingsError when a database cannot be read."""
-    books = read(settings)
-    recorded = {order_id: order for order_id, order in books.orders.items() if order.status}
+def audit(sources: Sources) -> Report:
+    """Raises SettingsError when something is not there or cannot be read."""
+    found = read_all(sources)
     return Report(
-        orders=len(recorded),
-        by_status=dict(sorted(Counter(str(order.status) for order in recorded.values()).items())),
-        settled_by_hand={
-            order_id: order.settled_by_hand for order_id, order in recorded.items() if order.settled_by_hand
-        },
+        orders=len(found.placed),
+        by_status=dict(sorted(Counter(order.status for order in found.placed.values()).items())),
+        settled_by_hand={order_id: order.settled for order_id, order in found.placed.items() if order.settled},
         violations=[
-            Violation(order_id=order_id, invariant=invariant, detail=detail)
-            for order_id, invariant, detail in _violations(books, settings.policy)
+            Violation(order_id=order_id, invariant=finding.invariant, detail=finding.detail)
+            for order_id, finding in _findings(found, sources.policy)
         ],
     )
 
 
-def _violations(books: Books, policy: Policy) -> Iterator[tuple[str, str, str]]:
-    for order_id, order in books.orders.items():
-        if not order.settled_by_hand:
-            for invariant, detail in _of_order(order, policy):
-                yield order_id, invariant, detail
-    for sku, (received, on_hand) in books.stock.items():
-        held = books.held.get(sku, 0)
-        if on_hand < 0 or on_hand + held != received:
-            yield (
-                "",
-                "stock adds up",
-                f"{sku}: {on_hand} on hand + {held} held or shipped is not {received} received",
-            )
+def _findings(found: AllBooks, policy: Policy) -> Iterator[tuple[str, Finding]]:
+    for order_id, order in found.placed.items():
+        if not order.settled:
+            for finding in _of_order(found.services, order_id, order, policy):
+                yield order_id, finding
+    for order_id in sorted(found.unplaced):
+        for finding in _of_undone(found.services, order_id, "without an order"):
+            yield order_id, finding
+    for books in found.services:
+        for finding in books.as_a_whole():
+            yield "", finding
 
 
-def _of_order(order: OrderBooks, policy: Policy) -> Iterator[tuple[str, str]]:
-    match order.status:
+def _of_order(services: Sequence[Books], order_id: str, order: OrderRecord, policy: Policy) -> Iterator[Finding]:
+    match OrderStatus(order.status):
         case OrderStatus.COMPLETED:
-            yield from _of_completed(order)
-        case OrderStatus.REJECTED | OrderStatus.CANCELLED | None:
-            yield from _of_undone(order)
+            yield from _of_completed(services, order_id, order)
+        case OrderStatus.REJECTED | OrderStatus.CANCELLED:
+            yield from _of_undone(services, order_id, order.status)
         case OrderStatus.IN_PROGRESS:
             yield from _of_unended(order, policy)
-            return
-        case OrderStatus.NEEDS_ATTENTION:
-            return  # an operator knows
-    recorded, refunded = order.payment
-    if recorded - refunded != order.charged - order.refunded:
-        ledger = f"charged {order.charged}, refunded {order.refunded}"
-        yield "payments agree with the processor", f"recorded {recorded}, refunded {refunded}; ledger: {ledger}"
-    if order.shipment_booked != (order.parcels_booked > 0):
-        yield "shipments agree with the courier", f"{order.parcels_booked} parcels booked with the courier"
+            yield from _contradictions(services, order_id)
+        case OrderStatus.NEEDS_ATTENTION:  # an operator knows
+            yield from _contradictions(services, order_id)
 
 
-def _of_unended(order: OrderBooks, policy: Policy) -> Iterator[tuple[str, str]]:
+def _of_completed(services: Sequence[Books], order_id: str, order: OrderRecord) -> Iterator[Finding]:
+    for books in services:
+        yield from books.missing(order_id, order)
+        yield from books.disagreements(order_id)
+    yield from _contradictions(services, order_id)
+
+
+def _of_undone(services: Sequence[Books], order_id: str, ended: str) -> Iterator[Finding]:
+    for books in services:
+        for invariant, detail in books.kept(order_id):
+            yield Finding(f"{ended}: {invariant}", detail)
+        yield from books.disagreements(order_id)
+    yield from _contradictions(services, order_id)
+
+
+def _of_unended(order: OrderRecord, policy: Policy) -> Iterator[Finding]:
     """An order that takes longer than all its deadlines together was stopped by force, or is stuck."""
-    longest = 5 * policy.step_deadline + policy.review_deadline + 4 * policy.undo_deadline
+    longest = _STEPS * policy.step_deadline + policy.review_deadline + _UNDOS * policy.undo_deadline
     age = time.time() - order.placed_at / 1000
     if age > longest:
-        yield "every order ends", f"in progress for {age / 3600:.0f} h; see its workflow"
+        yield Finding("every order ends", f"in progress for {age / 3600:.0f} h; see its workflow")
 
 
-def _of_completed(order: OrderBooks) -> Iterator[tuple[str, str]]:
-    if order.charges != [order.total] or order.refunded:
-        yield (
-            "completed: charged once in full",
-            f"total {order.total}, charges {order.charges}, refunds {order.refunded}",
-        )
-    if order.parcels_booked != 1:
-        yield "completed: shipped once", f"{order.parcels_booked} parcels"
-    if order.held != order.lines:
-        yield "completed: stock taken once", f"ordered {order.lines}, taken {order.held}"
-    if not order.cleared_of_fraud:
-        yield "shipped only when cleared of fraud", "neither cleared nor approved"
-
-
-def _of_undone(order: OrderBooks) -> Iterator[tuple[str, str]]:
-    ended = order.status or "without an order"
-    if order.charged != order.refunded:
-        yield f"{ended}: no money kept", f"charged {order.charged}, refunded {order.refunded}"
-    if order.held:
-        yield f"{ended}: no stock held", f"{order.held}"
-    if order.parcels_booked:
-        yield f"{ended}: nothing shipped", f"{order.parcels_booked} parcels"
+def _contradictions(services: Sequence[Books], order_id: str) -> Iterator[Finding]:
+    for books in services:
+        yield from books.contradictions(order_id)

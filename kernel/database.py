@@ -34,11 +34,13 @@ class Database:
     Args:
         url: an SQLAlchemy URL; `postgresql://` means the psycopg driver.
         connections: how many PostgreSQL connections at most; SQLite always has one, since it has one writer.
-        for_reading: a transaction is one snapshot and locks nobody out; a missing SQLite file is a FileNotFoundError.
+        for_reading: a transaction is one snapshot and locks nobody out, and the schema stays as it is; a missing SQLite
+            file is a FileNotFoundError.
     """
 
     def __init__(self, url: str, connections: int = 5, *, for_reading: bool = False) -> None:
         self.url = make_url(url)
+        self._for_reading = for_reading
         if for_reading and self.is_sqlite and not Path(self.url.database or "").exists():
             raise FileNotFoundError(f"there is no {self.url.database}")
         if self.url.drivername == "postgresql":
@@ -87,6 +89,8 @@ class Database:
 
     def alone(self, change: Callable[[Connection], object]) -> None:
         """Change the schema in one transaction, with no other process doing so at the same time."""
+        if self._for_reading:
+            return
         with self.begin() as tx:
             if not self.is_sqlite:
                 tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})

@@ -34,6 +34,7 @@ from kernel.database import Database
 from kernel.errors import AlreadyUndone, KeyReused, Outage, Refusal, TooLate
 
 Clock = Callable[[], datetime]
+A = TypeVar("A")
 R = TypeVar("R", bound=Contract)
 
 DONE, REFUSED, UNDONE, FORBIDDEN = "done", "refused", "undone", "forbidden"
@@ -73,15 +74,6 @@ class Operations:
         self._database = database
         self._clock = clock
 
-    def first_answer(self, command: Command, reply: type[R]) -> R | None:
-        """The reply already given under this key, if any; raises the refusal if that was the answer.
-
-        For operations that must ask an outside company before their transaction: what is known needs no asking.
-        """
-        with self._transaction() as tx:
-            first = self._repeated(tx, command)
-        return None if first is None else _answer(first, command, reply)
-
     def do(
         self,
         command: Command,
@@ -118,6 +110,35 @@ class Operations:
             if first is None:
                 raise
         return _answer(first, command, reply)
+
+    def ask_then_do(
+        self,
+        command: Command,
+        reply: type[R],
+        ask: Callable[[], A],
+        effect: Callable[[Connection, A], tuple[R, Event]],
+        refused: type[FailureEvent] | None = None,
+    ) -> R:
+        """`do` with what an outside provider answers. It is asked before the transaction, and not for a repeat.
+
+        Args:
+            ask: asks under the command's key, so that asking again is harmless where the answer was not recorded;
+                the Refusal that it raises is recorded as this operation's, and nothing else that it raises is.
+        """
+        with self._transaction() as tx:
+            first = self._repeated(tx, command)
+        if first is not None:
+            return _answer(first, command, reply)
+        try:
+            answer = ask()
+        except Refusal as refusal:
+            no = refusal
+
+            def refuse(_tx: Connection) -> tuple[R, Event]:
+                raise no
+
+            return self.do(command, reply, refuse, refused)
+        return self.do(command, reply, lambda tx: effect(tx, answer), refused)
 
     def undo(self, command: Undo, effect: Callable[[Connection], Event], otherwise: Event) -> Undone:
         """Take back what was done under the key, once; or leave a tombstone.

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Concatenate, Generic, Protocol, TypeVar
 
+from kernel.books import Books
 from kernel.contracts import Command, Contract, Event, FailureEvent, Undo, Undone
 from kernel.database import Database
 from kernel.environment import EnvironmentSettings
@@ -109,7 +110,7 @@ class Site(Protocol):
 
     @property
     def database(self) -> Database:
-        """Its own, brought up to date."""
+        """Its own, brought up to date; where only its books are read, as it is."""
         ...
 
     def settings(self, kind: type[S]) -> S:
@@ -136,6 +137,7 @@ class Service(Generic[P]):
     Attributes:
         name: the same in every layer: of its folder, role, task queue, database and events' source.
         open: makes the service over its database; who only names a service loads nothing of its inside.
+        books: reads what it has on record, from a database that may be for reading only, and through its providers.
         settings: its own settings, so that a wrong one is found before anything starts.
     """
 
@@ -143,6 +145,7 @@ class Service(Generic[P]):
     port: type[P]
     open: Callable[[Site], P]
     operations: tuple[Operation[P], ...]
+    books: Callable[[Site], Books]
     migrations: Path
     settings: type[EnvironmentSettings] | None = None
     providers: tuple[Provider[Any], ...] = ()  # each with a port of its own

@@ -601,7 +601,7 @@ GOOD_CHARGE, GOOD_PARCEL = "WHERE key = 'good:charge'", "WHERE key = 'good:ship'
         (
             "gateway",
             f"UPDATE ledger SET currency = 'USD' {GOOD_CHARGE}",
-            [("good", "completed: charged once in full")],
+            [("good", "completed: charged once in full"), ("good", "payments agree with the processor")],
         ),
         (
             "gateway",
@@ -626,7 +626,7 @@ GOOD_CHARGE, GOOD_PARCEL = "WHERE key = 'good:charge'", "WHERE key = 'good:ship'
         (
             "payments",
             "DELETE FROM payments WHERE order_id = 'good'",
-            [("good", "payments agree with the processor")],
+            [("good", "payments agree with the processor"), ("good", "records agree with operations")],
         ),
         ("courier", _add_parcel("good:again"), [("good", "completed: shipped once")]),
         (
@@ -642,7 +642,7 @@ GOOD_CHARGE, GOOD_PARCEL = "WHERE key = 'good:charge'", "WHERE key = 'good:ship'
         (
             "shipping",
             "UPDATE shipments SET status = 'cancelled' WHERE order_id = 'good'",
-            [("good", "shipments agree with the courier")],
+            [("good", "shipments agree with the courier"), ("good", "records agree with operations")],
         ),
         ("inventory", "UPDATE stock SET on_hand = on_hand - 1 WHERE sku = 'mug'", [STOCK]),
         ("inventory", "UPDATE stock SET received = received + 1 WHERE sku = 'mug'", [STOCK]),
@@ -650,25 +650,26 @@ GOOD_CHARGE, GOOD_PARCEL = "WHERE key = 'good:charge'", "WHERE key = 'good:ship'
             "inventory",
             "INSERT INTO reservations VALUES ('declined', 'mug', 1);"
             "UPDATE stock SET on_hand = on_hand - 1 WHERE sku = 'mug'",
-            [("declined", "rejected: no stock held")],
+            [("declined", "rejected: no stock held"), ("declined", "records agree with operations")],
         ),
         (
             "inventory",
             "DELETE FROM reservations WHERE order_id = 'good'",
-            [("good", "completed: stock taken once"), STOCK, STOCK],
+            [("good", "completed: stock taken once"), ("good", "records agree with operations"), STOCK, STOCK],
         ),
         (
             "fraud",
             "DELETE FROM screenings WHERE order_id = 'good'",
-            [("good", "shipped only when cleared of fraud")],
+            [("good", "shipped only when cleared of fraud"), ("good", "records agree with operations")],
         ),
         (
             "orders",
-            "DELETE FROM order_lines; DELETE FROM orders WHERE order_id = 'good'",
+            "DELETE FROM order_lines WHERE order_id = 'good'; DELETE FROM orders WHERE order_id = 'good'",
             [
                 ("good", "without an order: no money kept"),
                 ("good", "without an order: no stock held"),
                 ("good", "without an order: nothing shipped"),
+                ("good", "records agree with operations"),
             ],
         ),
     ],

@@ -19,7 +19,7 @@ from kernel.database import Database
 from kernel.money import Money
 from messaging.bus import BusDown
 from services.orders.contracts import OrderStatus
-from services.orders.tables import OrderRow
+from services.orders.tables import orders
 from settings import Settings
 from wiring.bus import EventBus
 from wiring.program import complain
@@ -94,17 +94,17 @@ class Clients:
         self._services.close()
 
     def _choreographed(self, status: OrderStatus | None, limit: int) -> list[PlacedOrder]:
-        query = select(*OrderRow.__table__.c).where(OrderRow.style == Style.CHOREOGRAPHY)
-        stuck = OrderRow.problem != ""
+        query = select(orders).where(orders.c.style == Style.CHOREOGRAPHY)
+        stuck = orders.c.problem != ""
         if status is OrderStatus.NEEDS_ATTENTION:
             query = query.where(stuck)
         elif status is not None:
-            query = query.where(OrderRow.status == status, ~stuck)
+            query = query.where(orders.c.status == status, ~stuck)
         try:
             database = Database(self._settings.url_of("orders"), for_reading=True)
             try:
                 with database.begin() as tx:
-                    rows = tx.execute(query.order_by(OrderRow.placed_at.desc()).limit(limit)).all()
+                    rows = tx.execute(query.order_by(orders.c.placed_at.desc()).limit(limit)).all()
             finally:
                 database.close()
         except (SQLAlchemyError, OSError):

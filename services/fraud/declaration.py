@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from kernel.books import Books
 from kernel.service import Service, Site, step
 from services.fraud.contracts import FraudLimits, FraudPort, TakenForFraud
 from services.fraud.events import FraudConfirmed, NoFraudDetected, PossibleFraud
@@ -11,6 +12,12 @@ def _open(site: Site) -> FraudPort:
     from services.fraud.service import Fraud  # when it is opened: who only names the service needs no database
 
     return Fraud(site.database, site.settings(FraudLimits))
+
+
+def _books(site: Site) -> Books:
+    from services.fraud.books import FraudBooks
+
+    return FraudBooks(site.database)
 
 
 FRAUD: Service[FraudPort] = Service(
@@ -31,6 +38,7 @@ FRAUD: Service[FraudPort] = Service(
             refused=FraudConfirmed,
         ),
     ),
+    books=_books,
     migrations=Path(__file__).with_name("migrations"),
     settings=FraudLimits,
 )

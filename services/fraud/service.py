@@ -19,7 +19,7 @@ from services.fraud.contracts import (
     Verdict,
 )
 from services.fraud.events import FraudConfirmed, NoFraudDetected, PossibleFraud
-from services.fraud.tables import ScreeningRow
+from services.fraud.tables import screenings
 
 _HOUR = 3_600_000
 
@@ -45,7 +45,7 @@ class Fraud:
             row: dict[str, Any] = {"order_id": command.order_id, "customer_id": command.customer_id}
             row |= {"country": command.country}
             row |= {"score": screened.score, "rules": ", ".join(screened.rules), "verdict": screened.verdict}
-            tx.execute(insert(ScreeningRow), row | {"decision": "", "screened_at": milliseconds(self._clock())})
+            tx.execute(insert(screenings), row | {"decision": "", "screened_at": milliseconds(self._clock())})
             if screened.verdict is Verdict.CLEAR:
                 return screened, NoFraudDetected(score=screened.score)
             return screened, PossibleFraud(score=screened.score, rules=screened.rules)
@@ -56,9 +56,9 @@ class Fraud:
         """Record the decision on an order held as a possible fraud."""
 
         def effect(tx: Connection) -> tuple[FraudDecided, Event]:
-            held = ScreeningRow.order_id == command.order_id
-            tx.execute(update(ScreeningRow).where(held).values(decision=command.decision))
-            score = tx.scalar(select(ScreeningRow.score).where(held)) or 0
+            held = screenings.c.order_id == command.order_id
+            tx.execute(update(screenings).where(held).values(decision=command.decision))
+            score = tx.scalar(select(screenings.c.score).where(held)) or 0
             decided = FraudDecided(decision=command.decision)
             if command.decision is Decision.APPROVE:
                 return decided, NoFraudDetected(score=score, reviewed=True, note=command.note)
@@ -74,13 +74,13 @@ class Fraud:
         elif command.amount.amount >= limits.large_amount:
             scores["large amount"] = limits.large_amount_score
 
-        of_customer = ScreeningRow.customer_id == command.customer_id
+        of_customer = screenings.c.customer_id == command.customer_id
         an_hour_ago = milliseconds(self._clock()) - _HOUR
         lately, known, known_country = tx.execute(
             select(
-                select(func.count()).where(of_customer, ScreeningRow.screened_at > an_hour_ago).scalar_subquery(),
+                select(func.count()).where(of_customer, screenings.c.screened_at > an_hour_ago).scalar_subquery(),
                 exists().where(of_customer),
-                exists().where(of_customer, ScreeningRow.country == command.country),
+                exists().where(of_customer, screenings.c.country == command.country),
             )
         ).one()
         if lately >= limits.orders_an_hour:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from kernel.books import Books
 from kernel.catalogue import CatalogueSettings
 from kernel.service import Service, Site, step, undo
 from services.inventory.contracts import InventoryPort, NotEnoughStock, StockLine
@@ -17,6 +18,12 @@ def _open(site: Site) -> InventoryPort:
     return inventory
 
 
+def _books(site: Site) -> Books:
+    from services.inventory.books import InventoryBooks
+
+    return InventoryBooks(site.database)
+
+
 INVENTORY: Service[InventoryPort] = Service(
     name="inventory",
     port=InventoryPort,
@@ -30,6 +37,7 @@ INVENTORY: Service[InventoryPort] = Service(
         ),
         undo(InventoryPort.release, of=InventoryPort.reserve, publishes=(StockReleased,)),
     ),
+    books=_books,
     migrations=Path(__file__).with_name("migrations"),
     settings=CatalogueSettings,
 )

@@ -9,7 +9,7 @@ from kernel.database import Database
 from kernel.operations import Clock, Operations, system_clock
 from services.inventory.contracts import NotEnoughStock, Reserved, ReserveStock, StockLine
 from services.inventory.events import OutOfStock, StockReleased, StockReserved
-from services.inventory.tables import ReservationRow, StockRow
+from services.inventory.tables import reservations, stock
 
 
 class Inventory:
@@ -21,18 +21,18 @@ class Inventory:
         """Receive the first stock of products that have none on record yet."""
 
         def receive(tx: Connection) -> None:
-            known = set(tx.scalars(select(StockRow.sku)))
+            known = set(tx.scalars(select(stock.c.sku)))
             for line in lines:
                 if line.sku not in known:
                     row = {"sku": line.sku, "received": line.quantity, "on_hand": line.quantity}
-                    tx.execute(insert(StockRow), row)
+                    tx.execute(insert(stock), row)
 
         self._database.alone(receive)
 
     def on_hand(self) -> dict[str, int]:
         """Pieces free to be reserved, by SKU."""
         with self._database.begin() as tx:
-            return {row.sku: row.on_hand for row in tx.execute(select(StockRow.sku, StockRow.on_hand))}
+            return {row.sku: row.on_hand for row in tx.execute(select(stock.c.sku, stock.c.on_hand))}
 
     def reserve(self, command: ReserveStock) -> Reserved:
         """Hold every line, or none. Raises NotEnoughStock."""
@@ -41,13 +41,13 @@ class Inventory:
             # One order of locking for all: two orders for the same products wait, they don't deadlock.
             lines = sorted(command.lines, key=lambda line: line.sku)
             for line in lines:
-                enough = (StockRow.sku == line.sku) & (StockRow.on_hand >= line.quantity)
-                taken = update(StockRow).where(enough).values(on_hand=StockRow.on_hand - line.quantity)
+                enough = (stock.c.sku == line.sku) & (stock.c.on_hand >= line.quantity)
+                taken = update(stock).where(enough).values(on_hand=stock.c.on_hand - line.quantity)
                 if tx.execute(taken).rowcount == 0:
-                    left = tx.scalar(select(StockRow.on_hand).where(StockRow.sku == line.sku)) or 0
+                    left = tx.scalar(select(stock.c.on_hand).where(stock.c.sku == line.sku)) or 0
                     raise NotEnoughStock(f"{line.sku}: {line.quantity} wanted, {left} on hand")
             rows = [{"order_id": command.order_id, "sku": line.sku, "quantity": line.quantity} for line in lines]
-            tx.execute(insert(ReservationRow), rows)
+            tx.execute(insert(reservations), rows)
             return Reserved(), StockReserved(lines=tuple(lines))
 
         return self._operations.do(command, Reserved, effect, refused=OutOfStock)
@@ -56,16 +56,16 @@ class Inventory:
         """Put what was held back on the shelf."""
 
         def effect(tx: Connection) -> StockReleased:
-            of_order = ReservationRow.order_id == command.order_id
-            held = tx.execute(select(ReservationRow.sku, ReservationRow.quantity).where(of_order)).all()
+            of_order = reservations.c.order_id == command.order_id
+            held = tx.execute(select(reservations.c.sku, reservations.c.quantity).where(of_order)).all()
             # Sorted in Python, as `reserve` does.
             lines = [
                 StockLine(sku=sku, quantity=quantity) for sku, quantity in sorted((r.sku, r.quantity) for r in held)
             ]
             for line in lines:
-                back = update(StockRow).where(StockRow.sku == line.sku).values(on_hand=StockRow.on_hand + line.quantity)
+                back = update(stock).where(stock.c.sku == line.sku).values(on_hand=stock.c.on_hand + line.quantity)
                 tx.execute(back)
-            tx.execute(delete(ReservationRow).where(of_order))
+            tx.execute(delete(reservations).where(of_order))
             return StockReleased(had_effect=True, lines=tuple(lines))
 
         return self._operations.undo(command, effect, otherwise=StockReleased(had_effect=False))

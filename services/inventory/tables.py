@@ -1,27 +1,22 @@
-from sqlalchemy import CheckConstraint, String
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import CheckConstraint, Column, Integer, MetaData, String, Table
 
+metadata = MetaData()
 
-class Base(DeclarativeBase):
-    pass
+# Pieces of a product: all that were ever received, and those still free to be reserved.
+stock = Table(
+    "stock",
+    metadata,
+    Column("sku", String(100), primary_key=True),
+    Column("received", Integer, nullable=False),
+    Column("on_hand", Integer, nullable=False),
+    CheckConstraint("on_hand >= 0", name="ck_stock_on_hand"),
+)
 
-
-class StockRow(Base):
-    """Pieces of a product: all that were ever received, and those still free to be reserved."""
-
-    __tablename__ = "stock"
-    __table_args__ = (CheckConstraint("on_hand >= 0", name="ck_stock_on_hand"),)
-
-    sku: Mapped[str] = mapped_column(String(100), primary_key=True)
-    received: Mapped[int]
-    on_hand: Mapped[int]
-
-
-class ReservationRow(Base):
-    """Pieces taken off the shelf for an order: held until the parcel leaves, and then shipped."""
-
-    __tablename__ = "reservations"
-
-    order_id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    sku: Mapped[str] = mapped_column(String(100), primary_key=True)
-    quantity: Mapped[int]
+# Pieces taken off the shelf for an order: held until the parcel leaves, and then shipped.
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("order_id", String(64), primary_key=True),
+    Column("sku", String(100), primary_key=True),
+    Column("quantity", Integer, nullable=False),
+)

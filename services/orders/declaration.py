@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from kernel.books import Books
 from kernel.catalogue import CatalogueSettings
 from kernel.service import Service, Site, forward, note, step, undo
 from services.orders.contracts import MixedCurrencies, OrderEnded, OrdersPort, UnknownSku
@@ -14,6 +15,12 @@ def _open(site: Site) -> OrdersPort:
     orders = Orders(site.database)
     orders.offer(site.settings(CatalogueSettings).products())
     return orders
+
+
+def _books(site: Site) -> Books:
+    from services.orders.books import OrdersBooks
+
+    return OrdersBooks(site.database)
 
 
 ORDERS: Service[OrdersPort] = Service(
@@ -32,6 +39,7 @@ ORDERS: Service[OrdersPort] = Service(
         forward(OrdersPort.complete, publishes=(OrderCompleted,), refusals=(OrderEnded,)),
         note(OrdersPort.flag, publishes=(OrderFlagged,), refusals=(OrderEnded,)),
     ),
+    books=_books,
     migrations=Path(__file__).with_name("migrations"),
     settings=CatalogueSettings,
 )

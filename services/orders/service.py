@@ -27,10 +27,10 @@ from services.orders.contracts import (
     UnknownSku,
 )
 from services.orders.events import OrderCancelled, OrderCompleted, OrderCreated, OrderFlagged, OrderRejected, PricedLine
-from services.orders.tables import OrderLineRow, OrderRow, ProductRow
+from services.orders.tables import order_lines, orders, products
 
-_ORDER = select(OrderRow.customer_id, OrderRow.total, OrderRow.currency).where(
-    OrderRow.order_id == bindparam("order_id")
+_ORDER = select(orders.c.customer_id, orders.c.total, orders.c.currency).where(
+    orders.c.order_id == bindparam("order_id")
 )
 
 
@@ -40,24 +40,24 @@ class Orders:
         self._operations = Operations(database, clock)
         self._clock = clock
 
-    def offer(self, products: Iterable[Product]) -> None:
+    def offer(self, offered: Iterable[Product]) -> None:
         """Add products to the catalogue; those already there keep their price."""
 
         def add(tx: Connection) -> None:
-            known = set(tx.scalars(select(ProductRow.sku)))
-            for product in products:
+            known = set(tx.scalars(select(products.c.sku)))
+            for product in offered:
                 if product.sku not in known:
                     price = product.unit_price
                     row = {"sku": product.sku, "name": product.name}
-                    tx.execute(insert(ProductRow), row | {"unit_price": price.amount, "currency": price.currency})
+                    tx.execute(insert(products), row | {"unit_price": price.amount, "currency": price.currency})
 
         self._database.alone(add)
 
     def catalogue(self) -> list[Product]:
         with self._database.begin() as tx:
             rows = tx.execute(
-                select(ProductRow.sku, ProductRow.name, ProductRow.unit_price, ProductRow.currency).order_by(
-                    ProductRow.sku
+                select(products.c.sku, products.c.name, products.c.unit_price, products.c.currency).order_by(
+                    products.c.sku
                 )
             )
             return [
@@ -75,7 +75,7 @@ class Orders:
             created_now = True
             quantities = {line.sku: line.quantity for line in command.lines}
             prices = tx.execute(
-                select(ProductRow.sku, ProductRow.unit_price, ProductRow.currency).where(ProductRow.sku.in_(quantities))
+                select(products.c.sku, products.c.unit_price, products.c.currency).where(products.c.sku.in_(quantities))
             ).all()
             unknown = sorted(quantities.keys() - {row.sku for row in prices})
             if unknown:
@@ -90,9 +90,9 @@ class Orders:
             row |= {"style": command.style}
             row |= {"total": total.amount, "currency": total.currency}
             row |= {"ship_to": command.ship_to.model_dump_json(), "placed_at": milliseconds(self._clock())}
-            tx.execute(insert(OrderRow), row)
+            tx.execute(insert(orders), row)
             tx.execute(
-                insert(OrderLineRow),
+                insert(order_lines),
                 [
                     {
                         "order_id": command.order_id,
@@ -149,10 +149,10 @@ class Orders:
         mark = {"problem": command.problem} | ({"settled": command.settled} if command.settled else {})
         with self._database.begin() as tx:
             hear(tx, command)
-            of_order = OrderRow.order_id == command.order_id
-            before = tx.scalar(select(OrderRow.problem).where(of_order).with_for_update())
+            of_order = orders.c.order_id == command.order_id
+            before = tx.scalar(select(orders.c.problem).where(of_order).with_for_update())
             if before != command.problem or command.settled:
-                tx.execute(update(OrderRow).where(of_order).values(mark))
+                tx.execute(update(orders).where(of_order).values(mark))
                 event = OrderFlagged(problem=command.problem, settled=command.settled)
                 unique = event_id(command.key, uuid.uuid4().hex)
                 publish(tx, event, command, milliseconds(self._clock()), event_id=unique)
@@ -161,14 +161,14 @@ class Orders:
     def unended(self, style: Style, placed_before: datetime) -> list[str]:
         """The orders of this style that are in progress, and were placed before this moment."""
         with self._database.begin() as tx:
-            in_progress = (OrderRow.status == OrderStatus.IN_PROGRESS) & (OrderRow.style == style)
-            old = OrderRow.placed_at < milliseconds(placed_before)
-            return list(tx.scalars(select(OrderRow.order_id).where(in_progress, old).order_by(OrderRow.placed_at)))
+            in_progress = (orders.c.status == OrderStatus.IN_PROGRESS) & (orders.c.style == style)
+            old = orders.c.placed_at < milliseconds(placed_before)
+            return list(tx.scalars(select(orders.c.order_id).where(in_progress, old).order_by(orders.c.placed_at)))
 
     def _still_in_progress(self, order_id: str) -> None:
         """Raises OrderEnded: a saga that Temporal has forgotten did it all, and a second one must not undo it."""
         with self._database.begin() as tx:
-            status = tx.scalar(select(OrderRow.status).where(OrderRow.order_id == order_id))
+            status = tx.scalar(select(orders.c.status).where(orders.c.order_id == order_id))
         if status != OrderStatus.IN_PROGRESS:
             raise OrderEnded(f"order {order_id} is {status} already")
 
@@ -184,6 +184,6 @@ class Orders:
         return self._operations.undo(command, effect, otherwise=event(reason=command.reason))
 
     def _end(self, tx: Connection, order_id: str, status: OrderStatus, reason: str) -> bool:
-        in_progress = (OrderRow.order_id == order_id) & (OrderRow.status == OrderStatus.IN_PROGRESS)
-        ended = tx.execute(update(OrderRow).where(in_progress).values(status=status, reason=reason))
+        in_progress = (orders.c.order_id == order_id) & (orders.c.status == OrderStatus.IN_PROGRESS)
+        ended = tx.execute(update(orders).where(in_progress).values(status=status, reason=reason))
         return ended.rowcount == 1

@@ -1,5 +1,6 @@
 """What the payments service is asked and what it answers, and its port to the card processor."""
 
+from collections.abc import Iterator
 from typing import Protocol
 
 from kernel.contracts import Command, Contract, Undo, Undone
@@ -34,6 +35,15 @@ class CardDeclined(Exception):
     """The processor's word for a charge that it will not make; its text says why."""
 
 
+class ChargeRecord(Contract):
+    """A charge on the processor's statement, with its merchant's key; `refunded` in minor units of its currency."""
+
+    key: str
+    charge_id: str
+    amount: Money
+    refunded: int
+
+
 class PaymentGateway(Protocol):
     """A card processor. Anything but CardDeclined that it raises means that the outcome is unknown."""
 
@@ -49,5 +59,13 @@ class PaymentGateway(Protocol):
         """Give back whatever was charged under this key, and refuse any charge that comes under it later.
 
         Processors offer it for lost replies: a reversal by the merchant's own reference, as in ISO 8583.
+        """
+        ...
+
+    def charges(self) -> Iterator[ChargeRecord]:
+        """The statement: every charge that was ever made, also those that were given back. For the audit.
+
+        Raises:
+            Outage: it cannot be had now.
         """
         ...

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from kernel.books import Books
 from kernel.errors import Outage
 from kernel.service import Provider, Service, Site, step, undo
 from services.payments.contracts import CardDeclined, PaymentDeclined, PaymentGateway, PaymentsPort
@@ -20,6 +21,12 @@ def _open(site: Site) -> PaymentsPort:
     from services.payments.service import Payments  # when it is opened: who only names the service needs no database
 
     return Payments(site.database, site.provider(GATEWAY))
+
+
+def _books(site: Site) -> Books:
+    from services.payments.books import PaymentsBooks
+
+    return PaymentsBooks(site.database, site.provider(GATEWAY))
 
 
 GATEWAY: Provider[PaymentGateway] = Provider(
@@ -42,6 +49,7 @@ PAYMENTS: Service[PaymentsPort] = Service(
         ),
         undo(PaymentsPort.refund, of=PaymentsPort.charge, publishes=(PaymentRefunded,)),
     ),
+    books=_books,
     migrations=Path(__file__).with_name("migrations"),
     providers=(GATEWAY,),
 )

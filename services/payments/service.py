@@ -12,7 +12,7 @@ from kernel.money import Money
 from kernel.operations import Clock, Operations, system_clock
 from services.payments.contracts import CardDeclined, ChargeCard, Charged, PaymentDeclined, PaymentGateway
 from services.payments.events import PaymentFailed, PaymentProcessed, PaymentRefunded
-from services.payments.tables import PaymentRow
+from services.payments.tables import payments
 
 
 class Payments:
@@ -22,31 +22,28 @@ class Payments:
 
     def charge(self, command: ChargeCard) -> Charged:
         """Charge the card. Raises PaymentDeclined."""
-        answered = self._operations.first_answer(command, Charged)
-        if answered:
-            return answered
-        try:
-            charge_id, declined = self._gateway.charge(command.key, command.amount, command.payment_token), ""
-        except CardDeclined as refusal:
-            charge_id, declined = "", str(refusal)
 
-        def effect(tx: Connection) -> tuple[Charged, PaymentProcessed]:
-            if declined:
-                raise PaymentDeclined(declined)
+        def ask() -> str:
+            try:
+                return self._gateway.charge(command.key, command.amount, command.payment_token)
+            except CardDeclined as declined:
+                raise PaymentDeclined(str(declined)) from declined
+
+        def effect(tx: Connection, charge_id: str) -> tuple[Charged, PaymentProcessed]:
             row = {"order_id": command.order_id, "charge_id": charge_id, "refunded": 0}
-            tx.execute(insert(PaymentRow), row | {"amount": command.amount.amount, "currency": command.amount.currency})
+            tx.execute(insert(payments), row | {"amount": command.amount.amount, "currency": command.amount.currency})
             return Charged(charge_id=charge_id), PaymentProcessed(charge_id=charge_id, amount=command.amount)
 
-        return self._operations.do(command, Charged, effect, refused=PaymentFailed)
+        return self._operations.ask_then_do(command, Charged, ask, effect, refused=PaymentFailed)
 
     def refund(self, command: Undo) -> Undone:
         """Give back what was charged, also when only the processor knows that it was."""
         self._gateway.reverse(command.key)
 
         def effect(tx: Connection) -> PaymentRefunded:
-            of_order = PaymentRow.order_id == command.order_id
-            tx.execute(update(PaymentRow).where(of_order).values(refunded=PaymentRow.amount))
-            paid = tx.execute(select(PaymentRow.amount, PaymentRow.currency).where(of_order)).one()
+            of_order = payments.c.order_id == command.order_id
+            tx.execute(update(payments).where(of_order).values(refunded=payments.c.amount))
+            paid = tx.execute(select(payments.c.amount, payments.c.currency).where(of_order)).one()
             return PaymentRefunded(had_effect=True, amount=Money(amount=paid.amount, currency=paid.currency))
 
         return self._operations.undo(command, effect, otherwise=PaymentRefunded(had_effect=False))

@@ -1,12 +1,13 @@
 """A card processor in a box: its own ledger, idempotency keys, and Stripe's test tokens."""
 
 import hashlib
+from collections.abc import Iterator
 
 from sqlalchemy import BigInteger, Column, MetaData, String, Table, insert, select, update
 
 from kernel.database import Database
 from kernel.money import Money
-from services.payments.contracts import CardDeclined
+from services.payments.contracts import CardDeclined, ChargeRecord
 
 # https://docs.stripe.com/testing lists these tokens and what each card does.
 APPROVED = {"tok_visa", "tok_visa_debit", "tok_mastercard", "tok_amex", "tok_discover", "tok_diners", "tok_jcb"}
@@ -75,6 +76,14 @@ class SimulatedGateway:
             elif first.state == CHARGED:
                 refund = update(ledger).where(ledger.c.key == key)
                 tx.execute(refund.values(state=REFUNDED, refunded=ledger.c.amount))
+
+    def charges(self) -> Iterator[ChargeRecord]:
+        made = ledger.c.state.in_((CHARGED, REFUNDED)) | (ledger.c.amount != 0) | (ledger.c.refunded != 0)
+        with self._database.begin() as tx:
+            rows = tx.execute(select(ledger).where(made)).all()
+        for row in rows:
+            amount = Money(amount=row.amount, currency=row.currency)
+            yield ChargeRecord(key=row.key, charge_id=row.charge_id, amount=amount, refunded=row.refunded)
 
 
 def _refusal_of(payment_token: str) -> str:

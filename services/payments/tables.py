@@ -1,18 +1,14 @@
-from sqlalchemy import BigInteger, String
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import BigInteger, Column, MetaData, String, Table
 
+metadata = MetaData()
 
-class Base(DeclarativeBase):
-    pass
-
-
-class PaymentRow(Base):
-    """What this service believes of an order's money, in minor units; the processor's ledger is the proof."""
-
-    __tablename__ = "payments"
-
-    order_id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    charge_id: Mapped[str] = mapped_column(String(64))
-    amount: Mapped[int] = mapped_column(BigInteger)
-    currency: Mapped[str] = mapped_column(String(3))
-    refunded: Mapped[int] = mapped_column(BigInteger)
+# What this service believes of an order's money, in minor units; the processor's ledger is the proof.
+payments = Table(
+    "payments",
+    metadata,
+    Column("order_id", String(64), primary_key=True),
+    Column("charge_id", String(64), nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("refunded", BigInteger, nullable=False),
+)

@@ -1,5 +1,6 @@
 """What the shipping service is asked and what it answers, and its port to the courier."""
 
+from collections.abc import Iterator
 from typing import Protocol
 
 from kernel.contracts import Command, Contract, Seconds, Undo, Undone
@@ -52,6 +53,14 @@ class AlreadyCollected(Exception):
     """The courier has the parcel and cannot give it back."""
 
 
+class ParcelRecord(Contract):
+    """A parcel that the courier has on record, with the key of its booking."""
+
+    key: str
+    tracking_number: str
+    ship_to: Destination | None
+
+
 class Courier(Protocol):
     """A courier. Anything but the two exceptions above that it raises means that the outcome is unknown."""
 
@@ -65,4 +74,12 @@ class Courier(Protocol):
 
     def cancel(self, key: str) -> None:
         """Cancel the booking under this key, and refuse any that comes under it later. Raises AlreadyCollected."""
+        ...
+
+    def parcels(self) -> Iterator[ParcelRecord]:
+        """The parcels that are booked or on their way or delivered, without those that were cancelled. For the audit.
+
+        Raises:
+            Outage: they cannot be had now.
+        """
         ...

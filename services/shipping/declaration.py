@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+from kernel.books import Books
 from kernel.service import Provider, Service, Site, step, undo
 from services.shipping.contracts import (
     AddressNotServed,
@@ -30,6 +31,12 @@ def _open(site: Site) -> ShippingPort:
     return Shipping(site.database, site.provider(COURIER))
 
 
+def _books(site: Site) -> Books:
+    from services.shipping.books import ShippingBooks
+
+    return ShippingBooks(site.database, site.provider(COURIER))
+
+
 COURIER: Provider[Courier] = Provider(
     name="courier",
     port=Courier,
@@ -51,6 +58,7 @@ SHIPPING: Service[ShippingPort] = Service(
         undo(ShippingPort.cancel, of=ShippingPort.ship, publishes=(ShipmentCancelled,)),
         undo(ShippingPort.withdraw, of=ShippingPort.ship, publishes=(ShipmentCancelled,)),
     ),
+    books=_books,
     migrations=Path(__file__).with_name("migrations"),
     settings=CourierSettings,
     providers=(COURIER,),

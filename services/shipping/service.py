@@ -18,7 +18,7 @@ from services.shipping.contracts import (
     Undeliverable,
 )
 from services.shipping.events import ShipmentCancelled, Shipped, ShippingFailed
-from services.shipping.tables import ShipmentRow
+from services.shipping.tables import shipments
 
 BOOKED, CANCELLED = "booked", "cancelled"
 
@@ -30,23 +30,20 @@ class Shipping:
 
     def ship(self, command: ShipOrder) -> Booked:
         """Hand the parcel to the courier. Raises Undeliverable."""
-        answered = self._operations.first_answer(command, Booked)
-        if answered:
-            return answered
-        try:
-            tracking_number, not_served = self._courier.book(command.key, command.ship_to), ""
-        except AddressNotServed as refusal:
-            tracking_number, not_served = "", str(refusal)
 
-        def effect(tx: Connection) -> tuple[Booked, Shipped]:
-            if not_served:
-                raise Undeliverable(not_served)
+        def ask() -> str:
+            try:
+                return self._courier.book(command.key, command.ship_to)
+            except AddressNotServed as not_served:
+                raise Undeliverable(str(not_served)) from not_served
+
+        def effect(tx: Connection, tracking_number: str) -> tuple[Booked, Shipped]:
             row = {"order_id": command.order_id, "tracking_number": tracking_number, "status": BOOKED}
-            tx.execute(insert(ShipmentRow), row)
+            tx.execute(insert(shipments), row)
             shipped = Shipped(tracking_number=tracking_number, country=command.ship_to.country)
             return Booked(tracking_number=tracking_number), shipped
 
-        return self._operations.do(command, Booked, effect, refused=ShippingFailed)
+        return self._operations.ask_then_do(command, Booked, ask, effect, refused=ShippingFailed)
 
     def cancel(self, command: Undo) -> Undone:
         """Call the parcel back. Raises CannotUndo once the courier has it."""
@@ -56,8 +53,8 @@ class Shipping:
             raise CannotUndo(str(refusal)) from refusal
 
         def effect(tx: Connection) -> ShipmentCancelled:
-            of_order = ShipmentRow.order_id == command.order_id
-            tx.execute(update(ShipmentRow).where(of_order).values(status=CANCELLED))
+            of_order = shipments.c.order_id == command.order_id
+            tx.execute(update(shipments).where(of_order).values(status=CANCELLED))
             return ShipmentCancelled(had_effect=True, reason=command.reason)
 
         nothing = ShipmentCancelled(had_effect=False, reason=command.reason)

@@ -1,13 +1,14 @@
 """A courier in a box: its own records, idempotency keys, places it does not go to, and a van that comes by."""
 
 import hashlib
+from collections.abc import Iterator
 from datetime import timedelta
 
 from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text, insert, select, update
 
 from kernel.database import Database
 from kernel.operations import Clock, milliseconds, system_clock
-from services.shipping.contracts import AddressNotServed, AlreadyCollected, Destination
+from services.shipping.contracts import AddressNotServed, AlreadyCollected, Destination, ParcelRecord
 
 # ISO 3166: places without a courier, and the codes that no country has (AA, QM to QZ, XA to XZ, ZZ).
 NOT_SERVED = {"AQ", "BV", "GS", "HM", "KP", "TF", "AA", "ZZ"}
@@ -71,6 +72,13 @@ class SimulatedCourier:
                 if now >= parcel.booked_at + self._pickup / timedelta(milliseconds=1):
                     raise AlreadyCollected(f"the courier has parcel {parcel.tracking_number} already")
                 tx.execute(update(parcels).where(parcels.c.key == key).values(status=CANCELLED))
+
+    def parcels(self) -> Iterator[ParcelRecord]:
+        with self._database.begin() as tx:
+            rows = tx.execute(select(parcels).where(parcels.c.status == BOOKED)).all()
+        for row in rows:
+            ship_to = Destination.model_validate_json(row.destination) if row.destination else None
+            yield ParcelRecord(key=row.key, tracking_number=row.tracking_number, ship_to=ship_to)
 
 
 def _refusal_of(ship_to: Destination) -> str:

@@ -1,16 +1,12 @@
-from sqlalchemy import String
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import Column, MetaData, String, Table
 
+metadata = MetaData()
 
-class Base(DeclarativeBase):
-    pass
-
-
-class ShipmentRow(Base):
-    """What this service believes of an order's parcel; the courier's records are the proof."""
-
-    __tablename__ = "shipments"
-
-    order_id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    tracking_number: Mapped[str] = mapped_column(String(64))
-    status: Mapped[str] = mapped_column(String(20), comment="booked or cancelled")
+# What this service believes of an order's parcel; the courier's records are the proof.
+shipments = Table(
+    "shipments",
+    metadata,
+    Column("order_id", String(64), primary_key=True),
+    Column("tracking_number", String(64), nullable=False),
+    Column("status", String(20), nullable=False, comment="booked or cancelled"),
+)

@@ -27,7 +27,7 @@ PROJECT = Path(__file__).parents[2]
 def as_its_tables_say(service: str) -> MetaData:
     metadata = MetaData()
     for table in (
-        *import_module(f"services.{service}.tables").Base.metadata.tables.values(),
+        *import_module(f"services.{service}.tables").metadata.tables.values(),
         operations,
         outbox,
         inbox,

@@ -10,14 +10,13 @@ from kernel.contracts import Undone
 from kernel.database import Database
 from kernel.errors import AlreadyUndone, CannotUndo, KeyReused, Outage, Refusal
 from kernel.operations import Operations, operations
+from kernel.outbox import outbox
 from services.inventory.contracts import NotEnoughStock, Reserved, ReserveStock
-from services.inventory.events import StockReleased, StockReserved
-from services.inventory.tables import Base, ReservationRow
+from services.inventory.events import OutOfStock, StockReleased, StockReserved
+from services.inventory.tables import reservations
 from tests.databases import Databases, rows
 from tests.services.samples import KETTLE, MUG, NOON, ORDER, OTHER_ORDER, Clock, reserve, undo
 from tests.services.together import answer_of, asked_again, at_once
-
-reservations = Base.metadata.tables["reservations"]
 
 TWO_MUGS = {MUG: 2}
 NOTHING = StockReleased(had_effect=False)
@@ -67,13 +66,23 @@ class Shelf:
 
         return self._operations.undo(undo("reserve"), effect, otherwise=NOTHING)
 
+    def order(self, command: ReserveStock, ask: Callable[[], str]) -> Reserved:
+        """From a supplier, who is asked."""
+
+        def effect(tx: Connection, supplier: str) -> tuple[Reserved, StockReserved]:
+            assert supplier == "supplied"
+            self._write(tx, command)
+            return Reserved(), StockReserved(lines=command.lines)
+
+        return self._operations.ask_then_do(command, Reserved, ask, effect, refused=OutOfStock)
+
     def taken(self) -> list[tuple[str, str, int]]:
         return [(order, sku, quantity) for order, sku, quantity in rows(self.database, reservations, *_COLUMNS)]
 
     @staticmethod
     def _write(tx: Connection, command: ReserveStock) -> None:
         lines = [line.model_dump() | {"order_id": command.order_id} for line in command.lines]
-        tx.execute(insert(ReservationRow), lines)
+        tx.execute(insert(reservations), lines)
 
     @staticmethod
     def _clear(tx: Connection, order: str) -> StockReleased:
@@ -120,6 +129,47 @@ def test_a_repeat_gets_the_first_refusal_even_when_it_could_be_done_by_now(shelf
     with pytest.raises(NotEnoughStock, match="none left"):
         shelf.take(reserve(TWO_MUGS))
     assert shelf.taken() == []
+
+
+def test_a_provider_is_asked_outside_of_any_transaction(databases: Databases) -> None:
+    shelf, another = Shelf(databases.migrated("inventory")), Shelf(databases.migrated("inventory"))
+
+    def ask() -> str:
+        another.take(reserve(TWO_MUGS, OTHER_ORDER))  # which would wait for a transaction of ours
+        return "supplied"
+
+    assert shelf.order(reserve(TWO_MUGS), ask) == Reserved()
+    assert shelf.taken() == [(ORDER, MUG, 2), (OTHER_ORDER, MUG, 2)]
+
+
+def test_a_provider_is_not_asked_for_what_is_answered(shelf: Shelf) -> None:
+    asked: list[str] = []
+
+    def ask() -> str:
+        asked.append("for mugs")
+        return "supplied"
+
+    def say_no() -> str:
+        ask()
+        raise NotEnoughStock("none to be had")
+
+    assert shelf.order(reserve(TWO_MUGS), ask) == shelf.order(reserve(TWO_MUGS), say_no) == Reserved()
+    for answer in (say_no, ask):
+        with pytest.raises(NotEnoughStock, match="none to be had"):
+            shelf.order(reserve(TWO_MUGS, OTHER_ORDER), answer)
+    assert len(asked) == 2
+    assert shelf.taken() == [(ORDER, MUG, 2)]
+    assert rows(shelf.database, outbox, "type") == [("OutOfStock",), ("StockReserved",)]
+
+
+def test_a_provider_that_does_not_answer_is_asked_again(shelf: Shelf) -> None:
+    def fail() -> str:
+        raise Outage("nobody answers")
+
+    with pytest.raises(Outage):
+        shelf.order(reserve(TWO_MUGS), fail)
+    assert shelf.order(reserve(TWO_MUGS), lambda: "supplied") == Reserved()
+    assert shelf.taken() == [(ORDER, MUG, 2)]
 
 
 def test_a_key_cannot_be_used_for_something_else(shelf: Shelf) -> None:

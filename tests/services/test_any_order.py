@@ -12,7 +12,7 @@ from kernel.errors import AlreadyUndone, Outage, Refusal
 from lab.faults import Faults, parse
 from services.inventory.contracts import Reserved
 from services.inventory.service import Inventory
-from services.inventory.tables import Base
+from services.inventory.tables import reservations
 from services.payments.contracts import CardDeclined, Charged, PaymentDeclined
 from services.payments.service import Payments
 from tests.databases import Databases, rows
@@ -141,8 +141,7 @@ class OneShop(RuleBasedStateMachine):
 
     def _held(self) -> dict[str, dict[str, int]]:
         held: dict[str, dict[str, int]] = {}
-        table = Base.metadata.tables["reservations"]
-        for order, sku, quantity in rows(self._stock, table, "order_id", "sku", "quantity"):
+        for order, sku, quantity in rows(self._stock, reservations, "order_id", "sku", "quantity"):
             held.setdefault(order, {})[sku] = quantity
         return held
 

@@ -6,11 +6,9 @@ from kernel.database import Database
 from kernel.errors import KeyReused
 from services.fraud.contracts import DecideOnFraud, Decision, FraudLimits, Screened, TakenForFraud, Verdict
 from services.fraud.service import Fraud
-from services.fraud.tables import Base
+from services.fraud.tables import screenings
 from tests.databases import Databases, rows
 from tests.services.samples import NOON, ORDER, OTHER_CUSTOMER, OTHER_ORDER, Clock, screen
-
-screenings = Base.metadata.tables["screenings"]
 
 LARGE, HUGE, AN_HOUR = 100_000, 1_000_000, timedelta(hours=1)
 LIMITS = FraudLimits(large_amount=LARGE, huge_amount=HUGE, orders_an_hour=3)

@@ -10,13 +10,10 @@ from kernel.database import Database
 from kernel.errors import AlreadyUndone, Outage
 from services.inventory.contracts import NotEnoughStock, Reserved
 from services.inventory.service import Inventory
-from services.inventory.tables import Base, StockRow
+from services.inventory.tables import reservations, stock
 from tests.databases import Databases, rows
 from tests.services.samples import KETTLE, MUG, ORDER, OTHER_ORDER, PRESS, reserve, stock_lines, undo
 from tests.services.together import answer_of, at_once, wait_until_blocked
-
-stock = Base.metadata.tables["stock"]
-reservations = Base.metadata.tables["reservations"]
 
 RECEIVED = {MUG: 10, PRESS: 3, KETTLE: 1}
 
@@ -150,7 +147,7 @@ def test_services_that_start_at_the_same_moment_receive_stock_once(databases: Da
 
 def test_the_database_itself_keeps_stock_from_going_below_zero(inventory: Inventory, database: Database) -> None:
     with pytest.raises(IntegrityError), database.begin() as tx:
-        tx.execute(update(StockRow).values(on_hand=-1))
+        tx.execute(update(stock).values(on_hand=-1))
 
 
 def test_two_orders_never_take_the_same_last_item(databases: Databases) -> None:
@@ -170,7 +167,7 @@ def test_orders_for_the_same_products_do_not_deadlock_whatever_the_order_of_thei
     database = postgresql_databases.migrated("inventory")
     inventory = stocked(database)
     with ThreadPoolExecutor(2) as threads, database.begin() as tx:
-        tx.execute(select(StockRow.sku).where(StockRow.sku == PRESS).with_for_update())
+        tx.execute(select(stock.c.sku).where(stock.c.sku == PRESS).with_for_update())
         one = threads.submit(inventory.reserve, reserve({PRESS: 1, MUG: 1}))
         wait_until_blocked(database, 1)
         other = threads.submit(inventory.reserve, reserve({MUG: 1, PRESS: 1}, OTHER_ORDER))
@@ -199,7 +196,7 @@ def test_two_attempts_of_one_order_for_the_last_item_get_the_same_answer(postgre
     inventory = stocked(database)
     attempt = partial(inventory.reserve, reserve({KETTLE: 1}))
     with ThreadPoolExecutor(2) as threads, database.begin() as tx:
-        tx.execute(select(StockRow.sku).where(StockRow.sku == KETTLE).with_for_update())
+        tx.execute(select(stock.c.sku).where(stock.c.sku == KETTLE).with_for_update())
         attempts = [threads.submit(answer_of, attempt) for _ in range(2)]
         wait_until_blocked(database, 2)
     answers = [each.result() for each in attempts]

@@ -7,7 +7,8 @@ from kernel.database import Database
 from kernel.errors import AlreadyUndone, CannotUndo, KeyReused
 from services.orders.contracts import Completed, CompleteOrder, Created, FlagOrder, OrderEnded, UnknownSku
 from services.orders.service import Orders
-from services.orders.tables import Base
+from services.orders.tables import order_lines
+from services.orders.tables import orders as orders_table
 from tests.databases import Databases, rows
 from tests.services.samples import (
     CUSTOMER,
@@ -25,9 +26,6 @@ from tests.services.samples import (
     undo,
 )
 from tests.services.together import answer_of, asked_again, at_once
-
-orders_table = Base.metadata.tables["orders"]
-order_lines = Base.metadata.tables["order_lines"]
 
 CATALOGUE = [product(PRESS, PRESS_PRICE), product(MUG, MUG_PRICE)]
 COMPLETE = CompleteOrder(key=f"{ORDER}:complete", order_id=ORDER)

@@ -6,9 +6,10 @@ from kernel.contracts import Undone
 from kernel.errors import AlreadyUndone, KeyReused, Outage
 from services.payments.contracts import CardDeclined, ChargeCard, Charged, PaymentDeclined
 from services.payments.simulated_gateway import APPROVED, DECLINED, ledger
+from services.payments.tables import payments
 from tests.databases import Databases, rows
 from tests.services.samples import EMPTY_CARD, GOOD_CARD, ORDER, OTHER_ORDER, PRICE, charge, euros, undo
-from tests.services.till import Till, payments_table
+from tests.services.till import Till
 from tests.services.together import answer_of, asked_again, at_once
 
 
@@ -30,7 +31,7 @@ def test_a_charge_is_in_both_books_under_the_processors_id(till: Till) -> None:
     assert till.recorded() == [(ORDER, PRICE, 0)]
     ids = rows(till.gateway_database, ledger, "charge_id", "currency", "payment_token")
     assert ids == [(charged.charge_id, "EUR", GOOD_CARD)]
-    assert rows(till.database, payments_table, "charge_id", "currency") == [(charged.charge_id, "EUR")]
+    assert rows(till.database, payments, "charge_id", "currency") == [(charged.charge_id, "EUR")]
 
 
 @pytest.mark.parametrize("token", sorted(APPROVED))

@@ -10,12 +10,10 @@ from services.orders.contracts import Address
 from services.shipping.contracts import AddressNotServed, Booked, Destination, ShipOrder, Undeliverable
 from services.shipping.service import Shipping
 from services.shipping.simulated_courier import SimulatedCourier, parcels
-from services.shipping.tables import Base
+from services.shipping.tables import shipments
 from tests.databases import Databases, rows
 from tests.services.samples import ORDER, OTHER_ORDER, Clock, ship, undo
 from tests.services.together import answer_of, asked_again, at_once
-
-shipments = Base.metadata.tables["shipments"]
 
 PICKUP = timedelta(hours=1)
 A_MOMENT = timedelta(milliseconds=1)

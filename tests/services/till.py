@@ -4,10 +4,8 @@ from lab.faults import Faults, parse
 from services.payments.contracts import PaymentGateway, PaymentsPort
 from services.payments.service import Payments
 from services.payments.simulated_gateway import SimulatedGateway, ledger
-from services.payments.tables import Base
+from services.payments.tables import payments
 from tests.databases import Databases, rows
-
-payments_table = Base.metadata.tables["payments"]
 
 Line = tuple[str, int, int]  # state, charged, given back
 
@@ -31,5 +29,5 @@ class Till:
 
     def recorded(self) -> list[tuple[str, int, int]]:
         """Our own book: order, charged, given back."""
-        lines = rows(self.database, payments_table, "order_id", "amount", "refunded")
+        lines = rows(self.database, payments, "order_id", "amount", "refunded")
         return [(order, amount, refunded) for order, amount, refunded in lines]

@@ -1,0 +1,103 @@
+"""A service's books: what it has on record of orders, and the questions that the audit asks of each service alike.
+
+The books are read when they are opened, in one transaction, and answer as of that moment.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import Connection, select
+
+from kernel.contracts import Undone
+from kernel.keys import Key
+from kernel.money import Money
+from kernel.operations import DONE, UNDONE, operations
+
+
+class Finding(NamedTuple):
+    """Something that does not hold: the invariant, and what is on record instead. Without personal data."""
+
+    invariant: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class OrderRecord:
+    """An order as it was agreed on, for every other service's books to be held against.
+
+    `lines` are pieces by SKU, `placed_at` is in milliseconds since 1970, `settled` is what an operator did by hand.
+    """
+
+    status: str
+    placed_at: int
+    total: Money
+    lines: Mapping[str, int]
+    ship_to: Mapping[str, object]
+    settled: str = ""
+
+
+class Books:
+    """The books of one service. What is not overridden has nothing to say."""
+
+    def placed(self) -> Mapping[str, OrderRecord]:
+        """The orders by id; only the service that has orders on record knows them."""
+        return {}
+
+    def orders(self) -> Iterable[str]:
+        """The ids of the orders that anything is on record of."""
+        return self.placed()
+
+    def contradictions(self, order_id: str) -> Iterator[Finding]:
+        """Where the service disagrees with itself: at any moment, since a transaction is whole or not at all."""
+        yield from ()
+
+    def disagreements(self, order_id: str) -> Iterator[Finding]:
+        """Where the service and the provider behind it disagree, once the order has ended."""
+        yield from ()
+
+    def missing(self, order_id: str, order: OrderRecord) -> Iterator[Finding]:
+        """What this completed order lacks, or has otherwise than it was agreed on."""
+        yield from ()
+
+    def kept(self, order_id: str) -> Iterator[Finding]:
+        """What is still kept of the order, which must be nothing once it is rejected or cancelled."""
+        yield from ()
+
+    def as_a_whole(self) -> Iterator[Finding]:
+        """What does not hold of all orders together."""
+        yield from ()
+
+
+@dataclass(frozen=True)
+class Effects:
+    """The orders for which a step was done, each with whether that still stands, as the record of operations has it."""
+
+    step: str
+    stands: Mapping[str, bool]
+
+    def contradictions(self, order_id: str, *, on_record: bool, stands: bool) -> Iterator[Finding]:
+        """What is otherwise on record than the operations say.
+
+        Args:
+            on_record: whether there is a row of the order.
+            stands: whether the row says that the step was done and not undone.
+        """
+        recorded = order_id in self.stands
+        if on_record != recorded:
+            there, done = ("a" if on_record else "no"), ("done" if recorded else "never done")
+            yield Finding("records agree with operations", f"{self.step} was {done}, and {there} row says so")
+        elif stands != self.stands.get(order_id, False):
+            done = "stands" if self.stands[order_id] else "was undone"
+            yield Finding("records agree with operations", f"{self.step} {done}, and its row says otherwise")
+
+
+def effects(tx: Connection, step: str) -> Effects:
+    """What came of a service's step, for whichever orders it was ever done."""
+    stands = {}
+    rows = select(operations.c.key, operations.c.state, operations.c.answer)
+    of_step = operations.c.key.endswith(f":{step}") & operations.c.state.in_((DONE, UNDONE))
+    for key, state, answer in tx.execute(rows.where(of_step)):
+        if state == DONE or Undone.model_validate_json(answer).had_effect:
+            stands[Key.parse(key).order_id] = state == DONE
+    return Effects(step, stands)

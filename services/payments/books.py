@@ -1,0 +1,65 @@
+"""The books of payments, beside the card processor's statement."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from sqlalchemy import select
+
+from kernel.books import Books, Finding, OrderRecord, effects
+from kernel.database import Database
+from kernel.keys import Key
+from kernel.money import Money
+from services.payments.contracts import ChargeRecord, PaymentGateway
+from services.payments.tables import payments
+
+
+class PaymentsBooks(Books):
+    """Attributes: charges: what the processor has charged for each order; it alone knows where the money is."""
+
+    def __init__(self, database: Database, gateway: PaymentGateway) -> None:
+        with database.begin() as tx:
+            self._charged = effects(tx, "charge")
+            self._recorded = {
+                row.order_id: ChargeRecord(
+                    key=f"{row.order_id}:charge",
+                    charge_id=row.charge_id,
+                    amount=Money(amount=row.amount, currency=row.currency),
+                    refunded=row.refunded,
+                )
+                for row in tx.execute(select(payments))
+            }
+        charges: defaultdict[str, list[ChargeRecord]] = defaultdict(list)
+        for charge in gateway.charges():
+            charges[Key.parse(charge.key).order_id].append(charge)
+        self.charges = dict(charges)
+
+    def orders(self) -> set[str]:
+        return self.charges.keys() | self._recorded.keys() | self._charged.stands.keys()
+
+    def contradictions(self, order_id: str) -> Iterator[Finding]:
+        recorded = self._recorded.get(order_id)
+        stands = recorded is not None and not recorded.refunded
+        yield from self._charged.contradictions(order_id, on_record=recorded is not None, stands=stands)
+
+    def disagreements(self, order_id: str) -> Iterator[Finding]:
+        recorded = self._recorded.get(order_id)
+        charges = self.charges.get(order_id, [])
+        # Of a charge whose reply was lost, and which was then given back, we have no record.
+        known = [charge for charge in charges if charge == recorded or charge.refunded != charge.amount.amount]
+        if known != ([recorded] if recorded else []):
+            ours = f"{recorded.amount}, refunded {recorded.refunded}" if recorded else "nothing"
+            yield Finding("payments agree with the processor", f"recorded {ours}; ledger: {_sums(charges)}")
+
+    def missing(self, order_id: str, order: OrderRecord) -> Iterator[Finding]:
+        charges = self.charges.get(order_id, [])
+        if [charge.amount for charge in charges] != [order.total] or charges[0].refunded:
+            yield Finding("completed: charged once in full", f"total {order.total}, ledger: {_sums(charges)}")
+
+    def kept(self, order_id: str) -> Iterator[Finding]:
+        charges = self.charges.get(order_id, [])
+        if any(charge.refunded != charge.amount.amount for charge in charges):
+            yield Finding("no money kept", _sums(charges))
+
+
+def _sums(charges: list[ChargeRecord]) -> str:
+    return "; ".join(f"charged {charge.amount}, refunded {charge.refunded}" for charge in charges) or "charged nothing"

@@ -1,0 +1,60 @@
+"""The books of shipping, beside the courier's records."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from sqlalchemy import select
+
+from kernel.books import Books, Finding, OrderRecord, effects
+from kernel.database import Database
+from kernel.keys import Key
+from services.shipping.contracts import Courier, Destination, ParcelRecord
+from services.shipping.service import BOOKED
+from services.shipping.tables import shipments
+
+
+class ShippingBooks(Books):
+    """Attributes: parcels: those of each order that are booked with the courier, and not cancelled."""
+
+    def __init__(self, database: Database, courier: Courier) -> None:
+        with database.begin() as tx:
+            self._shipped = effects(tx, "ship")
+            # The tracking number, or None of a shipment that was cancelled.
+            self._recorded = {
+                row.order_id: row.tracking_number if row.status == BOOKED else None
+                for row in tx.execute(select(shipments))
+            }
+        parcels: defaultdict[str, list[ParcelRecord]] = defaultdict(list)
+        for parcel in courier.parcels():
+            parcels[Key.parse(parcel.key).order_id].append(parcel)
+        self.parcels = dict(parcels)
+
+    def orders(self) -> set[str]:
+        return self.parcels.keys() | self._recorded.keys() | self._shipped.stands.keys()
+
+    def contradictions(self, order_id: str) -> Iterator[Finding]:
+        on_record, stands = order_id in self._recorded, self._recorded.get(order_id) is not None
+        yield from self._shipped.contradictions(order_id, on_record=on_record, stands=stands)
+
+    def disagreements(self, order_id: str) -> Iterator[Finding]:
+        recorded = self._recorded.get(order_id)
+        booked = [parcel.tracking_number for parcel in self.parcels.get(order_id, [])]
+        if (recorded is None) != (not booked) or (recorded is not None and recorded not in booked):
+            yield Finding("shipments agree with the courier", f"{len(booked)} parcels booked with the courier")
+
+    def missing(self, order_id: str, order: OrderRecord) -> Iterator[Finding]:
+        parcels = self.parcels.get(order_id, [])
+        if len(parcels) != 1:
+            yield Finding("completed: shipped once", f"{len(parcels)} parcels")
+        elif not _goes_to(parcels[0], order):
+            yield Finding("completed: shipped to the order's address", f"{parcels[0].tracking_number} goes elsewhere")
+
+    def kept(self, order_id: str) -> Iterator[Finding]:
+        parcels = self.parcels.get(order_id, [])
+        if parcels:
+            yield Finding("nothing shipped", f"{len(parcels)} parcels")
+
+
+def _goes_to(parcel: ParcelRecord, order: OrderRecord) -> bool:
+    to = parcel.ship_to
+    return to is not None and to.model_dump() == {name: order.ship_to.get(name) for name in Destination.model_fields}
