@@ -118,11 +118,14 @@ class Completed(Contract):
 class FlagOrder(Command):
     """Mark the order as waiting for an operator; an empty `problem` takes the mark away.
 
-    `settled` is the operator's note on what was settled by hand; it stays.
+    `settled` is the operator's note on what was settled by hand; it stays. With `ended` the end itself was: the order
+    ends so, for `reason`, or for what `settled` says if that is empty.
     """
 
     problem: str
     settled: str = ""
+    ended: OrderStatus | None = None
+    reason: str = ""
 
     def in_words(self) -> str:
         return self.problem or self.settled or "taken up by an operator"

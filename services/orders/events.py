@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from kernel.contracts import Contract, Event, FailureEvent, Money
-from services.orders.contracts import Address
+from services.orders.contracts import Address, OrderStatus
 
 
 class PricedLine(Contract):
@@ -51,3 +51,11 @@ class OrderFlagged(Event):
 
     problem: str
     settled: str
+
+
+# Which event is which end of an order.
+ENDS: dict[type[Event], OrderStatus] = {
+    OrderCompleted: OrderStatus.COMPLETED,
+    OrderRejected: OrderStatus.REJECTED,
+    OrderCancelled: OrderStatus.CANCELLED,
+}
