@@ -1,4 +1,4 @@
-"""What people tell the bus, and what the choreography itself tells when something does not move."""
+"""What people publish, and what the choreography itself publishes when something does not move."""
 
 from typing import ClassVar
 
@@ -46,3 +46,12 @@ class AttentionSettled(Event):
 
     step: str
     note: str
+
+
+# Who publishes what no service does, by CloudEvents' `source`.
+PUBLISHED: dict[str, tuple[type[Event], ...]] = {
+    "/customer": (OrderPlaced, CancelRequested),
+    "/reviewer": (ReviewDecided,),
+    "/operator": (AttentionSettled,),
+    "/choreography": (OrderStalled, AttentionNeeded, ReviewDecided),
+}

@@ -95,6 +95,8 @@ async def open_shop(
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("wiring.choreography.REACTIONS", table)
+            if but_for:
+                patch.setattr("wiring.choreography.check", lambda _table: None)
             async with listening(settings, shop, roles), clients_of(settings) as clients:
                 yield clients
     finally:

@@ -18,12 +18,12 @@ from referencing.jsonschema import DRAFT202012
 
 import choreography.events
 import services
-from choreography.reactions import REACTIONS, Reaction
+from choreography.reaction import Reaction
+from choreography.reactions import REACTIONS
 from kernel import outbox
 from kernel.contracts import Event, FailureEvent, UndoneEvent
 from kernel.envelope import CloudEvent, new_event
 from kernel.errors import Refusal
-from schemas.asyncapi import reaction_id
 from schemas.catalogue import SOURCES, event_types
 from schemas.export import documents
 from schemas.names import ASYNCAPI, ENVELOPE, PRIVATE, schema_file
@@ -251,9 +251,9 @@ def test_whoever_tells_events_is_an_operation_that_sends(source: str) -> None:
     assert messages(operation) == [kind.type() for kind in SOURCES[source]]
 
 
-@pytest.mark.parametrize("reaction", REACTIONS, ids=reaction_id)
-def test_every_reaction_is_an_operation_that_receives(reaction: Reaction) -> None:
-    operation = BUS["operations"][reaction_id(reaction)]
+@pytest.mark.parametrize("reaction", REACTIONS, ids=lambda reaction: reaction.id)
+def test_every_reaction_is_an_operation_that_receives(reaction: Reaction[Any, Any]) -> None:
+    operation = BUS["operations"][reaction.id]
     assert operation["action"] == "receive"
     assert messages(operation) == [kind.type() for kind in reaction.after]
     assert reaction.step in operation["summary"]
