@@ -5,18 +5,18 @@ import time
 import uuid
 from typing import Any
 
-from choreography.events import AttentionSettled, CancelRequested, OrderPlaced, ReviewDecided
+from choreography.events import AttentionSettled, CancelRequested, OrderContent, OrderPlaced, ReviewDecided
 from choreography.projection import OrderView
 from choreography.reaction import Reaction, lines_of, that_failed
 from choreography.reactions import REACTIONS
 from client.contracts import PlacedOrder, Resolution, ResolveBy, Review, Stage
 from client.errors import DifferentContent, NoSuchOrder, NotNow
+from client.order import Order
 from kernel.contracts import Event, Style, UndoneEvent
 from kernel.envelope import new_event
 from kernel.service import Operation
 from messaging.bus import Bus
 from messaging.progress import DeliveryFailure, FailureState, Progress
-from services.orders.contracts import Order
 
 _POLL_SECONDS = 0.05
 _LONGEST_POLL_SECONDS = 0.5
@@ -34,13 +34,13 @@ class ChoreographyClient:
 
     async def place(self, order: Order) -> None:
         """Publish that the order was placed; the same order again is the first one. Raises DifferentContent."""
-        placed = OrderPlaced(order=order)
+        placed = OrderPlaced(order=OrderContent.model_validate(order.content()))
         found = await self._look(order.order_id)
         if not found.events:
             await self._publish(order.order_id, placed, f"{order.order_id}:{OrderPlaced.type()}", "/customer")
             found = await self._look(order.order_id)  # somebody else may have been quicker
         first = found.first(OrderPlaced)
-        if first is None or OrderPlaced.model_validate(first.data) != placed:
+        if first is None or first.data != {"order": order.content()}:
             raise DifferentContent(
                 f"order {order.order_id} exists already, with another content or style; "
                 "give the new one another --order-id"
@@ -166,7 +166,7 @@ class ChoreographyClient:
     async def _publish(self, order_id: str, event: Event, event_id: str, source: str, *, causation: str = "") -> None:
         published = new_event(
             event.type(),
-            event.model_dump(mode="json"),
+            event.model_dump(mode="json", exclude_unset=True),  # readers may be older, and refuse what is new
             event_id=event_id,
             source=source,
             correlation=order_id,

@@ -12,12 +12,12 @@ from audit.invariants import Violation, audit
 from choreography.client import ChoreographyClient
 from choreography.reactions import REACTIONS
 from client.contracts import OrderState
+from client.order import Order
 from kernel.database import Database
 from kernel.inbox import inbox
 from lab.faults import faults_of
 from lab.settings import LabSettings
 from messaging.bus import Recorded
-from services.orders.contracts import Order
 from tests.databases import rows
 from wiring.bus import EventBus
 from wiring.listening import listening

@@ -18,13 +18,13 @@ from sqlalchemy import text
 
 from audit.books import OrderBooks, read
 from choreography.reactions import REACTIONS
+from client.order import Order, OrderLine
 from kernel.contracts import Event, Style
 from kernel.database import Database
 from lab.settings import LabSettings
 from services import SERVICES
 from services.fraud import events as told_by_fraud
 from services.fraud.declaration import FRAUD
-from services.orders.contracts import Order, OrderLine
 from tests.choreographed import clients_of
 from tests.processes import Environment, Ran, WorkerUnderTest, environment_of, run
 from tests.shop import sample_order, undeliverable

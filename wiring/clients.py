@@ -41,7 +41,7 @@ class Clients:
     async def saga(self) -> OrchestrationClient:
         """Raises Unreachable."""
         if self._saga is None:
-            self._saga = OrchestrationClient(await connect(self._settings), self._settings)
+            self._saga = OrchestrationClient(await connect(self._settings), self._settings.policy, self._settings.link)
         return self._saga
 
     @property

@@ -10,18 +10,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit.invariants import audit
-from choreography.events import CancelRequested, OrderPlaced, OrderStalled, ReviewDecided
+from choreography.events import CancelRequested, OrderContent, OrderPlaced, OrderStalled, ReviewDecided
 from choreography.projection import OrderView
 from choreography.reactions import REACTIONS
 from choreography.reactor import Reactor
 from client.contracts import Stage
+from client.order import Order, OrderLine
 from kernel import outbox
 from kernel.contracts import Event, Style
 from kernel.envelope import CloudEvent, new_event
 from messaging.bus import Recorded
 from services import SERVICES
 from services.fraud.contracts import Decision
-from services.orders.contracts import Order, OrderLine, OrderStatus
+from services.orders.contracts import OrderStatus
 from settings import Settings
 from tests.shop import sample_order, undeliverable
 from wiring.services import Services
@@ -124,7 +125,9 @@ def test_late_repeated_and_reordered_events_end_every_order_once(kinds: list[str
         delivery = Delivery(shop, chance)
         orders = [sample_order(**ORDERS[kind]) for kind in kinds]
         for order in orders:
-            delivery.tell(said(order, OrderPlaced(order=order), f"{order.order_id}:placed"))
+            delivery.tell(
+                said(order, OrderPlaced(order=OrderContent.model_validate(order.content())), f"{order.order_id}:placed")
+            )
             for number, word in enumerate(words):
                 delivery.tell(said(order, PEOPLE[word], f"{order.order_id}:{number}"))
         delivery.run()

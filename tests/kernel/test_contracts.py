@@ -3,8 +3,9 @@ import json
 import pytest
 from pydantic import ValidationError
 
+from client.order import Order
 from kernel.contracts import Money
-from services.orders.contracts import MAX_LINES, MAX_QUANTITY, Order
+from services.orders.contracts import MAX_LINES, MAX_QUANTITY
 from tests.services.samples import GOOD_CARD, euros
 
 ADDRESS = {"name": "A. Sample", "street": "Kade 1", "postal_code": "1011", "city": "Amsterdam", "country": "NL"}
