@@ -12,7 +12,7 @@ help:
 	@echo "make demo    everything from nothing: server, worker, and orders that complete, fail and are undone"
 	@echo "make up      server and worker in the foreground, for use with $(BIN)/python starter.py"
 	@echo "make test    the whole test suite, on real servers that it starts itself"
-	@echo "make check   ruff, mypy --strict, import-linter, and no event changed so that a reader breaks"
+	@echo "make check   ruff, mypy --strict, import-linter, activities and the table of reactions, no event changed so that a reader breaks"
 	@echo "make schemas docs/events: the schemas of all events, and who tells and hears them"
 	@echo "make bench   what an order costs, as ratios to a bare workflow"
 	@echo "make clean   remove what the above have made: .venv and data"
@@ -58,6 +58,8 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
+	$(BIN)/python -m activities
+	$(BIN)/python -m choreography
 	$(BIN)/python -m schemas --check
 
 format: $(INSTALLED)

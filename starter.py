@@ -19,11 +19,12 @@ from cli.orders_file import parse_file, parse_items, parse_order
 from cli.place_many import place_many
 from cli.reports import analytics, audit, catalogue, trace
 from client.contracts import PlacedOrder, Resolution, ResolveBy, Review, Stage
+from client.order import Order
 from client.protocol import OrderClient
 from kernel.contracts import Style
 from kernel.errors import SettingsError
 from services.fraud.contracts import Decision
-from services.orders.contracts import Order, OrderStatus
+from services.orders.contracts import OrderStatus
 from settings import Settings, load
 from wiring.catalogue import read_catalogue
 from wiring.clients import Clients, with_clients

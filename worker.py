@@ -15,7 +15,7 @@ import typer
 from temporalio.client import Client
 from temporalio.worker import Interceptor, Worker
 
-from activities.not_hosted import NotHosted
+from activities.not_hosted import not_hosted
 from activities.refusal_interceptor import RefusalInterceptor
 from kernel.environment import one_line
 from kernel.errors import SettingsError
@@ -77,7 +77,7 @@ def build(client: Client, settings: Settings, services: Services, roles: Sequenc
                 client,
                 task_queue=SAGA,
                 workflows=[OrderSaga],
-                activities=hosted.get(ORDERS.name) or NotHosted().all(),
+                activities=hosted.get(ORDERS.name) or not_hosted(ORDERS),
                 no_remote_activities=True,
                 sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
                 **common,

@@ -4,9 +4,12 @@ from temporalio import activity
 
 from activities import ServiceActivities
 from services.fraud.contracts import DecideOnFraud, FraudDecided, FraudPort, Screened, ScreenOrder
+from services.fraud.declaration import FRAUD
 
 
 class Fraud(ServiceActivities[FraudPort]):
+    declaration = FRAUD
+
     @activity.defn(name="fraud.screen")
     def screen(self, command: ScreenOrder) -> Screened:
         return self._service.screen(command)

@@ -5,9 +5,12 @@ from temporalio import activity
 from activities import ServiceActivities
 from kernel.contracts import Undo, Undone
 from services.inventory.contracts import InventoryPort, Reserved, ReserveStock
+from services.inventory.declaration import INVENTORY
 
 
 class Inventory(ServiceActivities[InventoryPort]):
+    declaration = INVENTORY
+
     @activity.defn(name="inventory.reserve")
     def reserve(self, command: ReserveStock) -> Reserved:
         return self._service.reserve(command)

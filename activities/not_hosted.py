@@ -1,30 +1,26 @@
-"""Stands in for the orders service in a process that runs the saga alone."""
+"""Stands in for a service in a process that runs the saga alone."""
 
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities import ServiceActivities
-from services.orders.contracts import Completed, CompleteOrder, Created, CreateOrder
+from kernel.service import Service
 
 
-class NotHosted(ServiceActivities[None]):
-    """Answers the saga's local attempts, so that they go on to the workers of the orders service."""
-
-    def __init__(self) -> None:
-        super().__init__(None)
-
-    @activity.defn(name="orders.create")
-    def create(self, command: CreateOrder) -> Created:
-        _pass_on()
-
-    @activity.defn(name="orders.complete")
-    def complete(self, command: CompleteOrder) -> Completed:
-        _pass_on()
+def not_hosted(service: Service[Any]) -> Sequence[Callable[..., object]]:
+    """Activities that answer the saga's local attempts, so that they go on to the workers of the service."""
+    return [_stand_in(service.name, operation.verb) for operation in service.operations]
 
 
-def _pass_on() -> NoReturn:
-    raise ApplicationError(
-        "the orders service has workers of its own", type="NotHosted", category=ApplicationErrorCategory.BENIGN
-    )
+def _stand_in(service: str, verb: str) -> Callable[..., object]:
+    @activity.defn(name=f"{service}.{verb}")
+    def pass_on(_command: dict[str, object]) -> NoReturn:
+        raise ApplicationError(
+            f"the {service} service has workers of its own",
+            type="NotHosted",
+            category=ApplicationErrorCategory.BENIGN,
+        )
+
+    return pass_on

@@ -13,9 +13,12 @@ from services.orders.contracts import (
     FlagOrder,
     OrdersPort,
 )
+from services.orders.declaration import ORDERS
 
 
 class Orders(ServiceActivities[OrdersPort]):
+    declaration = ORDERS
+
     @activity.defn(name="orders.create")
     def create(self, command: CreateOrder) -> Created:
         return self._service.create(command)

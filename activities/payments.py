@@ -5,9 +5,12 @@ from temporalio import activity
 from activities import ServiceActivities
 from kernel.contracts import Undo, Undone
 from services.payments.contracts import ChargeCard, Charged, PaymentsPort
+from services.payments.declaration import PAYMENTS
 
 
 class Payments(ServiceActivities[PaymentsPort]):
+    declaration = PAYMENTS
+
     @activity.defn(name="payments.charge")
     def charge(self, command: ChargeCard) -> Charged:
         return self._service.charge(command)

@@ -5,9 +5,12 @@ from temporalio import activity
 from activities import ServiceActivities
 from kernel.contracts import Undo, Undone
 from services.shipping.contracts import Booked, ShipOrder, ShippingPort
+from services.shipping.declaration import SHIPPING
 
 
 class Shipping(ServiceActivities[ShippingPort]):
+    declaration = SHIPPING
+
     @activity.defn(name="shipping.ship")
     def ship(self, command: ShipOrder) -> Booked:
         return self._service.ship(command)
@@ -15,3 +18,7 @@ class Shipping(ServiceActivities[ShippingPort]):
     @activity.defn(name="shipping.cancel")
     def cancel(self, command: Undo) -> Undone:
         return self._service.cancel(command)
+
+    @activity.defn(name="shipping.withdraw")
+    def withdraw(self, command: Undo) -> Undone:
+        return self._service.withdraw(command)

@@ -1,61 +1,47 @@
-"""Orders without a conductor: placed, decided on and cancelled by telling the bus, and looked at in its archive."""
+"""Orders that nobody orchestrates: placed, decided on and cancelled by events on the bus, looked at in its archive."""
 
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from typing import Any
 
-from choreography.events import AttentionSettled, CancelRequested, OrderPlaced, ReviewDecided
-from choreography.projection import is_choreographed, state_of
+from choreography.events import AttentionSettled, CancelRequested, OrderContent, OrderPlaced, ReviewDecided
+from choreography.projection import OrderView
+from choreography.reaction import Reaction, lines_of, that_failed
 from choreography.reactions import REACTIONS
-from client.contracts import OrderState, PlacedOrder, Resolution, ResolveBy, Review, Stage
+from client.contracts import PlacedOrder, Resolution, ResolveBy, Review, Stage
 from client.errors import DifferentContent, NoSuchOrder, NotNow
-from kernel.contracts import Event, Style
+from client.order import Order
+from kernel.contracts import Event, Style, UndoneEvent
 from kernel.envelope import new_event
 from kernel.keys import event_id
-from kernel.money import Money
-from messaging.bus import Bus, Recorded
+from kernel.service import Operation
+from messaging.bus import Bus
 from messaging.progress import DeliveryFailure, FailureState, Progress
-from services.inventory.events import StockReleased
-from services.orders.contracts import Order, OrderStatus
-from services.orders.events import OrderCancelled, OrderCompleted, OrderCreated, OrderRejected
-from services.payments.events import PaymentRefunded
-from services.shipping.events import ShipmentCancelled, Shipped
 
 _POLL_SECONDS = 0.05
 _LONGEST_POLL_SECONDS = 0.5
 _ANSWER_SECONDS = 2.0
-# What is told in a service's place once an operator has settled by hand what it could not do.
-_INSTEAD: dict[str, Callable[[str, OrderCreated | None], Event]] = {
-    "release": lambda _note, _order: StockReleased(had_effect=False),
-    "refund": lambda _note, _order: PaymentRefunded(had_effect=False),
-    "withdraw": lambda note, _order: ShipmentCancelled(had_effect=False, reason=note),
-    "reject": lambda note, order: OrderRejected(reason=note, customer_id=order.customer_id if order else ""),
-    "cancel": lambda note, order: OrderCancelled(reason=note, customer_id=order.customer_id if order else ""),
-    "complete": lambda _note, order: OrderCompleted(
-        customer_id=order.customer_id if order else "", total=order.total if order else Money(amount=0, currency="")
-    ),
-}
 
 _AT_REST = (Stage.ENDED, Stage.REVIEW, Stage.ATTENTION)
 
 
 class ChoreographyClient:
-    """As `SagaClient`, for orders that no workflow conducts."""
+    """As `OrchestrationClient`, for orders that no workflow conducts."""
 
     def __init__(self, bus: Bus, progress: Progress) -> None:
         self._bus = bus
         self._progress = progress
 
     async def place(self, order: Order) -> None:
-        """Tell that the order was placed; the same order again is the first one. Raises DifferentContent."""
-        placed = OrderPlaced(order=order)
-        events = await self._bus.of(order.order_id)
-        if not events:
-            await self._tell(order.order_id, placed, event_id(order.order_id, OrderPlaced.type()), "/customer")
-            events = await self._bus.of(order.order_id)  # somebody else may have been quicker
-        first = next((one.event for one in events if one.event.type == OrderPlaced.type()), None)
-        if first is None or OrderPlaced.model_validate(first.data) != placed:
+        """Publish that the order was placed; the same order again is the first one. Raises DifferentContent."""
+        placed = OrderPlaced(order=OrderContent.model_validate(order.content()))
+        found = await self._look(order.order_id)
+        if not found.events:
+            await self._publish(order.order_id, placed, event_id(order.order_id, OrderPlaced.type()), "/customer")
+            found = await self._look(order.order_id)  # somebody else may have been quicker
+        first = found.first(OrderPlaced)
+        if first is None or first.data != {"order": order.content()}:
             raise DifferentContent(
                 f"order {order.order_id} exists already, with another content or style; "
                 "give the new one another --order-id"
@@ -63,7 +49,7 @@ class ChoreographyClient:
 
     async def get(self, order_id: str) -> PlacedOrder:
         """Where an order stands, also when no worker runs. Raises NoSuchOrder."""
-        return PlacedOrder(state_of(order_id, await self._events(order_id)), style=Style.CHOREOGRAPHY)
+        return PlacedOrder((await self._order(order_id)).state, style=Style.CHOREOGRAPHY)
 
     async def outcome(self, order_id: str) -> PlacedOrder:
         """Wait until the order has ended, or waits for a person."""
@@ -75,54 +61,54 @@ class ChoreographyClient:
 
     async def cancel(self, order_id: str, reason: str) -> None:
         """Raises NoSuchOrder, NotNow."""
-        state = await self._in_progress(order_id)
-        if state.tracking_number:
-            raise NotNow(f"order {order_id}: it is too late to cancel: the parcel is on its way")
-        if state.stage is Stage.UNDOING:
-            raise NotNow(f"order {order_id}: it is too late to cancel: it is being undone already ({state.reason})")
-        await self._tell(order_id, CancelRequested(reason=reason), _unique(order_id), "/customer")
+        too_late = f"order {order_id}: it is too late to cancel: "
+        order = await self._in_progress(order_id)
+        if order.is_past_pivot:
+            raise NotNow(f"{too_late}the parcel is on its way")
+        if order.is_being_undone:
+            raise NotNow(f"{too_late}it is being undone already ({order.reason})")
+        await self._publish(order_id, CancelRequested(reason=reason), _unique(order_id), "/customer")
         while True:
-            events = await self._events(order_id)
-            state = state_of(order_id, events)
-            if any(one.event.type == Shipped.type() for one in events):
-                raise NotNow(f"order {order_id}: it is too late to cancel: the parcel is on its way")
-            if state.stage in _AT_REST:
+            order = await self._order(order_id)
+            if order.is_past_pivot:
+                raise NotNow(f"{too_late}the parcel is on its way")
+            if order.stage in _AT_REST:
                 return
             await asyncio.sleep(_POLL_SECONDS)
 
     async def review(self, order_id: str, review: Review) -> None:
         """Raises NoSuchOrder, NotNow."""
-        state = await self._in_progress(order_id)
-        if state.stage is not Stage.REVIEW:
+        order = await self._in_progress(order_id)
+        if order.stage is not Stage.REVIEW:
             raise NotNow(f"order {order_id}: the order is not held for review")
         decided = ReviewDecided(decision=review.decision, note=review.note)
-        await self._tell(order_id, decided, _unique(order_id), "/reviewer")
+        await self._publish(order_id, decided, _unique(order_id), "/reviewer")
 
     async def resolve(self, order_id: str, resolution: Resolution) -> None:
-        """Have what is stuck tried again, or tell in its place that it is done. Raises NoSuchOrder, NotNow."""
-        state = await self._in_progress(order_id)
-        if not state.problems:
+        """Have what is stuck tried again, or publish that it is done by hand. Raises NoSuchOrder, NotNow."""
+        order = await self._in_progress(order_id)
+        if not order.problems:
             raise NotNow(f"order {order_id}: the order does not need attention")
-        stuck = [one for one in await self._stuck(order_id) if resolution.step in ("", _step(one))]
+        stuck = [one for one in await self._stuck(order_id) if resolution.step in ("", self._step(one, order))]
         if not stuck and not resolution.step:
-            await self._settle_as_a_whole(order_id, state, resolution)
+            await self._settle_as_a_whole(order_id, resolution)
         elif not stuck:
-            steps = ", ".join(problem.partition(":")[0] for problem in state.problems)
-            raise NotNow(f"order {order_id}: {resolution.step} is not stuck; {steps} is")
+            raise NotNow(f"order {order_id}: {resolution.step} is not stuck; {', '.join(order.problems)} is")
         for dead_letter in stuck:
             if resolution.decision is ResolveBy.RETRY:
                 await self.retry(dead_letter)
             else:
-                await self._settle_by_hand(dead_letter, resolution.note)
+                await self._settle_by_hand(dead_letter, order, resolution.note)
 
     async def retry(self, dead_letter: DeliveryFailure) -> None:
         """Have a service's dead letter handled again; it does not need attention while it is."""
         event = dead_letter.recorded.event
-        settled = AttentionSettled(step=_step(dead_letter), note="")
-        await self._tell(event.correlationid, settled, _unique(event.correlationid), "/operator")
+        order = await self._look(event.correlationid)
+        settled = AttentionSettled(step=self._step(dead_letter, order), note="")
+        await self._publish(event.correlationid, settled, _unique(event.correlationid), "/operator")
         await asyncio.to_thread(self._progress.requeue, dead_letter.consumer, event.id)
 
-    async def _settle_as_a_whole(self, order_id: str, state: OrderState, resolution: Resolution) -> None:
+    async def _settle_as_a_whole(self, order_id: str, resolution: Resolution) -> None:
         """No service has failed: the clock found that nothing happens any more. Raises NotNow."""
         if resolution.decision is ResolveBy.RETRY:
             raise NotNow(
@@ -130,75 +116,72 @@ class ChoreographyClient:
                 "'starter.py trace' shows what is missing: settle it by hand"
             )
         settled = AttentionSettled(step="", note=resolution.note)
-        await self._tell(order_id, settled, _unique(order_id), "/operator")
-        end = _INSTEAD["complete" if state.tracking_number else "reject"]
-        told = end(resolution.note, await self._created(order_id))
-        await self._tell(order_id, told, event_id(order_id, "ended-by-hand"), "/operator")
+        await self._publish(order_id, settled, _unique(order_id), "/operator")
 
-    async def _created(self, order_id: str) -> OrderCreated | None:
-        events = (one.event for one in await self._events(order_id))
-        created = next((event for event in events if event.type == OrderCreated.type()), None)
-        return OrderCreated.model_validate(created.data) if created else None
-
-    async def _settle_by_hand(self, dead_letter: DeliveryFailure, note: str) -> None:
-        """Tell in the service's place what it would have told, so that the order goes on."""
+    async def _settle_by_hand(self, dead_letter: DeliveryFailure, order: OrderView, note: str) -> None:
+        """The order goes on as if the service had done it; how an order ends, its own service publishes."""
         event = dead_letter.recorded.event
-        created = await self._created(event.correlationid)
-        step = _step(dead_letter)
-        verb = step.partition(".")[2]
-        settled = AttentionSettled(step=step, note=note)
-        await self._tell(event.correlationid, settled, _unique(event.correlationid), "/operator")
-        instead = _INSTEAD[verb](note, created)
-        await self._tell(
-            event.correlationid, instead, event_id(event.id, f"{verb}-by-hand"), "/operator", causation=event.id
-        )
+        settled = AttentionSettled(step=self._step(dead_letter, order), note=note)
+        await self._publish(event.correlationid, settled, _unique(event.correlationid), "/operator")
+        line = self._line(dead_letter, order)
+        instead = _undone_by_hand(line.operation, note) if line else None
+        if line and instead:
+            by_hand = event_id(event.id, f"{line.operation.verb}-by-hand")
+            await self._publish(event.correlationid, instead, by_hand, "/operator", causation=event.id)
         await asyncio.to_thread(self._progress.settle, dead_letter.consumer, event.id)
 
     async def _stuck(self, order_id: str) -> list[DeliveryFailure]:
-        """Its dead letters, which come a moment after the word that there are some."""
+        """Its services' dead letters, which come a moment after the word that there are some."""
         deadline = time.monotonic() + _ANSWER_SECONDS
-        while not (dead_letters := await self._dead_letters(order_id)) and time.monotonic() < deadline:
+        services = {line.service.name for line in REACTIONS}
+        while True:
+            found = await asyncio.to_thread(self._progress.failures, FailureState.DEAD, correlation=order_id)
+            stuck = [one for one in found if one.consumer in services]
+            if stuck or time.monotonic() > deadline:
+                return stuck
             await asyncio.sleep(_POLL_SECONDS)
-        return dead_letters
 
-    async def _dead_letters(self, order_id: str) -> list[DeliveryFailure]:
-        dead_letters = await asyncio.to_thread(self._progress.failures, FailureState.DEAD, correlation=order_id)
-        return [
-            dead_letter
-            for dead_letter in dead_letters
-            if dead_letter.consumer in {reaction.service for reaction in REACTIONS}
-        ]
+    async def _look(self, order_id: str) -> OrderView:
+        return OrderView(order_id, await self._bus.of(order_id))
 
-    async def _events(self, order_id: str) -> Sequence[Recorded]:
-        events = await self._bus.of(order_id)
-        if not is_choreographed(events):
+    async def _order(self, order_id: str) -> OrderView:
+        order = await self._look(order_id)
+        if not order.is_choreographed:
             raise NoSuchOrder(f"there is no order {order_id}; 'starter.py list' shows those that are")
-        return events
+        return order
 
-    async def _in_progress(self, order_id: str) -> OrderState:
-        state = (await self.get(order_id)).state
-        if state.status not in (OrderStatus.IN_PROGRESS, OrderStatus.NEEDS_ATTENTION):
-            raise NotNow(f"order {order_id} has ended already: {state.status}")
-        return state
+    async def _in_progress(self, order_id: str) -> OrderView:
+        order = await self._order(order_id)
+        if order.end:
+            raise NotNow(f"order {order_id} has ended already: {order.end}")
+        return order
 
-    async def _tell(self, order_id: str, event: Event, event_id: str, source: str, *, causation: str = "") -> None:
-        told = new_event(
+    def _line(self, dead_letter: DeliveryFailure, order: OrderView) -> Reaction[Any, Any] | None:
+        lines = lines_of(REACTIONS, dead_letter.consumer)
+        return that_failed(lines, dead_letter.reaction, dead_letter.recorded.event, order.events)
+
+    def _step(self, dead_letter: DeliveryFailure, order: OrderView) -> str:
+        line = self._line(dead_letter, order)
+        return line.step if line else dead_letter.consumer
+
+    async def _publish(self, order_id: str, event: Event, event_id: str, source: str, *, causation: str = "") -> None:
+        published = new_event(
             event.type(),
-            event.model_dump(mode="json"),
+            event.model_dump(mode="json", exclude_unset=True),  # readers may be older, and refuse what is new
             event_id=event_id,
             source=source,
             correlation=order_id,
             causation=causation or source,
             style=Style.CHOREOGRAPHY,
         )
-        await self._bus.append([told])
+        await self._bus.append([published])
+
+
+def _undone_by_hand(operation: Operation[Any], note: str) -> Event | None:
+    """What an undo's service would have published, had it found nothing to undo."""
+    kinds = (event for event in operation.publishes if issubclass(event, UndoneEvent))
+    return next((event.model_validate({"had_effect": False, "reason": note}) for event in kinds), None)
 
 
 def _unique(order_id: str) -> str:
     return event_id(order_id, uuid.uuid4().hex)
-
-
-def _step(dead_letter: DeliveryFailure) -> str:
-    event = dead_letter.recorded.event.type
-    lines = (line for line in REACTIONS if line.service == dead_letter.consumer)
-    return next((line.step for line in lines if any(one.type() == event for one in line.after)), dead_letter.consumer)

@@ -1,10 +1,22 @@
-"""What people tell the bus, and what the choreography itself tells when something does not move."""
+"""What people publish, and what the choreography itself publishes when something does not move."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from kernel.contracts import Event, FailureEvent
+from pydantic import Field
+
+from kernel.contracts import Contract, Event, FailureEvent
 from services.fraud.contracts import Decision
-from services.orders.contracts import Order
+from services.orders.contracts import MAX_LINES, Address, OrderId, OrderLine, Text
+
+
+class OrderContent(Contract):
+    """An order as its customer placed it. It carries no price: prices come from the catalogue."""
+
+    order_id: OrderId
+    customer_id: Text
+    lines: Annotated[tuple[OrderLine, ...], Field(min_length=1, max_length=MAX_LINES)]
+    payment_token: Text
+    ship_to: Address
 
 
 class OrderPlaced(Event):
@@ -12,7 +24,7 @@ class OrderPlaced(Event):
 
     private: ClassVar[tuple[str, ...]] = ("order",)
 
-    order: Order
+    order: OrderContent
 
 
 class CancelRequested(Event):
@@ -46,3 +58,12 @@ class AttentionSettled(Event):
 
     step: str
     note: str
+
+
+# Who publishes what no service does, by CloudEvents' `source`.
+PUBLISHED: dict[str, tuple[type[Event], ...]] = {
+    "/customer": (OrderPlaced, CancelRequested),
+    "/reviewer": (ReviewDecided,),
+    "/operator": (AttentionSettled,),
+    "/choreography": (OrderStalled, AttentionNeeded, ReviewDecided),
+}

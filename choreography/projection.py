@@ -1,129 +1,134 @@
-"""What the archive says of an order, in the same words as the saga's own state."""
+"""One choreographed order as its events tell it, in the same words as the saga's own state."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from choreography.events import (
-    AttentionNeeded,
-    AttentionSettled,
-    OrderPlaced,
-    OrderStalled,
-    ReviewDecided,
-)
-from choreography.reactions import STOPS
+from choreography.events import AttentionNeeded, OrderPlaced, OrderStalled, ReviewDecided
+from choreography.order_events import in_words, is_past_pivot, problems_of, reason_of, stop_of
+from choreography.reactions import REACTIONS
 from client.contracts import OrderState, Stage, StepReport
-from kernel.contracts import Event
+from kernel.contracts import Event, FailureEvent
 from kernel.envelope import CloudEvent
 from kernel.money import Money
+from kernel.service import Kind
 from messaging.bus import Recorded
-from services.fraud.events import FraudConfirmed, NoFraudDetected, PossibleFraud
-from services.inventory.events import OutOfStock, StockReleased, StockReserved
 from services.orders.contracts import OrderStatus
-from services.orders.events import OrderCancelled, OrderCompleted, OrderCreated, OrderRejected
-from services.payments.events import PaymentFailed, PaymentProcessed, PaymentRefunded
-from services.shipping.events import ShipmentCancelled, Shipped, ShippingFailed
+from services.orders.events import ENDS, OrderCreated
+from services.shipping.events import Shipped
 
-_ENDS: dict[str, OrderStatus] = {
-    OrderCompleted.type(): OrderStatus.COMPLETED,
-    OrderRejected.type(): OrderStatus.REJECTED,
-    OrderCancelled.type(): OrderStatus.CANCELLED,
-}
-# Which step an event tells of, and how far it is.
-_STEPS: dict[type[Event], tuple[str, str]] = {
-    OrderCreated: ("orders.create", "done"),
-    NoFraudDetected: ("fraud.screen", "done"),
-    PossibleFraud: ("fraud.screen", "held"),
-    FraudConfirmed: ("fraud.screen", "refused"),
-    StockReserved: ("inventory.reserve", "done"),
-    OutOfStock: ("inventory.reserve", "refused"),
-    StockReleased: ("inventory.release", "undone"),
-    PaymentProcessed: ("payments.charge", "done"),
-    PaymentFailed: ("payments.charge", "refused"),
-    PaymentRefunded: ("payments.refund", "undone"),
-    Shipped: ("shipping.ship", "done"),
-    ShippingFailed: ("shipping.ship", "refused"),
-    ShipmentCancelled: ("shipping.withdraw", "undone"),
-    OrderCompleted: ("orders.complete", "done"),
-    OrderRejected: ("orders.reject", "undone"),
-    OrderCancelled: ("orders.cancel", "undone"),
-}
-_STEP_OF = {event.type(): step for event, step in _STEPS.items()}
+# With these, a service holds an order until a person decides.
+_HELD = tuple(
+    event for line in REACTIONS for event in line.after if ReviewDecided in line.after and event in line.service.events
+)
 
 
-def state_of(order_id: str, events: Sequence[Recorded]) -> OrderState:
-    """Where the order stands, from its events in the log's order."""
-    heard = [recorded.event for recorded in events]
-    of = {event.type: event for event in reversed(heard)}  # each type's first
-    problems = _problems(heard)
-    end = next((status for event, status in _ENDS.items() if event in of), None)
-    status = end or (OrderStatus.NEEDS_ATTENTION if problems else OrderStatus.IN_PROGRESS)
-    created, shipped = of.get(OrderCreated.type()), of.get(Shipped.type())
-    return OrderState(
-        order_id=order_id,
-        status=status,
-        stage=Stage.ENDED if end else _stage(of, problems),
-        reason=_reason(of),
-        total=Money.model_validate(created.data["total"]) if created else None,
-        tracking_number=shipped.data["tracking_number"] if shipped else "",
-        problems=tuple(f"{step}: {problem}" if step else problem for step, problem in problems.items()),
-        steps=tuple(_reports(heard)),
-    )
+def _state(event: type[Event], kind: Kind) -> str:
+    if kind is Kind.UNDO:
+        return "undone"
+    if issubclass(event, FailureEvent):
+        return "refused"
+    return "held" if event in _HELD else "done"
 
 
-def is_choreographed(events: Sequence[Recorded]) -> bool:
-    return any(recorded.event.type == OrderPlaced.type() for recorded in events)
+def _steps() -> dict[str, tuple[str, str]]:
+    """Which step an event tells of, and how far it is. Of two that publish the same: an undo, or else the first."""
+    steps: dict[str, tuple[str, str]] = {}
+    for line in sorted(REACTIONS, key=lambda line: line.kind is not Kind.UNDO):
+        if line.kind is not Kind.NOTE:
+            for event in line.operation.events:
+                steps.setdefault(event.type(), (line.step, _state(event, line.kind)))
+    return steps
 
 
-def _stage(of: dict[str, CloudEvent], problems: dict[str, str]) -> Stage:
-    if problems:
-        return Stage.ATTENTION
-    if any(event.type() in of for event in STOPS) and Shipped.type() not in of:
-        return Stage.UNDOING
-    if PossibleFraud.type() in of and not {NoFraudDetected.type(), ReviewDecided.type()} & of.keys():
-        return Stage.REVIEW
-    return Stage.PROCESSING
+_STEPS = _steps()
 
 
-def _reason(of: dict[str, CloudEvent]) -> str:
-    """Of its end, or of what stops it; empty while nothing went wrong."""
-    if OrderCompleted.type() in of:
+class OrderView:
+    """Where an order stands, by its events in the log's order: whoever wants to know it asks here.
+
+    Attributes:
+        problems: what needs an operator, by step; the step is empty where only the clock has found it.
+        stop: the event after which the order was to be undone, if there is one.
+        is_past_pivot: whether it can only go forward, whatever it was stopped by.
+        held: the event that says what a person must decide on, as long as nobody has.
+        end: how it ended.
+    """
+
+    def __init__(self, order_id: str, events: Sequence[Recorded]) -> None:
+        self._order_id = order_id
+        self.events = [recorded.event for recorded in events]
+        self._first = {event.type: event for event in reversed(self.events)}
+        self.problems = problems_of(self.events)
+        self.stop = stop_of(self.events)
+        self.is_past_pivot = is_past_pivot(self.events)
+        self.end = next((status for event, status in ENDS.items() if self.first(event)), None)
+        decided = self.first(ReviewDecided) is not None
+        self.held = None if decided or self.stop else next(filter(None, map(self.first, _HELD)), None)
+
+    def first(self, event: type[Event]) -> CloudEvent | None:
+        return self._first.get(event.type())
+
+    @property
+    def is_choreographed(self) -> bool:
+        return self.first(OrderPlaced) is not None
+
+    @property
+    def is_being_undone(self) -> bool:
+        return self.stop is not None and not self.is_past_pivot
+
+    @property
+    def status(self) -> OrderStatus:
+        return self.end or (OrderStatus.NEEDS_ATTENTION if self.problems else OrderStatus.IN_PROGRESS)
+
+    @property
+    def stage(self) -> Stage:
+        if self.end:
+            return Stage.ENDED
+        if self.problems:
+            return Stage.ATTENTION
+        if self.is_being_undone:
+            return Stage.UNDOING
+        return Stage.REVIEW if self.held else Stage.PROCESSING
+
+    @property
+    def reason(self) -> str:
+        """Of its end, or of what stops it; empty while nothing went wrong."""
+        if self.end is OrderStatus.COMPLETED:
+            return ""
+        ended = next((self.first(event) for event, status in ENDS.items() if status is self.end), None)
+        why = ended or self.stop
+        if why:
+            return reason_of(why)
+        if self.held:
+            return f"{self.held.type}: {', '.join(self.held.data['rules'])} (score {self.held.data['score']})"
         return ""
-    told: tuple[type[Event], ...] = (OrderRejected, OrderCancelled, *STOPS)
-    for event in told:
-        if event.type() in of:
-            reason: str = of[event.type()].data["reason"]
-            return reason
-    held = of.get(PossibleFraud.type())
-    if held and not {NoFraudDetected.type(), ReviewDecided.type()} & of.keys():
-        return f"PossibleFraud: {', '.join(held.data['rules'])} (score {held.data['score']})"
-    return ""
 
+    @property
+    def steps(self) -> tuple[StepReport, ...]:
+        reports: dict[str, StepReport] = {}
+        for event in self.events:
+            if event.type in _STEPS:
+                step, state = _STEPS[event.type]
+                if event.data.get("had_effect", True):
+                    reports[step] = StepReport(step=step, state=state, detail=_detail(event.data))
+            elif event.type in (OrderStalled.type(), AttentionNeeded.type()) and event.data["step"]:
+                step, problem = event.data["step"], event.data.get("problem") or event.data["reason"]
+                reports[step] = StepReport(step=step, state="failed", detail=problem)
+        return tuple(reports.values())
 
-def _problems(heard: Sequence[CloudEvent]) -> dict[str, str]:
-    """What needs an operator, by step: what was needed, but for what was settled or done since."""
-    problems: dict[str, str] = {}
-    for event in heard:
-        if event.type == AttentionNeeded.type():
-            problems[event.data["step"]] = event.data["problem"]
-        elif event.type == AttentionSettled.type():
-            settled = event.data["step"]
-            problems = {step: problem for step, problem in problems.items() if settled not in ("", step)}
-        elif event.type in _STEP_OF:
-            problems.pop(_STEP_OF[event.type][0], None)
-    return problems
-
-
-def _reports(heard: Sequence[CloudEvent]) -> list[StepReport]:
-    reports: dict[str, StepReport] = {}
-    for event in heard:
-        if event.type in _STEP_OF:
-            step, state = _STEP_OF[event.type]
-            if event.data.get("had_effect", True):
-                reports[step] = StepReport(step=step, state=state, detail=_detail(event.data))
-        elif event.type in (OrderStalled.type(), AttentionNeeded.type()) and event.data["step"]:
-            step, problem = event.data["step"], event.data.get("problem") or event.data["reason"]
-            reports[step] = StepReport(step=step, state="failed", detail=problem)
-    return list(reports.values())
+    @property
+    def state(self) -> OrderState:
+        created, shipped = self.first(OrderCreated), self.first(Shipped)
+        return OrderState(
+            order_id=self._order_id,
+            status=self.status,
+            stage=self.stage,
+            reason=self.reason,
+            total=Money.model_validate(created.data["total"]) if created else None,
+            tracking_number=shipped.data["tracking_number"] if shipped else "",
+            problems=() if self.end else in_words(self.problems),
+            steps=self.steps,
+        )
 
 
 def _detail(data: dict[str, Any]) -> str:

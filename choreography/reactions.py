@@ -1,12 +1,9 @@
-"""The whole event-driven saga as one table: once all of these events were heard of an order, this service does that.
+"""The whole event-driven saga as one table: once a service knows all of these events of an order, it does that.
 
 What `workflows/order_saga.py` says as a story stands here in pieces, a line for each service that is interested. To
-follow an order, look for the line that waits for the event that the line before it tells.
+follow an order, look for the line that waits for the event that the line before it publishes, when the service does as
+it is asked or when it refuses: `services/<name>/declaration.py` says which.
 """
-
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import choreography.commands as commands
 from choreography.events import (
@@ -17,91 +14,70 @@ from choreography.events import (
     OrderStalled,
     ReviewDecided,
 )
-from kernel.contracts import Command, Event, FailureEvent
+from choreography.reaction import Reactions, Table
+from services.fraud.contracts import FraudPort
+from services.fraud.declaration import FRAUD
 from services.fraud.events import FraudConfirmed, NoFraudDetected, PossibleFraud
+from services.inventory.contracts import InventoryPort
+from services.inventory.declaration import INVENTORY
 from services.inventory.events import OutOfStock, StockReleased, StockReserved
-from services.orders.events import OrderCreated, OrderRejected
+from services.orders.contracts import OrdersPort
+from services.orders.declaration import ORDERS
+from services.orders.events import OrderCreated
+from services.payments.contracts import PaymentsPort
+from services.payments.declaration import PAYMENTS
 from services.payments.events import PaymentFailed, PaymentProcessed, PaymentRefunded
+from services.shipping.contracts import ShippingPort
+from services.shipping.declaration import SHIPPING
 from services.shipping.events import ShipmentCancelled, Shipped, ShippingFailed
 
-
-@dataclass(frozen=True)
-class Reaction:
-    """When `service` has heard all of `after`, it does `does`, with the command that `by` makes of what it heard.
-
-    It does so once an order, or `every_time` that one of them is heard. A refusal is told as `says_no`.
-    """
-
-    service: str
-    after: tuple[type[Event], ...]
-    does: str
-    by: Callable[[commands.Heard], Command]
-    refused: type[FailureEvent] | None = None
-    every_time: bool = False
-
-    @property
-    def step(self) -> str:
-        return f"{self.service}.{self.does}"
-
-    @property
-    def only_forward(self) -> bool:
-        """An undo, or past the pivot: it must be done, or an operator must know."""
-        return self.refused is None and not self.every_time
-
+orders = Reactions(ORDERS)
+fraud = Reactions(FRAUD)
+inventory = Reactions(INVENTORY)
+payments = Reactions(PAYMENTS)
+shipping = Reactions(SHIPPING)
 
 # Nothing is shipped before both.
 CLEARED_AND_PAID = (NoFraudDetected, PaymentProcessed)
 
-# What services tell once nothing of an order is left with them.
+# What services publish once nothing of an order is left with them.
 UNDONE = (StockReleased, PaymentRefunded)
 ALL_UNDONE = (*UNDONE, ShipmentCancelled)
 
-
-def _on(service: str, *after: type[Event], does: str, by: Callable[[commands.Heard], Command], **more: Any) -> Reaction:
-    return Reaction(service, after, does, by, **more)
-
-
 # fmt: off
-REACTIONS = (
+REACTIONS: Table = (
     # The order goes well.
-    _on("orders", OrderPlaced, does="create", by=commands.create, refused=OrderRejected),
-    _on("fraud", OrderCreated, does="screen", by=commands.screen, refused=FraudConfirmed),
-    _on("inventory", OrderCreated, does="reserve", by=commands.reserve, refused=OutOfStock),
-    _on("payments", OrderCreated, StockReserved, does="charge", by=commands.charge, refused=PaymentFailed),
-    _on("fraud", PossibleFraud, ReviewDecided, does="decide", by=commands.decide, refused=FraudConfirmed),
-    _on("shipping", OrderCreated, *CLEARED_AND_PAID, does="ship", by=commands.ship, refused=ShippingFailed),
-    _on("orders", Shipped, does="complete", by=commands.complete),
+    orders.does(OrdersPort.create, commands.create, after=(OrderPlaced,)),
+    fraud.does(FraudPort.screen, commands.screen, after=(OrderCreated,)),
+    inventory.does(InventoryPort.reserve, commands.reserve, after=(OrderCreated,)),
+    payments.does(PaymentsPort.charge, commands.charge, after=(OrderCreated, StockReserved)),
+    fraud.does(FraudPort.decide, commands.decide, after=(PossibleFraud, ReviewDecided)),
+    shipping.does(ShippingPort.ship, commands.ship, after=(OrderCreated, *CLEARED_AND_PAID)),
+    orders.does(OrdersPort.complete, commands.complete, after=(Shipped,)),
 
-    # A service says no, and who did something for the order undoes it.
-    _on("inventory", PaymentFailed, does="release", by=commands.undo("reserve", PaymentFailed)),
-    _on("inventory", ShippingFailed, does="release", by=commands.undo("reserve", ShippingFailed)),
-    _on("inventory", FraudConfirmed, does="release", by=commands.undo("reserve", FraudConfirmed)),
-    _on("payments", ShippingFailed, does="refund", by=commands.undo("charge", ShippingFailed)),
-    _on("payments", FraudConfirmed, does="refund", by=commands.undo("charge", FraudConfirmed)),
+    # A service refuses, and who did something for the order undoes it.
+    inventory.undoes(InventoryPort.release, because=PaymentFailed),
+    inventory.undoes(InventoryPort.release, because=ShippingFailed),
+    inventory.undoes(InventoryPort.release, because=FraudConfirmed),
+    payments.undoes(PaymentsPort.refund, because=ShippingFailed),
+    payments.undoes(PaymentsPort.refund, because=FraudConfirmed),
 
     # The customer does not want it any more, or it does not move. Shipping is asked first: it knows the pivot.
-    _on("shipping", CancelRequested, does="withdraw", by=commands.undo("ship", CancelRequested)),
-    _on("shipping", OrderStalled, does="withdraw", by=commands.undo("ship", OrderStalled)),
-    _on("payments", ShipmentCancelled, does="refund", by=commands.undo("charge", ShipmentCancelled)),
-    _on("inventory", ShipmentCancelled, does="release", by=commands.undo("reserve", ShipmentCancelled)),
+    shipping.undoes(ShippingPort.withdraw, because=CancelRequested),
+    shipping.undoes(ShippingPort.withdraw, because=OrderStalled),
+    payments.undoes(PaymentsPort.refund, because=ShipmentCancelled),
+    inventory.undoes(InventoryPort.release, because=ShipmentCancelled),
 
     # The order ends when nothing is left of it.
-    _on("orders", OutOfStock, does="reject", by=commands.undo("create", OutOfStock)),
-    _on("orders", PaymentFailed, StockReleased, does="reject", by=commands.undo("create", PaymentFailed)),
-    _on("orders", ShippingFailed, *UNDONE, does="reject", by=commands.undo("create", ShippingFailed)),
-    _on("orders", FraudConfirmed, *UNDONE, does="reject", by=commands.undo("create", FraudConfirmed)),
-    _on("orders", CancelRequested, *ALL_UNDONE, does="cancel", by=commands.undo("create", CancelRequested)),
-    _on("orders", OrderStalled, *ALL_UNDONE, does="reject", by=commands.undo("create", OrderStalled)),
+    orders.undoes(OrdersPort.reject, because=OutOfStock),
+    orders.undoes(OrdersPort.reject, because=PaymentFailed, after=(StockReleased,)),
+    orders.undoes(OrdersPort.reject, because=ShippingFailed, after=UNDONE),
+    orders.undoes(OrdersPort.reject, because=FraudConfirmed, after=UNDONE),
+    orders.undoes(OrdersPort.cancel, because=CancelRequested, after=ALL_UNDONE),
+    orders.undoes(OrdersPort.reject, because=OrderStalled, after=ALL_UNDONE),
 
     # What cannot be done waits for an operator.
-    _on("orders", AttentionNeeded, does="flag", by=commands.flag, every_time=True),
-    _on("orders", AttentionSettled, does="flag", by=commands.flag, every_time=True),
+    orders.does(OrdersPort.flag, commands.flag, after=(AttentionNeeded,)),
+    orders.does(OrdersPort.flag, commands.flag, after=(AttentionSettled,)),
 )
 # fmt: on
-
-# After any of these an order is not going on, but being undone.
-STOPS: tuple[type[Event], ...] = (
-    CancelRequested,
-    OrderStalled,
-    *dict.fromkeys(line.refused for line in REACTIONS if line.refused not in (None, OrderRejected)),
-)

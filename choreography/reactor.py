@@ -1,52 +1,57 @@
 """One service's reactions at work: an event comes in, its line of the table is looked up, the service does it."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
 
-from choreography.commands import Heard
 from choreography.events import AttentionNeeded, OrderStalled
-from choreography.reactions import Reaction
+from choreography.reaction import Reaction, Table, due_after, lines_of, that_failed, waiting_for
 from kernel import inbox, outbox
 from kernel.contracts import Command, Event, Style
 from kernel.database import Storage
 from kernel.envelope import CloudEvent, new_event
 from kernel.errors import AlreadyUndone, KeyReused, Refusal, TooLate
+from kernel.inbox import Known
 from kernel.keys import event_id
+from kernel.service import Kind, Service
 from messaging.bus import Recorded
 from messaging.progress import DeliveryFailure
-from messaging.subscription import NonRetryable, RetryPolicy, Rule, Subscription
+from messaging.subscription import NonRetryable, ReactionFailed, RetryPolicy, Rule, Subscription
+
+P = TypeVar("P")
 
 
-class Reactor:
+class Reactor(Generic[P]):
     """What one service does about the events of choreographed orders.
 
     Args:
-        port: the service; its methods are the verbs of the table.
+        port: the opened service.
         database: the service's own, where its inbox is.
         step_deadline: seconds that a step is tried for; `undo_deadline` the same for what must be done.
+        table: every service's lines.
     """
 
     def __init__(
         self,
-        service: str,
-        port: object,
+        service: Service[P],
+        port: P,
         database: Storage,
         step_deadline: float,
         undo_deadline: float,
-        reactions: Iterable[Reaction],
+        table: Table,
     ) -> None:
         self._service = service
         self._port = port
         self._database = database
         self._step_deadline = step_deadline
         self._undo_deadline = undo_deadline
-        self._reactions = [reaction for reaction in reactions if reaction.service == service]
+        self._table = lines_of(table, service.name)
 
     def subscription(self) -> Subscription:
-        types = sorted({event.type() for reaction in self._reactions for event in reaction.after})
+        types = sorted({kind for line in self._table for kind in line.types})
         rule = Rule(types=tuple(types), content={"style": (Style.CHOREOGRAPHY.value,)})
         return Subscription(
-            name=self._service,
+            name=self._service.name,
             rule=rule,
             handle=self.handle,
             retry_policy=self._retry_policy,
@@ -55,54 +60,63 @@ class Reactor:
         )
 
     def handle(self, recorded: Recorded) -> None:
-        """Raises whatever the service raises that is no answer; NonRetryable for one that nobody would hear of."""
+        """Raises ReactionFailed, from whatever the service raised that is no answer."""
         event = recorded.event
         with self._database.begin() as tx:
             heard = inbox.heard(tx, event)
         if heard.already:
             return
-        reaction = self._reaction(event, heard.data)
-        if reaction is None:
+        for line in due_after(self._table, event, heard.events):
+            try:
+                if self._react(line, event, heard.events):
+                    return
+            except Exception as error:
+                raise ReactionFailed(line.id) from error
+        self._note(event)
+
+    def _react(self, line: Reaction[P, Any], event: CloudEvent, before: list[Known]) -> bool:
+        """Whether the line was for this order. Raises NonRetryable for a refusal that nobody would know of."""
+        events = line.known(before, event)
+        if not line.when(events):
+            return False
+        if line.kind is Kind.STEP and self._is_undone(before):
             self._note(event)
-            return
-        if not reaction.only_forward and self._is_undone(heard.data):
-            self._note(event)
-            return
-        data = heard.data | {event.type: [*heard.data.get(event.type, []), event.data]}
-        command = reaction.by(Heard(event, data))
+            return True
+        command = line.by(events)
         try:
-            getattr(self._port, reaction.does)(command)
+            line.run(self._port, command)
         except (AlreadyUndone, TooLate):
-            self._note(event)  # there is nothing to do any more, and whoever made it so has told
+            self._note(event)  # there is nothing to do any more, and whoever made it so has published that
         except KeyReused as refusal:
             raise NonRetryable(refusal.reason) from refusal
         except Refusal as refusal:
-            if reaction.only_forward:
+            if line.must_be_done:
                 raise NonRetryable(refusal.reason) from refusal
-            self._refused(reaction, command, event, refusal.reason)
+            self._refused(line, command, event, refusal.reason)
+        return True
 
-    def _is_undone(self, heard: dict[str, list[object]]) -> bool:
+    def _is_undone(self, before: list[Known]) -> bool:
         """Whether an undo came first; then it is too late for the step, and the service need not be asked."""
-        undos = (line for line in self._reactions if line.only_forward and line.does != "complete")
-        return any(all(one.type() in heard for one in line.after) for line in undos)
+        known = {one.type for one in before}
+        return any(line.kind is Kind.UNDO and not line.lacks(known) for line in self._table)
 
-    def _refused(self, reaction: Reaction, command: Command, event: CloudEvent, reason: str) -> None:
-        """The service told of its refusal with the record of it, and noted the event; if it has no record, we tell."""
+    def _refused(self, line: Reaction[P, Any], command: Command, event: CloudEvent, reason: str) -> None:
+        """The service published its refusal with the record of it, and of the event; if it has no record, we do."""
+        refused = line.operation.refused
         with self._database.begin() as tx:
             if inbox.knows(tx, event):
                 return
-            if reaction.refused is None:
-                inbox.record(tx, event)
-                return
             inbox.record(tx, event)
+            if refused is None:
+                return
             outbox.write(
                 tx,
-                event_id=event_id(command.key, reaction.refused.type()),
-                type=reaction.refused.type(),
+                event_id=event_id(command.key, refused.type()),
+                type=refused.type(),
                 correlation=command.order_id,
                 causation=event.id,
                 style=command.style,
-                data=reaction.refused(reason=reason).model_dump_json(),
+                data=refused(reason=reason).model_dump_json(),
                 occurred_at=int(time.time() * 1000),
             )
 
@@ -110,51 +124,38 @@ class Reactor:
         with self._database.begin() as tx:
             inbox.note(tx, event)
 
-    def _reaction(self, event: CloudEvent, before: dict[str, list[object]]) -> Reaction | None:
-        """The first line that this event completes."""
-        for reaction in self._reactions:
-            others = {one.type() for one in reaction.after} - {event.type}
-            waits_for_it = len(others) < len(reaction.after)
-            if waits_for_it and others <= before.keys() and (reaction.every_time or event.type not in before):
-                return reaction
-        return None
-
-    def _lines_for(self, event: CloudEvent) -> list[Reaction]:
-        """What the event alone may lead to: the service's database may be what fails."""
-        return [line for line in self._reactions if any(one.type() == event.type for one in line.after)]
+    def _must_be_done(self, event: CloudEvent) -> bool:
+        """By what the event alone may lead to: the service's database may be what fails."""
+        return any(line.must_be_done for line in waiting_for(self._table, event))
 
     def _retry_policy(self, event: CloudEvent) -> RetryPolicy:
-        if any(line.only_forward for line in self._lines_for(event)):
+        if self._must_be_done(event):
             return RetryPolicy(longest=60, give_up_after=self._undo_deadline)
         return RetryPolicy(longest=10, give_up_after=self._step_deadline)
 
     def _may_overtake(self, failing: CloudEvent, waiting: CloudEvent) -> bool:
         """Nobody waits for a step that is to be undone: its undo goes first, and then it is too late for the step."""
-        steps = self._lines_for(failing)
-        return not any(line.only_forward for line in steps) and any(
-            line.only_forward for line in self._lines_for(waiting)
-        )
+        return not self._must_be_done(failing) and self._must_be_done(waiting)
 
-    def _on_dead_letter(self, failure: DeliveryFailure, _of_order: Sequence[Recorded]) -> CloudEvent | None:
+    def _on_dead_letter(self, failure: DeliveryFailure, of_order: Sequence[Recorded]) -> CloudEvent | None:
         """A step that gives up is undone by all; an undo that gives up needs an operator."""
         event = failure.recorded.event
-        problem = failure.error.removeprefix("NonRetryable: ")
+        problem = failure.error.removeprefix(f"{NonRetryable.__name__}: ")
         if problem.startswith(KeyReused.name):
             return None  # the key is another order's: nothing may be undone under it
-        lines = self._lines_for(event)
-        step = lines[0].step
-        said: Event
-        if any(line.only_forward for line in lines):
-            said = AttentionNeeded(step=step, problem=problem)
-        elif lines[0].every_time:
+        line = that_failed(self._table, failure.reaction, event, [one.event for one in of_order])
+        if line is None or line.kind is Kind.NOTE:
             return None
+        said: Event
+        if line.must_be_done:
+            said = AttentionNeeded(step=line.step, problem=problem)
         else:
-            said = OrderStalled(step=step, reason=f"Outage: no answer from {step} in time ({problem})")
+            said = OrderStalled(step=line.step, reason=f"Outage: no answer from {line.step} in time ({problem})")
         return new_event(
             said.type(),
             said.model_dump(mode="json"),
-            event_id=event_id(event.id, self._service, str(failure.attempts), said.type()),
-            source=f"/choreography/{self._service}",
+            event_id=event_id(event.id, self._service.name, str(failure.attempts), said.type()),
+            source=f"/choreography/{self._service.name}",
             correlation=event.correlationid,
             causation=event.id,
             style=event.style,

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from cli.console import BadInput
+from client.order import Order
 from kernel.environment import one_line
-from services.orders.contracts import Order
 
 
 def parse_items(items: list[str]) -> list[dict[str, Any]]:

@@ -6,8 +6,8 @@ from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from cli.console import err
 from client.contracts import PlacedOrder
+from client.order import Order
 from client.protocol import OrderClient
-from services.orders.contracts import Order
 
 _AT_ONCE = 50
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 from typing import Protocol
 
 from client.contracts import PlacedOrder, Resolution, Review
-from services.orders.contracts import Order
+from client.order import Order
 
 
 class OrderClient(Protocol):

@@ -6,7 +6,7 @@ Rows are never deleted, so an id is known for longer than any redelivery or repl
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -50,12 +50,19 @@ _REPEATED = update(inbox).where(inbox.c.event_id == bindparam("known")).values(r
 _INSERT = insert(inbox)
 
 
+class Known(NamedTuple):
+    """An event that is on record."""
+
+    type: str
+    data: dict[str, Any]
+
+
 @dataclass(frozen=True)
 class Heard:
-    """What was heard about one order: the data of each type's events, and whether this very event is among them."""
+    """What was heard about one order, oldest first, and whether this very event is among it."""
 
     already: bool
-    data: dict[str, list[Any]]
+    events: list[Known]
 
 
 def heard(tx: Connection, event: CloudEvent) -> Heard:
@@ -64,10 +71,7 @@ def heard(tx: Connection, event: CloudEvent) -> Heard:
     already = any(row.event_id == event.id for row in rows)
     if already:
         tx.execute(_REPEATED, {"known": event.id})
-    data: dict[str, list[Any]] = {}
-    for row in rows:
-        data.setdefault(row.type, []).append(json.loads(row.data))
-    return Heard(already, data)
+    return Heard(already, [Known(row.type, json.loads(row.data)) for row in rows])
 
 
 def once(database: Storage, event: CloudEvent, effect: Callable[[Connection], None]) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Concatenate, Generic, Protocol, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 from kernel.books import Books
 from kernel.contracts import Command, Contract, Event, FailureEvent, Undo, Undone
@@ -16,9 +16,16 @@ P = TypeVar("P")
 Q = TypeVar("Q")
 S = TypeVar("S", bound=EnvironmentSettings)
 T = TypeVar("T")
+A = ParamSpec("A")
 
 # A method of the port `P`, whatever its command is.
 Method = Callable[Concatenate[P, ...], object]
+
+
+def bound(port: P, method: Callable[Concatenate[P, A], T]) -> Callable[A, T]:
+    """The opened port's own `method`: the one that is named is its protocol's, which does nothing."""
+    found: Callable[A, T] = getattr(port, method.__name__)
+    return found
 
 
 class Kind(StrEnum):
@@ -51,6 +58,11 @@ class Operation(Generic[P]):
     @property
     def verb(self) -> str:
         return self.method.__name__
+
+    @property
+    def events(self) -> tuple[type[Event], ...]:
+        """All that it publishes, done or refused."""
+        return (*self.publishes, self.refused) if self.refused else self.publishes
 
 
 C = TypeVar("C", bound=Command)
@@ -160,5 +172,4 @@ class Service(Generic[P]):
     @property
     def events(self) -> tuple[type[Event], ...]:
         """All that it publishes, each once."""
-        published = (event for one in self.operations for event in (*one.publishes, one.refused) if event)
-        return tuple(dict.fromkeys(published))
+        return tuple(dict.fromkeys(event for one in self.operations for event in one.events))

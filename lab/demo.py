@@ -15,6 +15,7 @@ from audit.invariants import Report, audit
 from cli.console import out, show_audit
 from cli.trace import tree_of
 from client.contracts import PlacedOrder, Review, Stage
+from client.order import Address, Order, OrderLine
 from client.protocol import OrderClient
 from kernel.contracts import Style
 from kernel.errors import SettingsError
@@ -23,7 +24,7 @@ from lab.servers.temporal import DevServer
 from lab.settings import LabSettings, load
 from lab.worker_process import WorkerProcess
 from services.fraud.contracts import Decision
-from services.orders.contracts import Address, Order, OrderLine, OrderStatus
+from services.orders.contracts import OrderStatus
 from wiring.clients import Clients
 from wiring.program import complain, end_as_by_ctrl_c
 

@@ -21,6 +21,7 @@ from temporalio.service import RPCError
 from audit.invariants import audit
 from cli.console import err, out
 from client.errors import NotNow
+from client.order import Address, Order, OrderLine
 from kernel.catalogue import CatalogueSettings
 from kernel.contracts import Style
 from lab.compare.environment import ROLES_OF, free_ports, settings_for, worker_environment
@@ -32,7 +33,6 @@ from lab.settings import LabSettings, load
 from lab.worker_process import WorkerProcess
 from messaging.bus import BusDown
 from services import SERVICES
-from services.orders.contracts import Address, Order, OrderLine
 from wiring.clients import Clients
 from wiring.program import end_as_by_ctrl_c
 

@@ -181,6 +181,5 @@ def _letter(consumer: str, event_id: str) -> tuple[Any, ...]:
 
 def _delivery_failure(row: Row[Any]) -> DeliveryFailure:
     recorded = Recorded(row.position, CloudEvent.model_validate_json(row.event))
-    return DeliveryFailure(
-        row.consumer, recorded, FailureState(row.state), row.attempts, row.error, row.first_failed_at
-    )
+    state = FailureState(row.state)
+    return DeliveryFailure(row.consumer, recorded, state, row.attempts, row.error, row.first_failed_at, row.reaction)

@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from choreography.reactions import REACTIONS, Reaction
+from choreography.reaction import Reaction
+from choreography.reactions import REACTIONS
 from kernel.contracts import Event
 from kernel.envelope import DATA_SCHEMA
+from kernel.service import Kind
 from messaging.bus import PARTITIONS
 from schemas.catalogue import SOURCES, event_types
 from schemas.names import ENVELOPE, schema_file
@@ -85,22 +87,14 @@ def _tellings() -> Document:
 
 
 def _reactions() -> Document:
-    return {reaction_id(reaction): _reaction(reaction) for reaction in REACTIONS}
+    return {reaction.id: _reaction(reaction) for reaction in REACTIONS}
 
 
-def reaction_id(reaction: Reaction) -> str:
-    """A name for one line of the table."""
-    heard = "_".join(kind.type() for kind in reaction.after)
-    return f"{reaction.service}_{reaction.does}_after_{heard}"
-
-
-def _reaction(reaction: Reaction) -> Document:
-    heard = " and ".join(kind.type() for kind in reaction.after)
-    how_often = "each time" if reaction.every_time else "once"
-    summary = (
-        f"When {reaction.service} has heard {heard} of a choreographed order, it does {reaction.step}, {how_often}."
-    )
-    return _operation("receive", reaction.after, reaction.step, summary) | {"tags": [{"name": f"/{reaction.service}"}]}
+def _reaction(reaction: Reaction[Any, Any]) -> Document:
+    service, heard = reaction.service.name, " and ".join(reaction.types)
+    how_often = "each time" if reaction.kind is Kind.NOTE else "once"
+    summary = f"When {service} has heard {heard} of a choreographed order, it does {reaction.step}, {how_often}."
+    return _operation("receive", reaction.after, reaction.step, summary) | {"tags": [{"name": f"/{service}"}]}
 
 
 def _subscribers() -> Document:

@@ -18,7 +18,7 @@ from tests.postgres import NoPostgres, Postgres, postgres
 from tests.shop import POLICY, ShopUnderTest, worker_running
 
 # Worker processes under test get namespaces of their own, apart from the worker in this process.
-NAMESPACES = ("default", "processes", "crashes", "roles", "late", "nobody")
+NAMESPACES = ("default", "processes", "crashes", "roles", "late", "nobody", "stuck")
 
 # An order named `down-payments.charge` meets that outage, and so on for every operation and kind.
 FAULTS = ",".join(

@@ -6,9 +6,9 @@ from typing import Any
 from temporalio.client import WorkflowFailureError
 
 from client.contracts import Resolution, ResolveBy, Review
+from client.order import Order, OrderLine
 from kernel.contracts import Policy
 from services.fraud.contracts import Decision
-from services.orders.contracts import Order, OrderLine
 from tests.shop import POLICY, ShopUnderTest, sample_order, step_is, undeliverable
 
 Path = Callable[[ShopUnderTest], Awaitable[Order]]

@@ -12,14 +12,15 @@ from temporalio.client import Client, WorkflowHandle
 from audit.books import OrderBooks, read
 from audit.invariants import Violation, audit
 from client.contracts import OrderState
+from client.order import Address, Order, OrderLine
 from kernel.contracts import Policy
 from lab.faults import faults_of
 from lab.settings import LabSettings
-from services.orders.contracts import Address, Order, OrderLine
 from wiring.roles import ON_TEMPORAL
 from wiring.services import Services
 from worker import build
 from workflows.client import OrchestrationClient
+from workflows.contracts import workflow_id
 
 # Impatient enough for tests of failures, patient enough for a busy machine.
 POLICY = Policy(attempt_timeout=5, step_deadline=60, undo_deadline=60, review_deadline=60)
@@ -51,10 +52,10 @@ class ShopUnderTest:
     client: Client
 
     def saga(self, policy: Policy = POLICY) -> OrchestrationClient:
-        return OrchestrationClient(self.client, self.settings.model_copy(update={"policy": policy}))
+        return OrchestrationClient(self.client, policy, self.settings.link)
 
     def handle(self, order: Order) -> WorkflowHandle[Any, OrderState]:
-        return self.client.get_workflow_handle(f"order-{order.order_id}", result_type=OrderState)
+        return self.client.get_workflow_handle(workflow_id(order.order_id), result_type=OrderState)
 
     async def run(self, order: Order, policy: Policy = POLICY) -> OrderState:
         """Place the order and wait until it has ended, or waits for a person."""

@@ -18,12 +18,13 @@ from sqlalchemy import text
 
 from audit.books import OrderBooks, read
 from choreography.reactions import REACTIONS
+from client.order import Order, OrderLine
 from kernel.contracts import Event, Style
 from kernel.database import Database
 from lab.settings import LabSettings
 from services import SERVICES
 from services.fraud import events as told_by_fraud
-from services.orders.contracts import Order, OrderLine
+from services.fraud.declaration import FRAUD
 from tests.choreographed import clients_of
 from tests.processes import Environment, Ran, WorkerUnderTest, environment_of, run
 from tests.shop import sample_order, undeliverable
@@ -155,7 +156,7 @@ def test_the_lines_that_name_fraud_are_counted() -> None:
 
 def test_fraud_changed_what_every_other_service_does_in_the_choreography() -> None:
     told = {kind for kind in vars(told_by_fraud).values() if isinstance(kind, type) and issubclass(kind, Event)}
-    others = {line.service for line in REACTIONS if line.service != "fraud" and told & set(line.after)}
+    others = {line.service.name for line in REACTIONS if line.service is not FRAUD and told & set(line.after)}
     assert others == set(NAMES) - {"fraud"}
     assert f"changed what {_and(service for service in NAMES if service in others)} do" in " ".join(PAGE.split())
 
@@ -303,7 +304,9 @@ STYLES = pytest.mark.parametrize("style", Style)
 @pytest.fixture(scope="module")
 def changed(copy: Path) -> dict[str, bool]:
     """Of each service of before, whether its lines of the table are others now."""
-    show = "from choreography.reactions import *; print(*(f'{line.service} {line}' for line in REACTIONS), sep='\\n')"
+    show = (
+        "from choreography.reactions import *; print(*(f'{line.service.name} {line}' for line in REACTIONS), sep='\\n')"
+    )
     tables = []
     for tree in (ROOT, copy):
         ran = subprocess.run([sys.executable, "-c", show], cwd=tree, capture_output=True, text=True, check=True)

@@ -14,6 +14,7 @@ import pytest
 
 from audit.books import read
 from audit.invariants import audit
+from client.order import Order
 from kernel.books import Books, Finding
 from kernel.contracts import Undo
 from kernel.errors import Outage, Refusal, SettingsError
@@ -22,7 +23,7 @@ from kernel.service import Site
 from services import SERVICES
 from services.fraud.declaration import FRAUD
 from services.inventory.declaration import INVENTORY
-from services.orders.contracts import Order, OrderStatus
+from services.orders.contracts import OrderStatus
 from services.orders.declaration import ORDERS
 from services.payments import declaration as of_payments
 from services.payments.contracts import CardDeclined, ChargeRecord, PaymentGateway
@@ -32,6 +33,7 @@ from settings import Settings
 from tests.shop import sample_order, undeliverable
 from wiring.services import Services
 from workflows import commands
+from workflows.contracts import OrderInput
 
 OPERATIONS, PROCESSOR = "records agree with operations", "payments agree with the processor"
 PRICES, COURIER = "an order costs what its lines do", "shipments agree with the courier"
@@ -49,21 +51,22 @@ def _sell(shop: Services, order: Order) -> None:
     def undo(step: str) -> Undo:
         return Undo(key=f"{order.order_id}:{step}", order_id=order.order_id, reason="the order failed")
 
-    total = shop.open(ORDERS).create(commands.create(order)).total
+    given = OrderInput.of(order)
+    total = shop.open(ORDERS).create(commands.create(given)).total
     if order.order_id == "under-way":
         return
     try:
-        shop.open(FRAUD).screen(commands.screen(order, total))
-        shop.open(INVENTORY).reserve(commands.reserve(order))
-        shop.open(PAYMENTS).charge(commands.charge(order, total))
-        shop.open(SHIPPING).ship(commands.ship(order))
+        shop.open(FRAUD).screen(commands.screen(given, total))
+        shop.open(INVENTORY).reserve(commands.reserve(given))
+        shop.open(PAYMENTS).charge(commands.charge(given, total))
+        shop.open(SHIPPING).ship(commands.ship(given))
     except Refusal:
         shop.open(SHIPPING).cancel(undo("ship"))
         shop.open(PAYMENTS).refund(undo("charge"))
         shop.open(INVENTORY).release(undo("reserve"))
         shop.open(ORDERS).reject(undo("create"))
     else:
-        shop.open(ORDERS).complete(commands.complete(order))
+        shop.open(ORDERS).complete(commands.complete(given))
 
 
 THREE = ("good", "bad", "under-way")  # completed, rejected after its charge, in progress

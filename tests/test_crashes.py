@@ -10,9 +10,10 @@ import pytest
 from audit.books import OrderBooks
 from audit.invariants import audit
 from client.contracts import OrderState
+from client.order import Order
 from lab.settings import LabSettings
 from lab.worker_process import WorkerProcess
-from services.orders.contracts import Order, OrderStatus
+from services.orders.contracts import OrderStatus
 from tests.conftest import client_of
 from tests.shop import POLICY, ShopUnderTest, sample_order, undeliverable
 

@@ -32,6 +32,7 @@ from tests.releases.record import RELEASES, LeftOrder
 from tests.subscribers.http_endpoint import HttpEndpoint, to
 from wiring.listening import all_subscriptions
 from wiring.services import Services
+from workflows.contracts import workflow_id
 from workflows.order_saga import OrderSaga
 
 # A release only gets older: with any other deadline, the clock would decline and undo what was left under way.
@@ -141,7 +142,7 @@ def _orders(release: Path) -> dict[str, LeftOrder]:
 
 
 def _history(file: Path) -> WorkflowHistory:
-    return WorkflowHistory.from_json(f"order-{file.stem}", json.loads(file.read_text()))
+    return WorkflowHistory.from_json(workflow_id(file.stem), json.loads(file.read_text()))
 
 
 def _load(dumps: Path, data_dir: Path) -> None:

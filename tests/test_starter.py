@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from audit.books import OrderBooks, read
+from client.order import Order, OrderLine
 from lab.settings import LabSettings
-from services.orders.contracts import Order, OrderLine
 from settings import DATABASES
 from tests.conftest import client_of
 from tests.processes import (
@@ -30,6 +30,7 @@ from tests.processes import (
 )
 from tests.shop import sample_order, undeliverable
 from workflows.client import OrchestrationClient
+from workflows.contracts import workflow_id
 
 NAMESPACE = "processes"
 FAULTS = "shipping.ship=slow:2@slow-*,payments.refund=refuse:*@stuck-*"
@@ -66,7 +67,7 @@ class Terminal:
         return read(self.settings).orders.get(order_id, OrderBooks())
 
     def link(self, order_id: str) -> str:
-        return f"http://localhost:{self.settings.ui_port}/namespaces/{NAMESPACE}/workflows/order-{order_id}"
+        return f"http://localhost:{self.settings.ui_port}/namespaces/{NAMESPACE}/workflows/{workflow_id(order_id)}"
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,11 @@ async def terminal(server: LabSettings, tmp_path_factory: pytest.TempPathFactory
     settings = server.model_copy(update={"data_dir": tmp_path_factory.mktemp("starter"), "faults": FAULTS})
     environment = environment_of(settings, NAMESPACE)
     async with worker_process(environment):
-        yield Terminal(settings, environment, OrchestrationClient(await client_of(server, NAMESPACE), settings))
+        yield Terminal(
+            settings,
+            environment,
+            OrchestrationClient(await client_of(server, NAMESPACE), settings.policy, settings.link),
+        )
 
 
 def document(**changes: Any) -> dict[str, Any]:
@@ -355,7 +360,7 @@ async def test_an_order_without_an_id_gets_one_and_json_is_the_whole_of_it(termi
     assert state["stage"] == "ended"
     assert state["reason"] == ""
     assert state["total"] == {"amount": 1200, "currency": "EUR"}
-    assert state["workflow_id"] == f"order-{state['order_id']}"
+    assert state["workflow_id"] == workflow_id(state["order_id"])
     assert state["link"] == terminal.link(state["order_id"])
     assert {step["step"]: step["state"] for step in state["steps"]} == dict.fromkeys(
         (

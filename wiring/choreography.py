@@ -1,5 +1,6 @@
 """Constructs the choreographed saga: each service's reactions, and the deadlines."""
 
+from choreography.completeness import check
 from choreography.deadlines import Deadlines, Limits
 from choreography.reactions import REACTIONS
 from choreography.reactor import Reactor
@@ -10,11 +11,12 @@ from wiring.bus import EventBus
 
 
 def reactions(events: EventBus) -> list[Subscription]:
-    """One consumer a service. Raises SettingsError."""
+    """One consumer a service. Raises IncompleteTable, SettingsError."""
+    check(REACTIONS)
     policy = events.settings.policy
     return [
         Reactor(
-            service.name,
+            service,
             events.services.open(service),
             events.services.database(service.name),
             policy.step_deadline,

@@ -11,7 +11,7 @@ from sqlalchemy import make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from choreography.client import ChoreographyClient
-from choreography.projection import is_choreographed
+from choreography.projection import OrderView
 from client.contracts import OrderState, PlacedOrder, Stage
 from client.protocol import OrderClient
 from kernel.contracts import Style
@@ -42,7 +42,7 @@ class Clients:
     async def saga(self) -> OrchestrationClient:
         """Raises Unreachable."""
         if self._saga is None:
-            self._saga = OrchestrationClient(await connect(self._settings), self._settings)
+            self._saga = OrchestrationClient(await connect(self._settings), self._settings.policy, self._settings.link)
         return self._saga
 
     @property
@@ -63,7 +63,7 @@ class Clients:
         if not self._has_bus():
             return await self.saga()
         try:
-            choreographed = is_choreographed(await self.events.bus.of(order_id))
+            choreographed = OrderView(order_id, await self.events.bus.of(order_id)).is_choreographed
         except BusDown as error:
             complain(f"the bus does not answer: {error}; choreographed orders cannot be seen")
             choreographed = False
@@ -78,7 +78,8 @@ class Clients:
             for placed in await asyncio.to_thread(self._choreographed, status, limit):
                 ended = placed.state.stage is Stage.ENDED
                 now = placed if ended else await self.choreography().get(placed.state.order_id)
-                found.append(replace(now, placed_at=placed.placed_at))
+                if status in (None, now.state.status):  # its record may be a moment behind its events
+                    found.append(replace(now, placed_at=placed.placed_at))
         newest = sorted(found, key=lambda placed: placed.placed_at or datetime.min.replace(tzinfo=UTC), reverse=True)
         return newest[:limit]
 

@@ -13,7 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from kernel.environment import one_line
 from kernel.errors import Unreachable
 from settings import Settings
-from workflows.contracts import ORDER_REASON, ORDER_STAGE, ORDER_STATUS
+from workflows.visibility import ORDER_REASON, ORDER_STAGE, ORDER_STATUS
 
 SEARCH_ATTRIBUTES = (ORDER_STATUS, ORDER_STAGE, ORDER_REASON)
 

@@ -1,16 +1,27 @@
 """The commands that an order becomes, each under its own key: `<order_id>:<step>`."""
 
-from client.contracts import Review
+from activities import activity_name
+from activities.orders import Orders
+from client.contracts import OrderState, Review
 from kernel.keys import Key
 from kernel.money import Money
 from services.fraud.contracts import DecideOnFraud, ScreenOrder
 from services.inventory.contracts import ReserveStock, StockLine
-from services.orders.contracts import CompleteOrder, CreateOrder, FlagOrder, Order
+from services.orders.contracts import CompleteOrder, CreateOrder, FlagOrder, OrderStatus
 from services.payments.contracts import ChargeCard
 from services.shipping.contracts import Destination, ShipOrder
+from workflows.contracts import OrderInput
+from workflows.required_actions import Settled
+
+# The steps that end an order in the orders service's own record.
+_ENDS = {
+    activity_name(Orders.complete): OrderStatus.COMPLETED,
+    activity_name(Orders.reject): OrderStatus.REJECTED,
+    activity_name(Orders.cancel): OrderStatus.CANCELLED,
+}
 
 
-def create(order: Order) -> CreateOrder:
+def create(order: OrderInput) -> CreateOrder:
     return CreateOrder(
         key=str(Key(order.order_id, "create")),
         order_id=order.order_id,
@@ -21,7 +32,7 @@ def create(order: Order) -> CreateOrder:
     )
 
 
-def screen(order: Order, total: Money) -> ScreenOrder:
+def screen(order: OrderInput, total: Money) -> ScreenOrder:
     return ScreenOrder(
         key=str(Key(order.order_id, "screen")),
         order_id=order.order_id,
@@ -31,31 +42,39 @@ def screen(order: Order, total: Money) -> ScreenOrder:
     )
 
 
-def decide(order: Order, review: Review) -> DecideOnFraud:
+def decide(order: OrderInput, review: Review) -> DecideOnFraud:
     return DecideOnFraud(
         key=str(Key(order.order_id, "decide")), order_id=order.order_id, decision=review.decision, note=review.note
     )
 
 
-def reserve(order: Order) -> ReserveStock:
+def reserve(order: OrderInput) -> ReserveStock:
     lines = tuple(StockLine(sku=line.sku, quantity=line.quantity) for line in order.lines)
     return ReserveStock(key=str(Key(order.order_id, "reserve")), order_id=order.order_id, lines=lines)
 
 
-def charge(order: Order, total: Money) -> ChargeCard:
+def charge(order: OrderInput, total: Money) -> ChargeCard:
     return ChargeCard(
         key=str(Key(order.order_id, "charge")), order_id=order.order_id, amount=total, payment_token=order.payment_token
     )
 
 
-def ship(order: Order) -> ShipOrder:
+def ship(order: OrderInput) -> ShipOrder:
     destination = Destination.model_validate(order.ship_to.model_dump())
     return ShipOrder(key=str(Key(order.order_id, "ship")), order_id=order.order_id, ship_to=destination)
 
 
-def complete(order: Order) -> CompleteOrder:
-    return CompleteOrder(key=str(Key(order.order_id, "complete")), order_id=order.order_id)
+def complete(order: OrderInput) -> CompleteOrder:
+    return CompleteOrder(key=f"{order.order_id}:complete", order_id=order.order_id)
 
 
-def flag(order: Order, problem: str, settled: str) -> FlagOrder:
-    return FlagOrder(key=str(Key(order.order_id, "flag")), order_id=order.order_id, problem=problem, settled=settled)
+def flag(order: OrderInput, state: OrderState, settled: Settled | None) -> FlagOrder:
+    """What needs an operator now; with what one settled by hand, which may be the order's end."""
+    return FlagOrder(
+        key=f"{order.order_id}:flag",
+        order_id=order.order_id,
+        problem="; ".join(state.problems),
+        settled=str(settled) if settled else "",
+        ended=_ENDS.get(settled.step) if settled else None,
+        reason=state.reason if settled else "",
+    )

@@ -1,22 +1,49 @@
-"""What a saga is started with, its names on the Temporal server, and the search attributes of orders."""
+"""What a saga is started with and told, and its names on the Temporal server."""
 
-from temporalio.common import SearchAttributeKey
+from typing import Any, Self
 
+from pydantic import field_serializer
+
+from client.order import Order
 from kernel.contracts import Contract, Policy
-from services.orders.contracts import Order
+from services.orders.contracts import Address, OrderLine
 
 TASK_QUEUE = "saga"
 WORKFLOW = "OrderSaga"
 
-# Search attributes are never encrypted, so they hold nothing personal.
-ORDER_STATUS = SearchAttributeKey.for_keyword("OrderStatus")
-ORDER_STAGE = SearchAttributeKey.for_keyword("OrderStage")
-ORDER_REASON = SearchAttributeKey.for_keyword("OrderReason")
+_ID_PREFIX = "order-"
+
+
+def workflow_id(order_id: str) -> str:
+    return _ID_PREFIX + order_id
+
+
+def order_id_of(workflow_id: str) -> str:
+    return workflow_id.removeprefix(_ID_PREFIX)
+
+
+class OrderInput(Contract):
+    """An order as the saga gets it. What it does not know it ignores: who started it may be newer."""
+
+    order_id: str
+    customer_id: str
+    lines: tuple[OrderLine, ...]
+    payment_token: str
+    ship_to: Address
+
+    @classmethod
+    def of(cls, order: Order) -> Self:
+        return cls.model_validate(order.content())
 
 
 class PlaceOrder(Contract):
-    order: Order
+    order: OrderInput
     policy: Policy = Policy()
+
+    @field_serializer("order")
+    def _as_given(self, order: OrderInput) -> dict[str, Any]:
+        """Without what was not given: the workers may be older than who starts the saga, and refuse what is new."""
+        return order.model_dump(mode="json", exclude_unset=True)
 
 
 class CancelRequest(Contract):

@@ -8,22 +8,24 @@ later still finds a tombstone); and nothing interrupts the undoing.
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Generic, Never, TypeVar
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from client.contracts import Resolution, ResolveBy, StepReport
-    from kernel.contracts import Command, Policy, Undo, Undone
+    from activities import activity_name
+    from client.contracts import Resolution, Stage, StepReport
+    from kernel.contracts import Command, Contract, Policy, Undo, Undone
     from kernel.errors import KeyReused
-    from workflows.activity_calls import ActivityCalls, Failed, name_of
+    from workflows.activity_executions import ActivityExecutions, ActivityFailed
+    from workflows.required_actions import RequiredAction, RequiredActions, Settled
 
+A = TypeVar("A", contravariant=True)  # a service's activities
 C = TypeVar("C", bound=Command)
-R = TypeVar("R")
-A = TypeVar("A")
-B = TypeVar("B")
-
-UndoActivity = Callable[[Any, Undo], Undone]
+R = TypeVar("R", bound=Contract)
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 class Abandoned(Exception):
@@ -35,22 +37,6 @@ class Abandoned(Exception):
         self.cancelled = cancelled
 
 
-@dataclass(frozen=True)
-class _Compensation:
-    key: str
-    undo: UndoActivity
-    on_cancel: UndoActivity
-
-
-@dataclass(frozen=True)
-class _Action:
-    """What must be done, however long it takes: an undo, or a step past the pivot."""
-
-    activity: Callable[..., Any]
-    command: Command
-    state: str
-
-
 class Saga:
     """One run of a saga.
 
@@ -58,7 +44,7 @@ class Saga:
         order_id: what all commands are about.
         policy: how long to wait for what.
         changed: called after each change that a person would want to see.
-        attention: called whenever what needs an operator changes, with what was settled by hand, if anything.
+        problems_changed: called whenever what needs an operator changes, with what was settled by hand, if that is why.
     """
 
     def __init__(
@@ -66,21 +52,18 @@ class Saga:
         order_id: str,
         policy: Policy,
         changed: Callable[[], None],
-        attention: Callable[[str], None],
+        problems_changed: Callable[[Settled | None], None],
     ) -> None:
         self._order_id = order_id
-        self._calls = ActivityCalls(policy)
+        self._executions = ActivityExecutions(policy)
         self._changed = changed
-        self._attention = attention
-        self._compensations: list[_Compensation] = []
+        self._required = RequiredActions(self._report, changed, problems_changed)
+        self._compensations: list[_Compensation[Never]] = []
         self._reports: dict[str, StepReport] = {}
-        self._resolution: Resolution | None = None
+        self._notifying: asyncio.Task[None] | None = None
         self.cancel_reason: str | None = None
         self.undoing = False
         self.past_pivot = False
-        self.waits_for_operator = False
-        self._stuck: dict[str, tuple[_Action, str]] = {}
-        self._telling: asyncio.Task[None] | None = None
 
     @property
     def reports(self) -> tuple[StepReport, ...]:
@@ -89,9 +72,23 @@ class Saga:
     @property
     def problems(self) -> dict[str, str]:
         """What is stuck, by step, and why."""
-        return {step: problem for step, (_, problem) in self._stuck.items()}
+        return self._required.problems
 
-    async def run(self, story: Coroutine[Any, Any, R]) -> R:
+    @property
+    def waits_for_operator(self) -> bool:
+        return self._required.waits_for_operator
+
+    @property
+    def stage(self) -> Stage:
+        if self.waits_for_operator:
+            return Stage.ATTENTION
+        return Stage.UNDOING if self.undoing else Stage.PROCESSING
+
+    def on(self, _service: type[A]) -> "ServiceSteps[A]":
+        """The saga's steps at one service; the type checker refuses what is another's, an undo before all."""
+        return ServiceSteps(self)
+
+    async def run(self, story: Coroutine[Any, Any, T]) -> T:
         """Run the saga's story in a task of its own, where Temporal's cancellation is a wish and not an exception."""
         task = asyncio.create_task(story)
         while not task.done():
@@ -103,13 +100,116 @@ class Saga:
                 self.cancel(f"Cancelled in Temporal: {workflow.cancellation_reason() or 'no reason given'}")
         return task.result()
 
+    async def side_by_side(self, first: Coroutine[Any, Any, S], second: Coroutine[Any, Any, T]) -> tuple[S, T]:
+        """Two steps at once. When one fails, the other is stopped and waited for before anything is undone."""
+        one, other = asyncio.create_task(first), asyncio.create_task(second)
+        done, pending = await workflow.wait([one, other], return_when=asyncio.FIRST_EXCEPTION)
+        if pending:
+            self._executions.stop()
+            await workflow.wait(pending)
+        failures = [failure for task in (*done, *pending) if (failure := task.exception())]
+        if failures:  # a bug before all else; then what failed first, for the other was only stopped for it
+            raise min(failures, key=lambda failure: isinstance(failure, Abandoned))
+        return one.result(), other.result()
+
+    def pivot(self) -> None:
+        """From here the saga only goes forward."""
+        self.past_pivot = True
+
+    async def compensate(self, cause: Abandoned) -> None:
+        """Undo what was done, newest first; what cannot be undone waits for an operator at the end."""
+        self.undoing = True
+        self._changed()
+        undos = [one.action(self._executions, self._order_id, cause) for one in reversed(self._compensations)]
+        await self._required.complete(undos)
+
+    def cancel(self, reason: str) -> None:
+        """Wish the saga cancelled. Too late past the pivot; needless once it is undoing."""
+        if self.cancel_reason is None and not (self.past_pivot or self.undoing):
+            self.cancel_reason = reason
+            self._executions.stop()
+
+    def stop_if_cancelled(self) -> None:
+        """Raises Abandoned once the saga is wished cancelled."""
+        if self.cancel_reason is not None:
+            raise Abandoned(self.cancel_reason, cancelled=True)
+
+    def resolve(self, resolution: Resolution) -> None:
+        """An operator's decision on what is stuck, or on one step of it."""
+        self._required.resolve(resolution)
+
+    async def all_notified(self) -> None:
+        if self._notifying:
+            await workflow.wait([self._notifying])
+
+    async def _step(
+        self, do: Callable[[A, C], R], command: C, compensation: "_Compensation[A] | None", *, local: bool
+    ) -> R:
+        step = activity_name(do)
+        if self._compensations:
+            self.stop_if_cancelled()
+        if compensation:
+            self._compensations.append(compensation)
+        self.stop_if_cancelled()  # the first step's undo is done all the same: it tells that nothing will come
+        self._report(step, "running")
+        try:
+            reply = await self._executions.within_step_deadline(do, command, local=local)
+        except asyncio.CancelledError:
+            if not self._executions.stopped:
+                raise  # the worker puts this workflow out of its memory
+            self._report(step, "unknown", "stopped")
+            self.stop_if_cancelled()
+            raise Abandoned(f"{step} was stopped") from None
+        except ActivityFailed as failure:
+            if compensation and self._nothing_was_done(failure):
+                self._compensations.remove(compensation)
+            self._report(step, "refused" if failure.refusal else "unknown", str(failure))
+            self.stop_if_cancelled()
+            raise Abandoned(str(failure)) from None
+        self._report(step, "done")
+        self.stop_if_cancelled()
+        return reply
+
+    async def _forward(self, do: Callable[[A, C], R], command: C, *, local: bool) -> None:
+        execute = partial(self._executions.within_undo_deadline, do, command)
+        await self._required.complete([RequiredAction(activity_name(do), execute, "done")], local=local)
+
+    def _notify(self, activity: Callable[[A, C], R], command: C) -> None:
+        self._notifying = asyncio.create_task(self._notify_after(self._notifying, activity, command))
+
+    async def _notify_after(self, before: asyncio.Task[None] | None, activity: Callable[[A, C], R], command: C) -> None:
+        if before:
+            await workflow.wait([before])
+        try:
+            await self._executions.within_undo_deadline(activity, command, local=False)
+        except ActivityFailed as failure:
+            self._report(activity_name(activity), "failed", str(failure))
+
+    def _nothing_was_done(self, failure: ActivityFailed) -> bool:
+        """A refusal is the service's own word for it; but what is under our key, with another content, is ours.
+
+        Unless it is the first step's: then the order's id is another order's.
+        """
+        return bool(failure.refusal) and (failure.refusal != KeyReused.name or len(self._compensations) == 1)
+
+    def _report(self, step: str, state: str, detail: str = "") -> None:
+        self._reports[step] = StepReport(step=step, state=state, detail=detail)
+        self._changed()
+
+
+class ServiceSteps(Generic[A]):
+    """A saga's steps at one service. Made by `Saga.on`."""
+
+    def __init__(self, saga: Saga) -> None:
+        self._saga = saga
+
     async def step(
         self,
-        do: Callable[[Any, C], R],
+        do: Callable[[A, C], R],
         command: C,
         *,
-        undo: UndoActivity | None = None,
-        on_cancel: UndoActivity | None = None,
+        undo: Callable[[A, Undo], Undone] | None = None,
+        on_cancel: Callable[[A, Undo], Undone] | None = None,
         local: bool = False,
     ) -> R:
         """Do one step, and remember how to undo it.
@@ -121,138 +221,26 @@ class Saga:
         Raises:
             Abandoned: refused, unanswered until its deadline, or cancelled.
         """
-        step = name_of(do)
         compensation = _Compensation(command.key, undo, on_cancel or undo) if undo else None
-        if self._compensations:
-            self.stop_if_cancelled()
-        if compensation:
-            self._compensations.append(compensation)
-        self.stop_if_cancelled()  # the first step's undo is done all the same: it tells that nothing will come
-        self._report(step, "running")
-        try:
-            reply = await self._calls.until_deadline(do, command, local=local)
-        except asyncio.CancelledError:
-            if not self._calls.stopped:
-                raise  # the worker puts this workflow out of its memory
-            self._report(step, "unknown", "stopped")
-            self.stop_if_cancelled()
-            raise Abandoned(f"{step} was stopped") from None
-        except Failed as failure:
-            if compensation and self._nothing_was_done(failure):
-                self._compensations.remove(compensation)
-            self._report(step, "refused" if failure.refusal else "unknown", str(failure))
-            self.stop_if_cancelled()
-            raise Abandoned(str(failure)) from None
-        self._report(step, "done")
-        self.stop_if_cancelled()
-        return reply
+        return await self._saga._step(do, command, compensation, local=local)
 
-    async def side_by_side(self, first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B]) -> tuple[A, B]:
-        """Two steps at once. When one fails, the other is stopped and waited for before anything is undone."""
-        one, other = asyncio.create_task(first), asyncio.create_task(second)
-        done, pending = await workflow.wait([one, other], return_when=asyncio.FIRST_EXCEPTION)
-        if pending:
-            self._calls.stop()
-            await workflow.wait(pending)
-        failures = [failure for task in (*done, *pending) if (failure := task.exception())]
-        if failures:  # a bug before all else; then what failed first, for the other was only stopped for it
-            raise min(failures, key=lambda failure: isinstance(failure, Abandoned))
-        return one.result(), other.result()
-
-    def pivot(self) -> None:
-        """From here the saga only goes forward."""
-        self.past_pivot = True
-
-    async def forward(self, do: Callable[[Any, C], R], command: C, *, local: bool = False) -> None:
+    async def forward(self, do: Callable[[A, C], R], command: C, *, local: bool = False) -> None:
         """A step past the pivot: done, or settled by an operator."""
-        await self._insist([_Action(do, command, "done")], local=local)
+        await self._saga._forward(do, command, local=local)
 
-    async def compensate(self, cause: Abandoned) -> None:
-        """Undo what was done, newest first; what cannot be undone waits for an operator at the end."""
-        self.undoing = True
-        self._changed()
-        await self._insist(
-            [
-                _Action(
-                    step.on_cancel if cause.cancelled else step.undo,
-                    Undo(key=step.key, order_id=self._order_id, reason=cause.reason),
-                    "undone",
-                )
-                for step in reversed(self._compensations)
-            ]
-        )
+    def notify(self, activity: Callable[[A, C], R], command: C) -> None:
+        """Let the service know while the saga goes on; what it is notified of stays in order."""
+        self._saga._notify(activity, command)
 
-    def cancel(self, reason: str) -> None:
-        """Wish the saga cancelled. Too late past the pivot; needless once it is undoing."""
-        if self.cancel_reason is None and not (self.past_pivot or self.undoing):
-            self.cancel_reason = reason
-            self._calls.stop()
 
-    def stop_if_cancelled(self) -> None:
-        """Raises Abandoned once the saga is wished cancelled."""
-        if self.cancel_reason is not None:
-            raise Abandoned(self.cancel_reason, cancelled=True)
+@dataclass(frozen=True)
+class _Compensation(Generic[A]):
+    key: str
+    undo: Callable[[A, Undo], Undone]
+    on_cancel: Callable[[A, Undo], Undone]
 
-    def tell(self, activity: Callable[[Any, C], R], command: C) -> None:
-        """Let a service know, in the order of what there is to tell, while the saga goes on."""
-        self._telling = asyncio.create_task(self._tell(self._telling, activity, command))
-
-    async def all_told(self) -> None:
-        if self._telling:
-            await workflow.wait([self._telling])
-
-    def resolve(self, resolution: Resolution) -> None:
-        """An operator's word on what is stuck, or on one step of it."""
-        self._resolution, self.waits_for_operator = resolution, False
-        self._changed()
-
-    async def _insist(self, actions: list[_Action], *, local: bool = False) -> None:
-        """Do all of it. What cannot be done stays stuck, until it can, or an operator has settled it by hand."""
-        for action in actions:
-            await self._attempt(action, local=local)
-        while self._stuck:
-            self.waits_for_operator = True
-            self._changed()
-            await workflow.wait_condition(lambda: not self.waits_for_operator)
-            assert self._resolution is not None
-            for step in [step for step in self._stuck if self._resolution.step in ("", step)]:
-                action, problem = self._stuck[step]
-                if self._resolution.decision is ResolveBy.RETRY:
-                    await self._attempt(action)
-                else:
-                    del self._stuck[step]
-                    self._report(step, "settled by hand", self._resolution.note)
-                    self._attention(f"{step}: {problem} – {self._resolution.note}")
-
-    async def _attempt(self, action: _Action, *, local: bool = False) -> None:
-        step = name_of(action.activity)
-        self._report(step, "running")
-        try:
-            await self._calls.until_done(action.activity, action.command, local=local)
-        except Failed as failure:
-            self._stuck[step] = (action, str(failure))
-            self._report(step, "failed", str(failure))
-            self._attention("")  # at once: the others may take their time
-        else:
-            self._report(step, action.state)
-            if self._stuck.pop(step, None):
-                self._attention("")
-
-    async def _tell(self, before: asyncio.Task[None] | None, activity: Callable[[Any, C], R], command: C) -> None:
-        if before:
-            await workflow.wait([before])
-        try:
-            await self._calls.until_done(activity, command)
-        except Failed as failure:
-            self._report(name_of(activity), "failed", str(failure))
-
-    def _nothing_was_done(self, failure: Failed) -> bool:
-        """A refusal is the service's own word for it; but what is under our key, with another content, is ours.
-
-        Unless it is the first step's: then the order's id is another order's.
-        """
-        return bool(failure.refusal) and (failure.refusal != KeyReused.name or len(self._compensations) == 1)
-
-    def _report(self, step: str, state: str, detail: str = "") -> None:
-        self._reports[step] = StepReport(step=step, state=state, detail=detail)
-        self._changed()
+    def action(self, executions: ActivityExecutions, order_id: str, cause: Abandoned) -> RequiredAction:
+        activity = self.on_cancel if cause.cancelled else self.undo
+        command = Undo(key=self.key, order_id=order_id, reason=cause.reason)
+        execute = partial(executions.within_undo_deadline, activity, command)
+        return RequiredAction(activity_name(activity), execute, "undone")

@@ -5,12 +5,14 @@ import uuid
 from temporalio.client import Client
 
 from client.contracts import OrderState
+from client.order import Address, Order, OrderLine
 from kernel.catalogue import Catalogue, CatalogueProduct
 from lab.bench import baseline as baseline
 from lab.bench.baseline import BaselineWorkflow
-from services.orders.contracts import Address, Order, OrderLine, OrderStatus
+from services.orders.contracts import OrderStatus
 from settings import Settings
 from workflows.client import OrchestrationClient
+from workflows.contracts import workflow_id
 
 CATALOGUE = Catalogue(
     currency="EUR",
@@ -31,7 +33,7 @@ class Flows:
 
     def __init__(self, client: Client, settings: Settings) -> None:
         self._client = client
-        self._saga = OrchestrationClient(client, settings)
+        self._saga = OrchestrationClient(client, settings.policy, settings.link)
         self.placed = 0
 
     async def bare(self) -> str:
@@ -46,7 +48,7 @@ class Flows:
         order = _order()
         await self._saga.place(order)
         self.placed += 1
-        handle = self._client.get_workflow_handle(f"order-{order.order_id}", result_type=OrderState)
+        handle = self._client.get_workflow_handle(workflow_id(order.order_id), result_type=OrderState)
         state = await handle.result()
         if state.status is not OrderStatus.COMPLETED:
             raise WrongOrders(f"order {order.order_id} ended {state.status}: {state.reason}")

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from client.order import Address, Order, OrderLine
 from kernel.catalogue import Catalogue, CatalogueProduct
 from services.fraud.contracts import Decision
-from services.orders.contracts import Address, Order, OrderLine
 
 PER_SECOND = 5.0
 _LONGEST_SECOND_THOUGHT = 1.5

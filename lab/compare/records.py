@@ -24,6 +24,7 @@ from settings import Settings
 from subscribers import analytics, audit_log, notifications
 from wiring.bus import EventBus
 from wiring.clients import Clients
+from workflows.contracts import workflow_id
 
 SUBSCRIBERS = (notifications.NAME, analytics.NAME, audit_log.NAME)  # webhooks have no endpoint here
 
@@ -94,7 +95,7 @@ async def histories(client: Client, ends: dict[str, OrderStatus]) -> dict[str, H
     found: dict[str, History] = {}
 
     async def look_at(order_id: str) -> None:
-        handle = client.get_workflow_handle(f"order-{order_id}")
+        handle = client.get_workflow_handle(workflow_id(order_id))
         async with places:
             while time.monotonic() < deadline:
                 described = await handle.describe()

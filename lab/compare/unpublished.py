@@ -11,7 +11,8 @@ from lab.compare.watch import Watch
 from services.orders.contracts import OrderStatus
 from settings import Settings
 from wiring.temporal import connect
-from workflows.contracts import ORDER_STATUS
+from workflows.contracts import workflow_id
+from workflows.visibility import ORDER_STATUS
 
 _LOOK_SECONDS = 1.0
 
@@ -35,7 +36,7 @@ class Unpublished:
                     await self._look_at(client, order_id)
 
     async def _look_at(self, client: Client, order_id: str) -> None:
-        described = await client.get_workflow_handle(f"order-{order_id}").describe()
+        described = await client.get_workflow_handle(workflow_id(order_id)).describe()
         if described.status is WorkflowExecutionStatus.COMPLETED and described.close_time:
             status = OrderStatus(described.typed_search_attributes.get(ORDER_STATUS) or OrderStatus.IN_PROGRESS)
             self.ended_at[order_id] = described.close_time.timestamp()

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from kernel.contracts import Contract, Event, FailureEvent
 from kernel.money import Money
-from services.orders.contracts import Address
+from services.orders.contracts import Address, OrderStatus
 
 
 class PricedLine(Contract):
@@ -52,3 +52,11 @@ class OrderFlagged(Event):
 
     problem: str
     settled: str
+
+
+# Which event is which end of an order.
+ENDS: dict[type[Event], OrderStatus] = {
+    OrderCompleted: OrderStatus.COMPLETED,
+    OrderRejected: OrderStatus.REJECTED,
+    OrderCancelled: OrderStatus.CANCELLED,
+}

@@ -2,18 +2,20 @@
 
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from kernel import inbox
 from kernel.catalogue import Product
-from kernel.contracts import Event, Style, Undo, Undone
+from kernel.contracts import Command, Event, Style, Undo, Undone
 from kernel.database import Database
 from kernel.errors import CannotUndo
 from kernel.keys import event_id
 from kernel.money import Money
-from kernel.operations import Clock, Operations, hear, milliseconds, publish, system_clock
+from kernel.operations import Clock, Operations, milliseconds, publish, system_clock
 from services.orders.contracts import (
     Completed,
     CompleteOrder,
@@ -126,36 +128,28 @@ class Orders:
 
     def complete(self, command: CompleteOrder) -> Completed:
         """End the order well. Raises OrderEnded if it was rejected or cancelled."""
-
-        def effect(tx: Connection) -> tuple[Completed, OrderCompleted]:
-            if not self._end(tx, command.order_id, OrderStatus.COMPLETED, ""):
-                raise OrderEnded("the order is not in progress any more")
-            order = tx.execute(_ORDER, {"order_id": command.order_id}).one()
-            total = Money(amount=order.total, currency=order.currency)
-            return Completed(), OrderCompleted(customer_id=order.customer_id, total=total)
-
-        return self._operations.do(command, Completed, effect)
+        return self._complete(command)
 
     def reject(self, command: Undo) -> Undone:
         """End an order that failed. Raises CannotUndo if it is completed."""
-        return self._take_back(command, OrderStatus.REJECTED, OrderRejected)
+        return self._take_back(command, OrderStatus.REJECTED)
 
     def cancel(self, command: Undo) -> Undone:
         """End an order that its customer does not want any more. Raises CannotUndo if it is completed."""
-        return self._take_back(command, OrderStatus.CANCELLED, OrderCancelled)
+        return self._take_back(command, OrderStatus.CANCELLED)
 
     def flag(self, command: FlagOrder) -> Flagged:
-        """Show or take away that the order needs an operator. Saying it twice is saying it once."""
-        mark = {"problem": command.problem} | ({"settled": command.settled} if command.settled else {})
+        """Show or take away that the order needs an operator, or end it as one did by hand; twice is once.
+
+        One that has ended needs nobody: a flag that comes late adds no more than the operator's note.
+        """
+        if command.ended is not None:
+            with suppress(OrderEnded, CannotUndo):  # it has ended otherwise, for good
+                self._end_by_hand(command, command.ended)
         with self._database.begin() as tx:
-            hear(tx, command)
-            of_order = orders.c.order_id == command.order_id
-            before = tx.scalar(select(orders.c.problem).where(of_order).with_for_update())
-            if before != command.problem or command.settled:
-                tx.execute(update(orders).where(of_order).values(mark))
-                event = OrderFlagged(problem=command.problem, settled=command.settled)
-                unique = event_id(command.key, uuid.uuid4().hex)
-                publish(tx, event, command, milliseconds(self._clock()), event_id=unique)
+            if command.cause is not None:
+                inbox.note(tx, command.cause)
+            self._mark(tx, command)
         return Flagged()
 
     def unended(self, style: Style, placed_before: datetime) -> list[str]:
@@ -172,18 +166,69 @@ class Orders:
         if status != OrderStatus.IN_PROGRESS:
             raise OrderEnded(f"order {order_id} is {status} already")
 
-    def _take_back(
-        self, command: Undo, status: OrderStatus, event: type[OrderRejected] | type[OrderCancelled]
-    ) -> Undone:
+    def _end_by_hand(self, command: FlagOrder, status: OrderStatus) -> None:
+        """Under the key of the operation that could not do it, so that the order cannot end a second time."""
+        order_id, style, cause = command.order_id, command.style, command.cause
+        if status is OrderStatus.COMPLETED:
+            complete = CompleteOrder(key=f"{order_id}:complete", order_id=order_id, style=style, cause=cause)
+            self._complete(complete, command)
+        else:
+            reason = command.reason or command.settled
+            undo = Undo(key=f"{order_id}:create", order_id=order_id, style=style, cause=cause, reason=reason)
+            self._take_back(undo, status, command)
+
+    def _complete(self, command: CompleteOrder, by_hand: FlagOrder | None = None) -> Completed:
+        def effect(tx: Connection) -> tuple[Completed, OrderCompleted]:
+            if not self._end(tx, command, OrderStatus.COMPLETED, "", by_hand):
+                raise OrderEnded("the order is not in progress any more")
+            order = tx.execute(_ORDER, {"order_id": command.order_id}).one()
+            total = Money(amount=order.total, currency=order.currency)
+            return Completed(), OrderCompleted(customer_id=order.customer_id, total=total)
+
+        return self._operations.do(command, Completed, effect)
+
+    def _take_back(self, command: Undo, status: OrderStatus, by_hand: FlagOrder | None = None) -> Undone:
+        event = OrderCancelled if status is OrderStatus.CANCELLED else OrderRejected
+
         def effect(tx: Connection) -> Event:
-            if not self._end(tx, command.order_id, status, command.reason):
+            if not self._end(tx, command, status, command.reason, by_hand):
                 raise CannotUndo("the order is completed: paid and shipped")
             order = tx.execute(_ORDER, {"order_id": command.order_id}).one()
             return event(reason=command.reason, customer_id=order.customer_id)
 
         return self._operations.undo(command, effect, otherwise=event(reason=command.reason))
 
-    def _end(self, tx: Connection, order_id: str, status: OrderStatus, reason: str) -> bool:
-        in_progress = (orders.c.order_id == order_id) & (orders.c.status == OrderStatus.IN_PROGRESS)
-        ended = tx.execute(update(orders).where(in_progress).values(status=status, reason=reason))
-        return ended.rowcount == 1
+    def _end(
+        self, tx: Connection, command: Command, status: OrderStatus, reason: str, by_hand: FlagOrder | None = None
+    ) -> bool:
+        """One that has ended waits for nobody any more, whoever said so and has not heard of it yet."""
+        in_progress = (orders.c.order_id == command.order_id) & (orders.c.status == OrderStatus.IN_PROGRESS)
+        end = {"status": status, "reason": reason}
+        if _needs_nobody(status, command.style):
+            end["problem"] = ""
+        if tx.execute(update(orders).where(in_progress).values(end)).rowcount == 0:
+            return False
+        if by_hand is not None:
+            self._mark(tx, by_hand)
+        return True
+
+    def _mark(self, tx: Connection, command: FlagOrder) -> None:
+        """Write the mark, and publish it if it changes anything."""
+        of_order = orders.c.order_id == command.order_id
+        marks = select(orders.c.status, orders.c.problem, orders.c.settled).where(of_order).with_for_update()
+        before = tx.execute(marks).one_or_none()
+        problem, settled = command.problem, command.settled
+        if before is not None:
+            problem = "" if _needs_nobody(OrderStatus(before.status), command.style) else problem
+            settled = settled if settled != before.settled else ""
+            if not settled and problem == before.problem:
+                return
+            kept = settled or before.settled
+            tx.execute(update(orders).where(of_order).values(problem=problem, settled=kept))
+        event = OrderFlagged(problem=problem, settled=settled)
+        publish(tx, event, command, milliseconds(self._clock()), event_id=event_id(command.key, uuid.uuid4().hex))
+
+
+def _needs_nobody(status: OrderStatus, style: Style) -> bool:
+    """One that has ended does not; but a saga's undos do not wait for each other: the order's may be done first."""
+    return status is OrderStatus.COMPLETED or (status is not OrderStatus.IN_PROGRESS and style is Style.CHOREOGRAPHY)

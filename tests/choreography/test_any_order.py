@@ -10,18 +10,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit.invariants import audit
-from choreography.events import CancelRequested, OrderPlaced, OrderStalled, ReviewDecided
-from choreography.projection import state_of
+from choreography.events import CancelRequested, OrderContent, OrderPlaced, OrderStalled, ReviewDecided
+from choreography.projection import OrderView
 from choreography.reactions import REACTIONS
 from choreography.reactor import Reactor
 from client.contracts import Stage
+from client.order import Order, OrderLine
 from kernel import outbox
 from kernel.contracts import Event, Style
 from kernel.envelope import CloudEvent, new_event
 from messaging.bus import Recorded
 from services import SERVICES
 from services.fraud.contracts import Decision
-from services.orders.contracts import Order, OrderLine, OrderStatus
+from services.orders.contracts import OrderStatus
 from settings import Settings
 from tests.shop import sample_order, undeliverable
 from wiring.services import Services
@@ -55,7 +56,7 @@ class Delivery:
         self._shop = shop
         self._chance = chance
         self._services = {
-            service.name: Reactor(service.name, shop.open(service), shop.database(service.name), 60, 60, REACTIONS)
+            service.name: Reactor(service, shop.open(service), shop.database(service.name), 60, 60, REACTIONS)
             for service in SERVICES
         }
         self._rules = {service: reactor.subscription().rule for service, reactor in self._services.items()}
@@ -78,6 +79,9 @@ class Delivery:
             self._old.append((service, event))
             if self._chance.random() < 0.3:
                 self._deliver(*self._chance.choice(self._old))
+
+    def of(self, order: Order) -> list[Recorded]:
+        return [one for one in self.told if one.event.correlationid == order.order_id]
 
     def _deliver(self, service: str, event: CloudEvent) -> None:
         self._services[service].handle(Recorded(0, event))
@@ -121,14 +125,16 @@ def test_late_repeated_and_reordered_events_end_every_order_once(kinds: list[str
         delivery = Delivery(shop, chance)
         orders = [sample_order(**ORDERS[kind]) for kind in kinds]
         for order in orders:
-            delivery.tell(said(order, OrderPlaced(order=order), f"{order.order_id}:placed"))
+            delivery.tell(
+                said(order, OrderPlaced(order=OrderContent.model_validate(order.content())), f"{order.order_id}:placed")
+            )
             for number, word in enumerate(words):
                 delivery.tell(said(order, PEOPLE[word], f"{order.order_id}:{number}"))
         delivery.run()
         report = audit(configured)
     assert report.violations == []
     for kind, order in zip(kinds, orders, strict=True):
-        state = state_of(order.order_id, [one for one in delivery.told if one.event.correlationid == order.order_id])
+        state = OrderView(order.order_id, delivery.of(order)).state
         if words:
             assert state.stage is Stage.ENDED
         else:

@@ -10,9 +10,10 @@ from audit.books import OrderBooks
 from audit.invariants import audit
 from client.contracts import OrderState
 from client.errors import NotNow
+from client.order import Order
 from lab.settings import LabSettings
 from lab.worker_process import WorkerProcess
-from services.orders.contracts import Order, OrderStatus
+from services.orders.contracts import OrderStatus
 from tests.choreographed import ChoreographedShop, clients_of
 from tests.shop import POLICY, sample_order, undeliverable
 from tests.test_crashes import KINDS, TOTAL, struck

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from client.errors import DifferentContent
-from services.orders.contracts import Order, OrderLine, OrderStatus
+from client.order import Order, OrderLine
+from services.orders.contracts import OrderStatus
 from tests.choreographed import ChoreographedShop
 from tests.shop import sample_order, step_is, undeliverable
 

@@ -9,11 +9,12 @@ from audit.invariants import audit
 from choreography.events import CancelRequested
 from client.contracts import OrderState, Resolution, ResolveBy, Review, Stage
 from client.errors import NotNow
+from client.order import Order, OrderLine
 from kernel.contracts import Style
 from kernel.envelope import new_event
 from lab.settings import LabSettings
 from services.fraud.contracts import Decision
-from services.orders.contracts import Order, OrderLine, OrderStatus
+from services.orders.contracts import OrderStatus
 from services.payments.events import PaymentFailed
 from tests.choreographed import ChoreographedShop, clients_of, open_shop
 from tests.choreography.conftest import IMPATIENT, PATIENT

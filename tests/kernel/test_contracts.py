@@ -3,7 +3,8 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from services.orders.contracts import MAX_LINES, MAX_QUANTITY, Order
+from client.order import Order
+from services.orders.contracts import MAX_LINES, MAX_QUANTITY
 from tests.services.samples import GOOD_CARD
 
 ADDRESS = {"name": "A. Sample", "street": "Kade 1", "postal_code": "1011", "city": "Amsterdam", "country": "NL"}

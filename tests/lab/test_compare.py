@@ -36,7 +36,7 @@ from services.payments.events import PaymentProcessed, PaymentRefunded
 from services.shipping.events import ShippingFailed
 from tests.processes import ROOT, Environment, Ran, run, run_here
 from tests.shop import ShopUnderTest, sample_order
-from workflows.contracts import TASK_QUEUE, CancelRequest, PlaceOrder
+from workflows.contracts import TASK_QUEUE, CancelRequest, OrderInput, PlaceOrder, workflow_id
 from workflows.order_saga import OrderSaga
 
 ORDERS, SEED = 10, 6  # the last of them is placed after the first kill
@@ -133,8 +133,8 @@ async def test_an_order_that_ends_before_anything_can_be_told_is_found_at_rest(
     order = sample_order()
     start = WithStartWorkflowOperation(
         OrderSaga.run,
-        PlaceOrder(order=order),
-        id=f"order-{order.order_id}",
+        PlaceOrder(order=OrderInput.of(order)),
+        id=workflow_id(order.order_id),
         task_queue=TASK_QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
     )

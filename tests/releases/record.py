@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import TypedDict
 
 from client.contracts import Stage
+from client.order import OrderLine
 from kernel.contracts import Style
 from lab.servers.temporal import DevServer
 from lab.settings import LabSettings
-from services.orders.contracts import OrderLine, OrderStatus
+from services.orders.contracts import OrderStatus
 from settings import DATABASES
 from tests.conftest import free_port
 from tests.processes import ROOT, environment_of, until, worker_process
@@ -33,6 +34,7 @@ from tests.shop import sample_order, undeliverable
 from tests.subscribers.http_endpoint import HttpEndpoint, to
 from wiring.clients import Clients
 from wiring.temporal import connect
+from workflows.contracts import workflow_id
 
 RELEASES = Path(__file__).parent
 
@@ -158,7 +160,7 @@ async def _until_quiet(clients: Clients) -> None:
 async def _write_histories(settings: LabSettings, folder: Path, order_ids: list[str]) -> None:
     client = await connect(settings)
     for order_id in order_ids:
-        history = await client.get_workflow_handle(f"order-{order_id}").fetch_history()
+        history = await client.get_workflow_handle(workflow_id(order_id)).fetch_history()
         _write(folder / f"{order_id}.json", exported(history))
 
 

@@ -1,11 +1,22 @@
 from functools import partial
+from typing import TypeVar
 
 import pytest
 
-from kernel.contracts import Undone
+from kernel.contracts import Command, Event, Style, Undone
 from kernel.database import Database
 from kernel.errors import AlreadyUndone, CannotUndo, KeyReused
-from services.orders.contracts import Completed, CompleteOrder, Created, FlagOrder, OrderEnded, UnknownSku
+from kernel.outbox import outbox
+from services.orders.contracts import (
+    Completed,
+    CompleteOrder,
+    Created,
+    FlagOrder,
+    OrderEnded,
+    OrderStatus,
+    UnknownSku,
+)
+from services.orders.events import ENDS
 from services.orders.service import Orders
 from services.orders.tables import order_lines
 from services.orders.tables import orders as orders_table
@@ -26,6 +37,8 @@ from tests.services.samples import (
     undo,
 )
 from tests.services.together import answer_of, asked_again, at_once
+
+C = TypeVar("C", bound=Command)
 
 CATALOGUE = [product(PRESS, PRESS_PRICE), product(MUG, MUG_PRICE)]
 COMPLETE = CompleteOrder(key=f"{ORDER}:complete", order_id=ORDER)
@@ -49,6 +62,18 @@ def status(database: Database) -> dict[str, str]:
 
 def flag(problem: str, settled: str = "") -> FlagOrder:
     return FlagOrder(key=f"{ORDER}:flag", order_id=ORDER, problem=problem, settled=settled)
+
+
+def choreographed(command: C) -> C:
+    return command.model_copy(update={"style": Style.CHOREOGRAPHY})
+
+
+def ended_by_hand(ended: OrderStatus, reason: str = "") -> FlagOrder:
+    return FlagOrder(key=f"{ORDER}:flag", order_id=ORDER, problem="", settled="by phone", ended=ended, reason=reason)
+
+
+def published(database: Database) -> list[str]:
+    return [kind for _, kind in rows(database, outbox, "position", "type")]
 
 
 def test_an_order_costs_what_the_catalogue_says(orders: Orders, database: Database) -> None:
@@ -230,3 +255,86 @@ def test_a_flag_leaves_other_orders_alone(orders: Orders, database: Database) ->
         (ORDER, "the refund did not arrive"),
         (OTHER_ORDER, ""),
     ]
+
+
+@pytest.mark.parametrize(("event", "status"), ENDS.items(), ids=[*ENDS.values()])
+def test_an_order_ended_by_hand_has_ended_on_record_and_for_everybody(
+    orders: Orders, database: Database, event: type[Event], status: OrderStatus
+) -> None:
+    orders.create(create({MUG: 1}))
+    orders.flag(flag("the service does not answer"))
+    for _ in range(2):
+        orders.flag(ended_by_hand(status, reason="" if status is OrderStatus.COMPLETED else "OutOfStock: none left"))
+    reason = "" if status is OrderStatus.COMPLETED else "OutOfStock: none left"
+    assert rows(database, orders_table, "status", "reason", "problem", "settled") == [(status, reason, "", "by phone")]
+    assert published(database) == ["OrderCreated", "OrderFlagged", "OrderFlagged", event.type()]
+
+
+def test_an_order_ended_by_hand_for_no_other_reason_ended_for_what_was_done(orders: Orders, database: Database) -> None:
+    orders.create(create({MUG: 1}))
+    orders.flag(ended_by_hand(OrderStatus.CANCELLED))
+    assert rows(database, orders_table, "status", "reason") == [("cancelled", "by phone")]
+
+
+def test_an_order_ended_by_hand_ends_no_second_time_when_the_service_comes_back(
+    orders: Orders, database: Database
+) -> None:
+    orders.create(create({MUG: 1}))
+    orders.flag(ended_by_hand(OrderStatus.REJECTED))
+    orders.reject(undo("create"))
+    with pytest.raises(OrderEnded):
+        orders.complete(COMPLETE)
+    assert status(database) == {ORDER: "rejected"}
+    assert published(database).count("OrderRejected") == 1
+
+
+def test_an_order_that_has_ended_is_not_ended_otherwise_by_hand(orders: Orders, database: Database) -> None:
+    orders.create(create({MUG: 1}))
+    orders.complete(COMPLETE)
+    orders.flag(ended_by_hand(OrderStatus.REJECTED))
+    assert rows(database, orders_table, "status", "settled") == [("completed", "by phone")]
+    assert "OrderRejected" not in published(database)
+
+
+def test_an_order_ended_by_hand_before_it_was_created_is_not_created_later(orders: Orders, database: Database) -> None:
+    orders.flag(ended_by_hand(OrderStatus.CANCELLED))
+    with pytest.raises(AlreadyUndone):
+        orders.create(create({MUG: 1}))
+    assert status(database) == {}
+    assert published(database) == ["OrderCancelled", "OrderFlagged"]
+
+
+@pytest.mark.parametrize("verb", ["reject", "cancel"])
+def test_an_order_that_ends_needs_no_operator_any_more(orders: Orders, database: Database, verb: str) -> None:
+    orders.create(create({MUG: 1}))
+    orders.flag(flag("nothing happened for an hour"))
+    getattr(orders, verb)(choreographed(undo("create")))
+    assert rows(database, orders_table, "problem") == [("",)]
+
+
+@pytest.mark.parametrize("verb", ["reject", "cancel"])
+def test_a_sagas_problem_outlives_the_orders_own_undo(orders: Orders, database: Database, verb: str) -> None:
+    """No undo of a saga waits for another: an operator is needed until the saga says not."""
+    orders.create(create({MUG: 1}))
+    orders.flag(flag("the refund did not arrive"))
+    getattr(orders, verb)(undo("create"))
+    orders.flag(flag("the refund did not arrive; nor did the parcel"))
+    assert rows(database, orders_table, "problem") == [("the refund did not arrive; nor did the parcel",)]
+    orders.flag(flag(""))
+    assert rows(database, orders_table, "problem") == [("",)]
+
+
+def test_a_flag_that_comes_after_the_end_changes_nothing(orders: Orders, database: Database) -> None:
+    """As an attempt that timed out, and takes effect after all."""
+    orders.create(create({MUG: 1}))
+    orders.complete(COMPLETE)
+    orders.flag(flag("the refund did not arrive"))
+    assert rows(database, orders_table, "status", "problem") == [("completed", "")]
+    assert "OrderFlagged" not in published(database)
+
+
+def test_an_operators_note_is_kept_also_when_it_comes_after_the_end(orders: Orders, database: Database) -> None:
+    orders.create(create({MUG: 1}))
+    orders.reject(undo("create"))
+    orders.flag(choreographed(flag("another problem", settled="paid back in cash")))
+    assert rows(database, orders_table, "problem", "settled") == [("", "paid back in cash")]

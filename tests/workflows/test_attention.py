@@ -5,7 +5,8 @@ import pytest
 from audit.invariants import audit
 from client.contracts import OrderState, Resolution, ResolveBy, Stage
 from client.errors import NotNow
-from services.orders.contracts import Order, OrderStatus
+from client.order import Order
+from services.orders.contracts import OrderStatus
 from tests.shop import POLICY, ShopUnderTest, sample_order, step_is, undeliverable
 
 RETRY = Resolution(decision=ResolveBy.RETRY, note="the processor is back")

@@ -9,12 +9,13 @@ from temporalio.common import WorkflowIDConflictPolicy
 
 from client.contracts import Stage
 from client.errors import NotNow
+from client.order import Order
 from kernel.database import Database
 from kernel.outbox import outbox
-from services.orders.contracts import Order, OrderStatus
+from services.orders.contracts import OrderStatus
 from tests.databases import rows
 from tests.shop import POLICY, ShopUnderTest, sample_order, step_is, undeliverable
-from workflows.contracts import TASK_QUEUE, CancelRequest, PlaceOrder
+from workflows.contracts import TASK_QUEUE, CancelRequest, OrderInput, PlaceOrder, workflow_id
 from workflows.order_saga import OrderSaga
 
 STEPS = ("orders.create", "fraud.screen", "inventory.reserve", "payments.charge", "shipping.ship")
@@ -24,8 +25,8 @@ async def test_an_order_cancelled_before_its_first_step_does_nothing_and_is_told
     order = sample_order()
     start = WithStartWorkflowOperation(
         OrderSaga.run,
-        PlaceOrder(order=order, policy=POLICY),
-        id=f"order-{order.order_id}",
+        PlaceOrder(order=OrderInput.of(order), policy=POLICY),
+        id=workflow_id(order.order_id),
         task_queue=TASK_QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
     )

@@ -14,9 +14,10 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from client.contracts import OrderState, Resolution, ResolveBy, Stage
+from client.order import Order, OrderLine
 from kernel.contracts import Policy
 from lab.settings import LabSettings
-from services.orders.contracts import Order, OrderLine, OrderStatus
+from services.orders.contracts import OrderStatus
 from tests.conftest import FAULTS
 from tests.shop import ShopUnderTest, sample_order, step_is, undeliverable, worker_running
 from wiring.temporal import SEARCH_ATTRIBUTES

@@ -8,13 +8,15 @@ import pytest
 from audit.books import OrderBooks, read
 from audit.invariants import audit
 from client.errors import DifferentContent
+from client.order import OrderLine
 from kernel.money import Money
-from services.orders.contracts import OrderLine, OrderStatus
+from services.orders.contracts import OrderStatus
 from services.payments.contracts import ChargeCard
 from services.payments.declaration import PAYMENTS
 from tests.shop import POLICY, ShopUnderTest, sample_order, step_is, undeliverable
 from wiring.services import Services
 from workflows import commands
+from workflows.contracts import workflow_id
 
 STEPS = ("orders.create", "fraud.screen", "inventory.reserve", "payments.charge", "shipping.ship")
 IMPATIENT = POLICY.model_copy(update={"step_deadline": 1.0})
@@ -168,7 +170,9 @@ async def test_two_steps_side_by_side_that_both_fail_leave_nothing(shop: ShopUnd
 async def test_search_attributes_tell_how_an_order_ended(shop: ShopUnderTest) -> None:
     order = sample_order(payment_token="tok_chargeDeclined")
     await shop.run(order)
-    query = f'WorkflowId = "order-{order.order_id}" AND OrderStatus = "rejected" AND OrderReason = "PaymentDeclined"'
+    query = (
+        f'WorkflowId = "{workflow_id(order.order_id)}" AND OrderStatus = "rejected" AND OrderReason = "PaymentDeclined"'
+    )
     async with asyncio.timeout(20):
         while (await shop.client.count_workflows(query)).count != 1:
             await asyncio.sleep(0.05)

@@ -10,14 +10,14 @@ from temporalio.worker import Replayer
 
 from tests.paths import PATHS
 from tests.record_histories import HISTORIES
-from workflows.contracts import WORKFLOW, PlaceOrder
+from workflows.contracts import WORKFLOW, PlaceOrder, workflow_id
 from workflows.order_saga import OrderSaga
 
 _replayer = Replayer(workflows=[OrderSaga], data_converter=pydantic_data_converter)
 
 
 def _history(name: str) -> WorkflowHistory:
-    return WorkflowHistory.from_json(f"order-{name}", json.loads((HISTORIES / f"{name}.json").read_text()))
+    return WorkflowHistory.from_json(workflow_id(name), json.loads((HISTORIES / f"{name}.json").read_text()))
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in HISTORIES.glob("*.json")))

@@ -6,8 +6,9 @@ import pytest
 
 from client.contracts import OrderState, Review, Stage
 from client.errors import NotNow
+from client.order import Order, OrderLine
 from services.fraud.contracts import Decision
-from services.orders.contracts import Order, OrderLine, OrderStatus
+from services.orders.contracts import OrderStatus
 from tests.shop import ShopUnderTest, sample_order
 
 SUSPICIOUS: dict[str, Any] = {"lines": (OrderLine(sku="espresso-machine", quantity=1),)}

@@ -1,0 +1,17 @@
+"""`python -m activities`: whether the activities are what the services declare. Part of `make check`."""
+
+import sys
+
+from activities.check import problems
+from services import SERVICES
+
+
+def main() -> int:
+    found = problems(SERVICES)
+    for problem in found:
+        sys.stderr.write(f"✗ {problem}\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""What the type checker cannot see: that there is an activity, of the right name, for every declared operation."""
+
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+from temporalio.activity import _Definition as Definition
+
+import activities
+from activities import ServiceActivities, activities_class, functions_of
+from kernel.service import Service
+
+
+def problems(services: Sequence[Service[Any]]) -> list[str]:
+    """In words; none if a worker can host each service, and nothing else."""
+    return [*(problem for service in services for problem in _of_service(service)), *_of_nobody(services)]
+
+
+def _of_service(service: Service[Any]) -> Iterator[str]:
+    try:
+        kind = activities_class(service)
+    except LookupError as error:
+        yield f"{service.name}: {error.args[0]}"
+        return
+    yield from problems_of(kind)
+
+
+def problems_of(kind: type[ServiceActivities[Any]]) -> Iterator[str]:
+    """Of one service's activities."""
+    service: Service[Any] = vars(kind)["declaration"]
+    functions, declared = functions_of(kind), {operation.verb for operation in service.operations}
+    for verb in sorted(declared - functions.keys()):
+        yield f"{service.name}: {verb} is declared, and is no activity of {kind.__name__}"
+    for verb, function in functions.items():
+        name, definition = f"{service.name}.{verb}", Definition.from_callable(function)
+        if verb not in declared:
+            yield f"{service.name}: {kind.__name__}.{verb} is no operation that the service declares"
+        if definition is None:
+            yield f"{service.name}: {kind.__name__}.{verb} lacks @activity.defn(name={name!r})"
+        elif definition.name != name:
+            yield f"{service.name}: {kind.__name__}.{verb} is the activity {definition.name}; it must be {name}"
+
+
+def _of_nobody(services: Sequence[Service[Any]]) -> Iterator[str]:
+    for module in iter_modules(activities.__path__, f"{activities.__name__}."):
+        for kind in vars(import_module(module.name)).values():
+            if isinstance(kind, type) and issubclass(kind, ServiceActivities) and kind is not ServiceActivities:
+                service: Service[Any] | None = vars(kind).get("declaration")
+                if service not in services:
+                    yield f"{module.name}: {kind.__name__} is of no declared service"

@@ -1,0 +1,120 @@
+"""What an order's events say together, to a service that reacts to one of them and to whoever looks at the order."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypedDict, TypeVar
+
+from choreography.events import AttentionNeeded, AttentionSettled, CancelRequested, OrderStalled
+from kernel.contracts import Event, Style
+from kernel.envelope import CloudEvent
+from kernel.service import Kind
+from services import SERVICES
+from services.orders.events import ENDS
+from services.shipping.events import Shipped
+
+E = TypeVar("E", bound=Event)
+
+_OPERATIONS = [(f"{service.name}.{one.verb}", one) for service in SERVICES for one in service.operations]
+_REFUSALS = dict.fromkeys(one.refused for _, one in _OPERATIONS if one.refused and one.refused not in ENDS)
+# After any of these an order does not go on, but is undone.
+STOPS: tuple[type[Event], ...] = (CancelRequested, OrderStalled, *_REFUSALS)
+_STOPS = {event.type() for event in STOPS}
+# The steps that an event says to be done or undone; such as are not tried any more need nobody.
+_SETTLES: dict[str, set[str]] = {
+    event.type(): {step for step, one in _OPERATIONS if event in one.publishes}
+    for _, operation in _OPERATIONS
+    if operation.kind is not Kind.NOTE
+    for event in operation.publishes
+}
+
+
+class Told(Protocol):
+    """An event in either form: as it is on the bus, or as a service's inbox keeps it."""
+
+    @property
+    def type(self) -> str: ...
+    @property
+    def data(self) -> dict[str, Any]: ...
+
+
+class Request(TypedDict):
+    """What every command has."""
+
+    key: str
+    order_id: str
+    style: Style
+    cause: CloudEvent
+
+
+@dataclass(frozen=True)
+class OrderEvents:
+    """All that a service knows of one order, oldest first; `cause` is the event that it reacts to, and the last.
+
+    `step` is the one that its command does or undoes: it names the command's key, the same as the orchestrated saga's.
+    """
+
+    events: Sequence[Told]
+    cause: CloudEvent
+    step: str
+
+    def first(self, event: type[E]) -> E:
+        return event.model_validate(self.told(event).data)
+
+    def told(self, event: type[Event]) -> Told:
+        """The first of this type, as it came. Raises LookupError."""
+        for one in self.events:
+            if one.type == event.type():
+                return one
+        raise LookupError(event.type())
+
+    @property
+    def request(self) -> Request:
+        order_id = self.cause.correlationid
+        return {
+            "key": f"{order_id}:{self.step}",
+            "order_id": order_id,
+            "style": Style.CHOREOGRAPHY,
+            "cause": self.cause,
+        }
+
+
+def stop_of(events: Iterable[Told]) -> Told | None:
+    """The first event after which the order does not go on, but is undone."""
+    return next((event for event in events if event.type in _STOPS), None)
+
+
+def is_past_pivot(events: Iterable[Told]) -> bool:
+    """Whether the order can only go forward."""
+    return any(event.type == Shipped.type() for event in events)
+
+
+def reason_of(event: Told) -> str:
+    """As people read it, of an event that gives one."""
+    reason: str = event.data["reason"]
+    if event.type == CancelRequested.type():
+        return ": ".join(filter(None, ["Cancelled by the customer", reason]))
+    return reason
+
+
+def problems_of(events: Iterable[Told]) -> dict[str, str]:
+    """What needs an operator, by step: what was needed, but for what was settled or done since.
+
+    The step is empty when only the clock has found that nothing happens: then anything that does happen says more.
+    """
+    problems: dict[str, str] = {}
+    for event in events:
+        if event.type == AttentionNeeded.type():
+            step = event.data["step"]
+            if step or not problems:
+                problems.pop("", None)
+                problems[step] = event.data["problem"]
+        elif event.type == AttentionSettled.type():
+            step = event.data["step"]
+            problems = {stuck: problem for stuck, problem in problems.items() if step and stuck not in ("", step)}
+        elif event.type in _SETTLES:
+            problems = {step: problem for step, problem in problems.items() if step not in {"", *_SETTLES[event.type]}}
+    return problems
+
+
+def in_words(problems: dict[str, str]) -> tuple[str, ...]:
+    return tuple(f"{step}: {problem}" if step else problem for step, problem in problems.items())

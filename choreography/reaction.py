@@ -1,0 +1,128 @@
+"""One line of the table: once a service knows all of these events of an order, it does this."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from choreography import commands
+from choreography.order_events import OrderEvents, Told
+from kernel.contracts import Command, Contract, Event, Undo, Undone
+from kernel.envelope import CloudEvent
+from kernel.service import Kind, Operation, Service, bound
+
+P = TypeVar("P")
+C = TypeVar("C", bound=Command)
+
+
+def _always(_events: OrderEvents) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Reaction(Generic[P, C]):
+    """When `service` knows all of `after`, it does `do`, with the command that `by` makes of what it knows.
+
+    It does so once an order, or each time if `do` keeps a record; `when` may ask about the events' content.
+    """
+
+    service: Service[P]
+    operation: Operation[P]
+    do: Callable[[P, C], Contract]
+    by: Callable[[OrderEvents], C]
+    after: tuple[type[Event], ...]
+    when: Callable[[OrderEvents], bool] = _always
+
+    @property
+    def id(self) -> str:
+        """Its name on dead letters and in the documents of events: as long as the line stays the same, the same."""
+        return f"{self.service.name}_{self.operation.verb}_after_{'_'.join(self.types)}"
+
+    @property
+    def step(self) -> str:
+        return f"{self.service.name}.{self.operation.verb}"
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        return tuple(event.type() for event in self.after)
+
+    @property
+    def kind(self) -> Kind:
+        return self.operation.kind
+
+    @property
+    def must_be_done(self) -> bool:
+        """An undo, or past the pivot: an operator must know when it cannot be."""
+        return self.kind in (Kind.UNDO, Kind.FORWARD)
+
+    @property
+    def is_conditional(self) -> bool:
+        return self.when is not _always
+
+    def lacks(self, known: Collection[str]) -> int:
+        """How many of its events are not among these types."""
+        return len(set(self.types) - set(known))
+
+    def known(self, before: Iterable[Told], cause: CloudEvent) -> OrderEvents:
+        step = self.operation.undoes or self.operation.method
+        return OrderEvents((*before, cause), cause, step.__name__)
+
+    def run(self, port: P, command: C) -> None:
+        """Raises whatever the service raises."""
+        bound(port, self.do)(command)
+
+
+Table = Sequence[Reaction[Any, Any]]  # each with a port and a command of its own
+
+
+class Reactions(Generic[P]):
+    """Writes the lines of one service, so that each is a method of its port with a command of that method."""
+
+    def __init__(self, service: Service[P]) -> None:
+        self._service = service
+
+    def does(
+        self,
+        do: Callable[[P, C], Contract],
+        by: Callable[[OrderEvents], C],
+        *,
+        after: tuple[type[Event], ...],
+        when: Callable[[OrderEvents], bool] = _always,
+    ) -> Reaction[P, C]:
+        """Raises LookupError for a method that the service has not declared."""
+        return Reaction(self._service, self._service.operation(do), do, by, after, when)
+
+    def undoes(
+        self,
+        do: Callable[[P, Undo], Undone],
+        *,
+        because: type[Event],
+        after: tuple[type[Event], ...] = (),
+        when: Callable[[OrderEvents], bool] = _always,
+    ) -> Reaction[P, Undo]:
+        """Take back the step that `do` is declared to undo, for the reason of `because`, once `after` came too."""
+        return self.does(do, commands.undo(because), after=(because, *after), when=when)
+
+
+def lines_of(table: Table, service: str) -> Table:
+    return [line for line in table if line.service.name == service]
+
+
+def waiting_for(table: Table, event: CloudEvent) -> list[Reaction[Any, Any]]:
+    """The lines that the event may lead to."""
+    return [line for line in table if event.type in line.types]
+
+
+def due_after(table: Table, event: CloudEvent, before: Iterable[Told]) -> list[Reaction[Any, Any]]:
+    """The lines that have all their events now that this one has come after those before."""
+    known = {one.type for one in before}
+    due = [line for line in waiting_for(table, event) if not line.lacks({*known, event.type})]
+    return [line for line in due if line.kind is Kind.NOTE or event.type not in known]
+
+
+def that_failed(
+    table: Table, reaction_id: str, event: CloudEvent, of_order: Iterable[Told]
+) -> Reaction[Any, Any] | None:
+    """The line of that id; without one, the line for which the order has most of what it waits for."""
+    by_id = next((line for line in table if line.id == reaction_id), None)
+    known = {one.type for one in of_order} | {event.type}
+    return by_id or min(waiting_for(table, event), key=lambda line: line.lacks(known), default=None)

@@ -1,0 +1,66 @@
+"""An order as a customer sends it. Strict: what nobody would look at is refused, not ignored.
+
+The saga's input (`workflows.contracts`) and the content of `OrderPlaced` (`choreography.events`) are models of their
+own, which ignore what they do not know: they are read by older and newer code than wrote them.
+"""
+
+import hashlib
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from kernel.contracts import Contract
+from services.orders.contracts import MAX_LINES, CountryCode, OrderId, Quantity, Text
+
+
+def _token(value: str) -> str:
+    if not value.startswith("tok_"):
+        raise ValueError("must be a card token such as tok_visa, never a card number")
+    return value
+
+
+class Address(Contract):
+    """Where a parcel goes. `country` is an ISO 3166 two-letter code."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Text
+    street: Text
+    postal_code: Text
+    city: Text
+    country: CountryCode
+
+
+class OrderLine(Contract):
+    model_config = ConfigDict(extra="forbid")
+
+    sku: Text
+    quantity: Quantity
+
+
+class Order(Contract):
+    """It carries no price: prices come from the catalogue."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    order_id: OrderId
+    customer_id: Text
+    lines: Annotated[tuple[OrderLine, ...], Field(min_length=1, max_length=MAX_LINES)]
+    payment_token: Annotated[Text, AfterValidator(_token)]
+    ship_to: Address
+
+    @model_validator(mode="after")
+    def _one_line_a_sku(self) -> Self:
+        skus = [line.sku for line in self.lines]
+        twice = next((sku for sku in skus if skus.count(sku) > 1), None)
+        if twice:
+            raise ValueError(f"{twice} is on two lines; put its whole quantity on one")
+        return self
+
+    def content(self) -> dict[str, object]:
+        """In JSON's types, without defaults: what an older reader does not know is there only if it was asked for."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+    def digest(self) -> str:
+        """Tells two contents apart; an optional field that is added later changes it only if it is used."""
+        return hashlib.sha256(self.model_dump_json(exclude_defaults=True).encode()).hexdigest()

@@ -1,0 +1,14 @@
+"""An order that has ended needs nobody: until now a problem that was flagged late stayed on its record."""
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    op.execute("UPDATE orders SET problem = '' WHERE status <> 'in-progress'")
+
+
+def downgrade() -> None:
+    pass

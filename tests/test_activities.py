@@ -1,0 +1,77 @@
+"""`python -m activities` finds what would keep a worker from hosting a service, before an order does."""
+
+from dataclasses import replace
+
+from temporalio import activity
+
+from activities import ServiceActivities, activities_of
+from activities.check import problems, problems_of
+from activities.payments import Payments
+from kernel.contracts import Undo, Undone
+from kernel.service import Service
+from services import SERVICES
+from services.payments.contracts import ChargeCard, Charged, PaymentsPort
+from services.payments.declaration import PAYMENTS
+
+
+class _ForgotARefund(ServiceActivities[PaymentsPort]):
+    declaration = PAYMENTS
+
+    @activity.defn(name="payments.charge")
+    def charge(self, command: ChargeCard) -> Charged:
+        return self._service.charge(command)
+
+
+class _Misnamed(ServiceActivities[PaymentsPort]):
+    declaration = PAYMENTS
+
+    def charge(self, command: ChargeCard) -> Charged:
+        return self._service.charge(command)
+
+    @activity.defn(name="payment.refund")
+    def refund(self, command: Undo) -> Undone:
+        return self._service.refund(command)
+
+    @activity.defn(name="payments.gamble")
+    def gamble(self, command: Undo) -> Undone:
+        return self._service.refund(command)
+
+
+def test_every_service_is_hosted_and_nothing_else() -> None:
+    assert problems(SERVICES) == []
+
+
+def test_an_operation_without_an_activity_is_named() -> None:
+    assert list(problems_of(_ForgotARefund)) == ["payments: refund is declared, and is no activity of _ForgotARefund"]
+
+
+def test_an_activity_of_another_name_or_of_no_operation_is_named() -> None:
+    assert list(problems_of(_Misnamed)) == [
+        "payments: _Misnamed.charge lacks @activity.defn(name='payments.charge')",
+        "payments: _Misnamed.refund is the activity payment.refund; it must be payments.refund",
+        "payments: _Misnamed.gamble is no operation that the service declares",
+    ]
+
+
+def test_a_service_without_activities_is_named() -> None:
+    wrapping: Service[PaymentsPort] = replace(PAYMENTS, name="wrapping")
+    assert problems([*SERVICES, wrapping]) == ["wrapping: activities.wrapping is missing"]
+
+
+def test_activities_of_no_service_are_named() -> None:
+    assert problems([one for one in SERVICES if one is not PAYMENTS]) == [
+        "activities.payments: Payments is of no declared service"
+    ]
+
+
+def test_a_service_gets_its_own_activities() -> None:
+    class Port:
+        def charge(self, command: ChargeCard) -> Charged:
+            raise NotImplementedError
+
+        def refund(self, command: Undo) -> Undone:
+            raise NotImplementedError
+
+    hosted = activities_of(PAYMENTS, Port())
+    assert isinstance(hosted, Payments)
+    assert [one.__name__ for one in hosted.all()] == ["charge", "refund"]

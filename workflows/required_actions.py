@@ -1,0 +1,104 @@
+"""What a saga must get done, and the operator's way out where that cannot be."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from client.contracts import Resolution, ResolveBy
+    from workflows.activity_executions import ActivityFailed
+
+
+class Execute(Protocol):
+    def __call__(self, *, local: bool) -> Awaitable[object]: ...
+
+
+@dataclass(frozen=True)
+class RequiredAction:
+    """An undo, or a step past the pivot. `done` is what its step is once it was executed."""
+
+    step: str
+    execute: Execute
+    done: str
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What was stuck, and how an operator settled it by hand."""
+
+    step: str
+    problem: str
+    note: str
+
+    def __str__(self) -> str:
+        return f"{self.step}: {self.problem} – {self.note}"
+
+
+class Report(Protocol):
+    def __call__(self, step: str, state: str, detail: str = "") -> None: ...
+
+
+class RequiredActions:
+    """Those of one saga.
+
+    Args:
+        report: called with each step's new state.
+        changed: called when the waiting for an operator begins or ends.
+        problems_changed: called whenever what is stuck changes, with what was settled by hand, if that is why.
+    """
+
+    def __init__(
+        self, report: Report, changed: Callable[[], None], problems_changed: Callable[[Settled | None], None]
+    ) -> None:
+        self._report = report
+        self._changed = changed
+        self._problems_changed = problems_changed
+        self._stuck: dict[str, tuple[RequiredAction, str]] = {}
+        self._resolution: Resolution | None = None
+        self.waits_for_operator = False
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """What is stuck, by step, and why."""
+        return {step: problem for step, (_, problem) in self._stuck.items()}
+
+    async def complete(self, actions: list[RequiredAction], *, local: bool = False) -> None:
+        """Execute all of them. What fails does not hold up the others; at the end it waits for an operator."""
+        for action in actions:
+            await self._attempt(action, local=local)
+        while self._stuck:
+            self.waits_for_operator = True
+            self._changed()
+            await workflow.wait_condition(lambda: not self.waits_for_operator)
+            assert self._resolution is not None
+            for step in [step for step in self._stuck if self._resolution.step in ("", step)]:
+                await self._settle(step, self._resolution)
+
+    def resolve(self, resolution: Resolution) -> None:
+        """An operator's decision on what is stuck, or on one step of it."""
+        self._resolution, self.waits_for_operator = resolution, False
+        self._changed()
+
+    async def _settle(self, step: str, resolution: Resolution) -> None:
+        action, problem = self._stuck[step]
+        if resolution.decision is ResolveBy.RETRY:
+            await self._attempt(action, local=False)
+        else:
+            del self._stuck[step]
+            self._report(step, "settled by hand", resolution.note)
+            self._problems_changed(Settled(step, problem, resolution.note))
+
+    async def _attempt(self, action: RequiredAction, *, local: bool) -> None:
+        self._report(action.step, "running")
+        try:
+            await action.execute(local=local)
+        except ActivityFailed as failure:
+            self._stuck[action.step] = (action, str(failure))
+            self._report(action.step, "failed", str(failure))
+            self._problems_changed(None)  # at once: the others may take their time
+        else:
+            self._report(action.step, action.done)
+            if self._stuck.pop(action.step, None):
+                self._problems_changed(None)

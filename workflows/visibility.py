@@ -1,0 +1,83 @@
+"""What the Temporal server shows of an order: its search attributes, and the texts of its page in the UI.
+
+Search attributes are never encrypted, so they hold nothing personal.
+"""
+
+from temporalio import workflow
+from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+
+with workflow.unsafe.imports_passed_through():
+    from client.contracts import OrderState, Stage
+    from services.orders.contracts import OrderStatus
+    from workflows.contracts import OrderInput, order_id_of
+
+ORDER_STATUS = SearchAttributeKey.for_keyword("OrderStatus")
+ORDER_STAGE = SearchAttributeKey.for_keyword("OrderStage")
+ORDER_REASON = SearchAttributeKey.for_keyword("OrderReason")
+
+# As an order is placed.
+FIRST_ATTRIBUTES = TypedSearchAttributes(
+    [
+        SearchAttributePair(ORDER_STATUS, OrderStatus.IN_PROGRESS),
+        SearchAttributePair(ORDER_STAGE, Stage.PROCESSING),
+    ]
+)
+
+
+class Visibility:
+    """Keeps what the server shows of one order as the order is."""
+
+    def __init__(self) -> None:
+        self._indexed = Stage.PROCESSING
+
+    def changed(self, state: OrderState) -> None:
+        """The server's index follows from stage to stage."""
+        if state.stage is not self._indexed:
+            self.index(state)
+        else:
+            self._describe(state)
+
+    def index(self, state: OrderState) -> None:
+        """Now, whatever has changed."""
+        self._indexed = state.stage
+        workflow.upsert_search_attributes(
+            [
+                ORDER_STATUS.value_set(state.status),
+                ORDER_STAGE.value_set(state.stage),
+                # A keyword holds 255 characters at most on some stores.
+                ORDER_REASON.value_set(state.reason.partition(":")[0][:255]),
+            ]
+        )
+        self._describe(state)
+
+    def _describe(self, state: OrderState) -> None:
+        """As the workflow's current details, in Markdown."""
+        lines = [f"**{state.status}** {state.reason}".strip(), ""]
+        lines += [f"- `{r.step}` {r.state}{': ' if r.detail else ''}{r.detail}" for r in state.steps]
+        workflow.set_current_details("\n".join(lines))
+
+
+def indexed_state(execution: WorkflowExecution) -> OrderState:
+    """What the server's index has of an order: all there is without a worker."""
+    attributes = execution.typed_search_attributes
+    status = OrderStatus(attributes.get(ORDER_STATUS) or OrderStatus.IN_PROGRESS)
+    stage = Stage(attributes.get(ORDER_STAGE) or Stage.PROCESSING)
+    reason = attributes.get(ORDER_REASON) or ""
+    if execution.status not in (WorkflowExecutionStatus.RUNNING, None) and stage is not Stage.ENDED:
+        # Only force ends a saga before its end: terminate runs no compensation.
+        how = execution.status.name.lower() if execution.status else "ended"
+        status, reason = OrderStatus.NEEDS_ATTENTION, f"{how} by force in Temporal: nothing was undone"
+    return OrderState(order_id=order_id_of(execution.id), status=status, stage=stage, reason=reason)
+
+
+def summary(order: OrderInput) -> str:
+    """One line on an order."""
+    first = f"{order.lines[0].quantity} × {order.lines[0].sku}"
+    more = f" and {len(order.lines) - 1} more" if len(order.lines) > 1 else ""
+    return f"{first}{more}, to {order.ship_to.country}"
+
+
+def details(order: OrderInput) -> str:
+    """In Markdown."""
+    return "\n".join(f"- {line.quantity} × {line.sku}" for line in order.lines)
