@@ -75,11 +75,12 @@ bench: $(INSTALLED)
 histories: $(INSTALLED)
 	@$(BIN)/python -m tests.record_histories
 
+# Each keeps the versions that it has; tests/test_start_your_own.py sees to it that they are the same ones.
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml
 lock:
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-		pyproject.toml -o requirements.lock
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-		pyproject.toml --group dev -o requirements-dev.lock
+	$(COMPILE) -o requirements-core.lock
+	$(COMPILE) --all-extras -o requirements.lock
+	$(COMPILE) --all-extras --group dev -o requirements-dev.lock
 
 clean:
 	rm -rf .venv data

@@ -13,11 +13,13 @@ import typer
 from rich.live import Live
 
 from cli import console
+from cli.analytics import analytics
 from cli.console import AsJson, BadInput, OrderArgument, as_document, print_json
 from cli.event_commands import events as events_app
 from cli.orders_file import parse_file, parse_items, parse_order
 from cli.place_many import place_many
-from cli.reports import analytics, audit, catalogue, trace
+from cli.reports import audit, catalogue
+from cli.trace import trace
 from client.contracts import PlacedOrder, Resolution, ResolveBy, Review, Stage
 from client.order import Order
 from client.protocol import OrderClient
@@ -191,8 +193,10 @@ def resolve(
     return _tell(order, lambda client: client.resolve(order, resolution), as_json)
 
 
-for command in (trace, audit, analytics, catalogue):
-    app.command()(command)
+app.command()(audit)
+app.command()(catalogue)
+app.command()(trace)
+app.command()(analytics)
 app.add_typer(events_app, name="events")
 
 

@@ -4,9 +4,9 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, TypedDict
@@ -23,8 +23,9 @@ from kernel.service import Wrap, unwrapped
 from services import SERVICES
 from services.orders.declaration import ORDERS
 from settings import Settings, load
+from wiring.bus_roles import on_the_bus
 from wiring.program import exit_code_of, leave
-from wiring.roles import ON_TEMPORAL, ON_THE_BUS, ROLES, SAGA
+from wiring.roles import ON_TEMPORAL, ROLES, SAGA
 from wiring.services import Services
 from wiring.temporal import connect, ensure_search_attributes
 from workflows.order_saga import OrderSaga
@@ -86,20 +87,6 @@ def build(client: Client, settings: Settings, services: Services, roles: Sequenc
     return workers
 
 
-@asynccontextmanager
-async def on_the_bus(
-    settings: Settings, services: Services, roles: Sequence[str]
-) -> AsyncIterator[list[asyncio.Task[None]]]:
-    """Run what these roles have on the bus. Raises SettingsError."""
-    if not set(roles) & set(ON_THE_BUS):
-        yield []
-        return
-    from wiring.listening import listening  # a role loads what it runs
-
-    async with listening(settings, services, roles) as tasks:
-        yield tasks
-
-
 async def run(settings: Settings, roles: Sequence[str], wrap: Wrap = unwrapped) -> int:
     """Until a signal; the exit code. Raises SettingsError, Unreachable."""
     services = Services(settings, wrap)
@@ -114,9 +101,12 @@ async def run(settings: Settings, roles: Sequence[str], wrap: Wrap = unwrapped) 
     stop = asyncio.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
-    async with on_the_bus(settings, services, roles) as listeners:
-        running = [*listeners, *(asyncio.create_task(worker.run()) for worker in workers)]
-        _log.info("ready: %s at %s, bus %s", ", ".join(roles), where, settings.bus_url or "in SQL")
+    async with AsyncExitStack() as parts:
+        parts.callback(services.close)
+        running: list[asyncio.Task[None]] = []
+        running += await parts.enter_async_context(on_the_bus(settings, services, roles))
+        running += [asyncio.create_task(worker.run()) for worker in workers]
+        _log.info("ready: %s at %s", ", ".join(roles), where)
         stopped = asyncio.create_task(stop.wait())
         beating = asyncio.create_task(_beat(settings.heartbeat)) if settings.heartbeat else stopped
         await asyncio.wait([stopped, *running], return_when=asyncio.FIRST_COMPLETED)
@@ -126,7 +116,6 @@ async def run(settings: Settings, roles: Sequence[str], wrap: Wrap = unwrapped) 
         await asyncio.gather(*(worker.shutdown() for worker in workers if worker.is_running))
         stopped.cancel()
     failures = [failure for failure in await asyncio.gather(*running, return_exceptions=True) if failure]
-    services.close()
     for failure in failures:
         _log.error("cannot go on: %s", one_line(failure.__cause__ or failure))
     _log.info("stopped")

@@ -7,21 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from audit.invariants import Violation
 from audit.reading import Sources, reading
 from kernel.contracts import FailureEvent
-from kernel.database import Database
-from kernel.environment import one_line
 from kernel.keys import Key
 from kernel.operations import FORBIDDEN, REFUSED, operations
 from kernel.outbox import outbox
 from messaging.bus import Bus
-from messaging.progress import Progress
 from services import SERVICES
-from subscribers.audit_log import NAME as AUDIT_LOG
-from subscribers.audit_log import verify
 
 _BATCH = 1_000
 _NAMES = tuple(service.name for service in SERVICES)
@@ -58,20 +52,6 @@ async def audit_events(sources: Sources, bus: Bus) -> list[Violation]:
         unfounded = sorted(told[service].effects - known)
         violations += [_violation(key, "what is told happened", f"{service} has no record of it") for key in unfounded]
     return violations
-
-
-def audit_chain(database: Database, progress: Progress) -> list[Violation]:
-    """What does not hold of the audit log: each entry continues the one before it.
-
-    Args:
-        progress: knows whether there must be one; where no subscriber ever ran, nothing is missing.
-    """
-    try:
-        problems = verify(database)
-    except SQLAlchemyError as error:
-        must_be_there = any(progress.begun(AUDIT_LOG).values())
-        problems = [f"it cannot be read: {one_line(error)[:200]}"] if must_be_there else []
-    return [Violation(order_id="", invariant="the audit log is a chain", detail=problem) for problem in problems]
 
 
 def _done(tx: Connection) -> Iterator[tuple[str, int]]:

@@ -3,8 +3,7 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -16,7 +15,6 @@ from audit.invariants import Report
 from client.contracts import PlacedOrder
 from kernel.errors import UserError
 from services.orders.contracts import OrderStatus
-from subscribers.analytics_report import AnalyticsReport, Figures, SecondsToShip
 
 _WIDTH = None if sys.stdout.isatty() else 120  # a file or a pipe has no width of its own
 
@@ -104,36 +102,6 @@ def table_of(*columns: str, rows: Iterable[Sequence[str]]) -> Table:
 def counts_table(orders: Iterable[PlacedOrder]) -> Table:
     counts = Counter(placed.state.status for placed in orders)
     return table_of("status", "orders", rows=[(status, str(number)) for status, number in counts.most_common()])
-
-
-def analytics_table(report: AnalyticsReport) -> Table:
-    """A column for all orders, and one for each style."""
-    columns: dict[str, Figures] = {"all": report, **report.by_style}
-    table = Table("", *columns)
-
-    def row(name: str, cell: Callable[[Figures], object]) -> None:
-        table.add_row(name, *(escape(str(cell(figures))) for figures in columns.values()))
-
-    row("placed", lambda figures: figures.placed)
-    row("completed", lambda figures: figures.completed)
-    row("rejected", lambda figures: figures.rejected)
-    row("cancelled", lambda figures: figures.cancelled)
-    row("conversion", lambda figures: "–" if figures.conversion is None else f"{figures.conversion:.1%}")
-    row("revenue", lambda figures: ", ".join(map(str, figures.revenue)) or "–")
-    row("refunded", lambda figures: ", ".join(map(str, figures.refunds)) or "–")
-    for reason in report.refusals:
-        row(f"refused: {reason}", partial(_refusals, reason))
-    row("seconds to ship, median", lambda figures: _seconds(figures, lambda its: its.median))
-    row("seconds to ship, p95", lambda figures: _seconds(figures, lambda its: its.p95))
-    return table
-
-
-def _refusals(reason: str, figures: Figures) -> int:
-    return figures.refusals.get(reason, 0)
-
-
-def _seconds(figures: Figures, which: Callable[[SecondsToShip], float]) -> str:
-    return "–" if figures.seconds_to_ship is None else f"{which(figures.seconds_to_ship):.3f}"
 
 
 def show_audit(report: Report) -> None:

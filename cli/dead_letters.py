@@ -10,10 +10,12 @@ from cli.console import AsJson, BadInput, print_json
 from messaging.progress import DeliveryFailure, FailureState
 from services import SERVICES
 from settings import load
-from wiring.clients import Clients, with_clients
+from wiring.bus import EventBus, with_bus
 from wiring.program import GOOD
 
 dead_letters = typer.Typer(no_args_is_help=True, help="Events that a consumer could not handle.")
+
+_REACTING = {service.name for service in SERVICES}
 
 OfOrder = Annotated[str, typer.Option("--order", help="Only of this order.")]
 OfConsumer = Annotated[str, typer.Option("--consumer", help="Only of this consumer.")]
@@ -23,10 +25,10 @@ OfConsumer = Annotated[str, typer.Option("--consumer", help="Only of this consum
 def list_dead_letters(consumer: OfConsumer = "", order: OfOrder = "", as_json: AsJson = False) -> int:
     """List what consumers could not handle."""
 
-    async def run(clients: Clients) -> list[DeliveryFailure]:
-        return _letters(clients, consumer, order)
+    async def run(events: EventBus) -> list[DeliveryFailure]:
+        return _letters(events, consumer, order)
 
-    dead_letters = with_clients(load(), run)
+    dead_letters = with_bus(load(), run)
     if as_json:
         print_json([_document(dead_letter) for dead_letter in dead_letters])
     elif dead_letters:
@@ -45,17 +47,16 @@ All = Annotated[bool, typer.Option("--all", help="All of them, or all of --consu
 def retry(chosen: Chosen = None, every: All = False, consumer: OfConsumer = "", order: OfOrder = "") -> int:
     """Have dead letters handled again, by whoever could not."""
 
-    async def run(clients: Clients) -> int:
-        dead_letters = _chosen(_letters(clients, consumer, order), chosen or [], every=every)
-        client = ChoreographyClient(clients.events.bus, clients.events.progress)
+    async def run(events: EventBus) -> int:
+        dead_letters = _chosen(_letters(events, consumer, order), chosen or [], every=every)
         for dead_letter in dead_letters:
-            if dead_letter.consumer in {service.name for service in SERVICES}:
-                await client.retry(dead_letter)
-            else:
-                clients.events.progress.requeue(dead_letter.consumer, dead_letter.recorded.event.id)
+            if dead_letter.consumer in _REACTING:
+                await ChoreographyClient(events.bus, events.progress).retry(dead_letter)
+                continue
+            events.progress.requeue(dead_letter.consumer, dead_letter.recorded.event.id)
         return len(dead_letters)
 
-    console.out.print(f"{with_clients(load(), run)} sent again; 'events dead-letters list' shows any that fail again.")
+    console.out.print(f"{with_bus(load(), run)} sent again; 'events dead-letters list' shows any that fail again.")
     return GOOD
 
 
@@ -71,18 +72,18 @@ def discard(
     if not note.strip():
         raise BadInput("say in --note why they need not be handled")
 
-    async def run(clients: Clients) -> int:
-        dead_letters = _chosen(_letters(clients, consumer, order), chosen or [], every=every)
+    async def run(events: EventBus) -> int:
+        dead_letters = _chosen(_letters(events, consumer, order), chosen or [], every=every)
         for dead_letter in dead_letters:
-            clients.events.progress.discard(dead_letter.consumer, dead_letter.recorded.event.id, note)
+            events.progress.discard(dead_letter.consumer, dead_letter.recorded.event.id, note)
         return len(dead_letters)
 
-    console.out.print(f"{with_clients(load(), run)} discarded.")
+    console.out.print(f"{with_bus(load(), run)} discarded.")
     return GOOD
 
 
-def _letters(clients: Clients, consumer: str, order: str) -> list[DeliveryFailure]:
-    return clients.events.progress.failures(FailureState.DEAD, consumer=consumer, correlation=order)
+def _letters(events: EventBus, consumer: str, order: str) -> list[DeliveryFailure]:
+    return events.progress.failures(FailureState.DEAD, consumer=consumer, correlation=order)
 
 
 def _chosen(dead_letters: list[DeliveryFailure], chosen: list[str], *, every: bool) -> list[DeliveryFailure]:

@@ -1,7 +1,6 @@
 """`starter.py events`: look at the bus, replay it, and settle what consumers could not handle."""
 
 import asyncio
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,17 +12,18 @@ from cli.archive import behind, newest, position
 from cli.console import AsJson, BadInput, print_json
 from cli.dead_letters import dead_letters
 from cli.replay import replay as replay_consumer
+from cli.schemas import schemas
 from kernel.keys import Key
 from messaging.bus import Recorded
 from messaging.subscription import Rule
-from schemas.export import documents as schema_documents
 from settings import load
-from wiring.clients import Clients, with_clients
+from wiring.bus import EventBus, with_bus
 from wiring.listening import all_subscriptions
 from wiring.program import GOOD
 
 events = typer.Typer(no_args_is_help=True, help="Look at the bus, replay it, and settle what could not be handled.")
 events.add_typer(dead_letters, name="dead-letters")
+events.command()(schemas)
 
 Types = Annotated[list[str] | None, typer.Option("--type", help="Only these types; * and ? match; repeatable.")]
 OfOrder = Annotated[str, typer.Option("--order", help="Only of this order.")]
@@ -34,15 +34,15 @@ def tail(types: Types = None, order: OfOrder = "", as_json: AsJson = False) -> i
     """Show events as they come, until Ctrl-C."""
     rule = Rule(types=tuple(types or ("*",)), content={"correlationid": (order,)} if order else {})
 
-    async def run(clients: Clients) -> int:
-        bus = clients.events.bus
+    async def run(on_bus: EventBus) -> int:
+        bus = on_bus.bus
         reader = await bus.read(None, await bus.head())
         while True:
             for recorded in await reader.next(100, 1.0):
                 if rule.fits(recorded.event):
                     _show(recorded, as_json=as_json)
 
-    return with_clients(load(), run)
+    return with_bus(load(), run)
 
 
 @events.command("list")
@@ -55,13 +55,13 @@ def list_events(
     """List the newest events, the oldest of them first."""
     rule = Rule(types=tuple(types or ("*",)))
 
-    async def run(clients: Clients) -> list[Recorded]:
-        bus = clients.events.bus
+    async def run(on_bus: EventBus) -> list[Recorded]:
+        bus = on_bus.bus
         if order:
             return [one for one in await bus.of(order) if rule.fits(one.event)][-limit:]
         return await newest(bus, rule, limit)
 
-    found = with_clients(load(), run)
+    found = with_bus(load(), run)
     if as_json:
         print_json([_document(recorded) for recorded in found])
     elif found:
@@ -76,8 +76,8 @@ def list_events(
 def show(event: Annotated[str, typer.Argument(metavar="EVENT", help="Its id, or its position in the log.")]) -> int:
     """Show one event as it is on the bus."""
 
-    async def run(clients: Clients) -> Recorded:
-        bus = clients.events.bus
+    async def run(on_bus: EventBus) -> Recorded:
+        bus = on_bus.bus
         if event.isdecimal():
             reader = await bus.read(None, int(event) - 1)
             found = [one for one in await reader.next(1, 0) if one.position == int(event)]
@@ -88,7 +88,7 @@ def show(event: Annotated[str, typer.Argument(metavar="EVENT", help="Its id, or 
             raise BadInput(f"there is no event {event}; 'starter.py events list' shows the newest")
         return found[0]
 
-    print_json(_document(with_clients(load(), run)))
+    print_json(_document(with_bus(load(), run)))
     return GOOD
 
 
@@ -105,8 +105,7 @@ def replay(
     What a consumer made that cannot be forgotten, such as a mail, is not made a second time.
     """
 
-    async def run(clients: Clients) -> int:
-        on_bus = clients.events
+    async def run(on_bus: EventBus) -> int:
         found = {one.name: one for one in all_subscriptions(on_bus)}
         if consumer not in found:
             raise BadInput(f"there is no consumer '{consumer}'; there are: {', '.join(found)}")
@@ -121,32 +120,7 @@ def replay(
                 lambda done, total: progress.update(bar, completed=done, total=total),
             )
 
-    console.out.print(f"{with_clients(load(), run)} events were read again by {escape(consumer)}.")
-    return GOOD
-
-
-@events.command()
-def schemas(
-    event: Annotated[str | None, typer.Argument(metavar="TYPE", help="An event's type, envelope, or asyncapi.")] = None,
-    folder: Annotated[Path | None, typer.Option(help="Write all of them there instead.")] = None,
-) -> int:
-    """The events' schemas: their names, one of them as JSON, or all as files."""
-    documents = schema_documents()
-    if folder:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in documents.items():
-            (folder / name).write_text(text)
-        console.out.print(f"{len(documents)} documents are in {escape(str(folder))}.")
-    elif event:
-        found = [
-            text for name, text in documents.items() if name.removesuffix(".json").removesuffix(".schema") == event
-        ]
-        if not found:
-            raise BadInput(f"there is no event '{event}'; 'starter.py events schemas' shows their types")
-        console.out.out(found[0], end="")
-    else:
-        for name in documents:
-            console.out.print(_shown(name))
+    console.out.print(f"{with_bus(load(), run)} events were read again by {escape(consumer)}.")
     return GOOD
 
 
@@ -154,23 +128,18 @@ def schemas(
 def consumers(as_json: AsJson = False) -> int:
     """Who reads the bus, how far each is behind, and what it could not handle."""
 
-    async def run(clients: Clients) -> list[tuple[str, int, int]]:
-        on_bus = clients.events
+    async def run(on_bus: EventBus) -> list[tuple[str, int, int]]:
         dead = await asyncio.to_thread(on_bus.progress.counts)
         names = [one.name for one in all_subscriptions(on_bus)]
         return [(name, await behind(on_bus.bus, on_bus.progress.positions(name)), dead.get(name, 0)) for name in names]
 
-    found = with_clients(load(), run)
+    found = with_bus(load(), run)
     if as_json:
         print_json([{"consumer": name, "behind": behind, "dead_letters": dead} for name, behind, dead in found])
     else:
         rows = [(name, str(behind), str(dead)) for name, behind, dead in found]
         console.out.print(console.table_of("consumer", "events behind", "dead letters", rows=rows))
     return GOOD
-
-
-def _shown(document: str) -> str:
-    return document.removesuffix(".json").removesuffix(".schema")
 
 
 def _document(recorded: Recorded) -> dict[str, object]:

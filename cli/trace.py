@@ -1,4 +1,4 @@
-"""An order as a tree of its events: under each, those that it caused."""
+"""`starter.py trace`: an order as a tree of its events; under each, those that it caused."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -8,10 +8,31 @@ from typing import Any
 from rich.markup import escape
 from rich.tree import Tree
 
+from cli.console import AsJson, OrderArgument, out, print_json
+from client.errors import NoSuchOrder
 from kernel.envelope import CloudEvent
 from messaging.bus import Recorded
+from settings import load
+from wiring.bus import EventBus, with_bus
+from wiring.program import GOOD
 
 _TOLD = ("reason", "problem", "note", "tracking_number", "charge_id", "decision", "step")
+
+
+def trace(order: OrderArgument, as_json: AsJson = False) -> int:
+    """Show how an order went, as a tree of its events: under each, those that it caused."""
+
+    async def run(events: EventBus) -> Sequence[Recorded]:
+        return await events.bus.of(order)
+
+    events = with_bus(load(), run)
+    if not events:
+        raise NoSuchOrder(f"the bus has no events of order {order}; 'starter.py list' shows the orders there are")
+    if as_json:
+        print_json(documents(events))
+    else:
+        out.print(tree_of(order, events))
+    return GOOD
 
 
 def tree_of(order_id: str, events: Sequence[Recorded]) -> Tree:

@@ -25,6 +25,7 @@ from lab.settings import LabSettings, load
 from lab.worker_process import WorkerProcess
 from services.fraud.contracts import Decision
 from services.orders.contracts import OrderStatus
+from wiring.bus import open_bus
 from wiring.clients import Clients
 from wiring.program import complain, end_as_by_ctrl_c
 
@@ -163,8 +164,9 @@ async def _orders(settings: LabSettings, worker: WorkerProcess) -> bool:
     placed.append(await _tell(clients, CHOREOGRAPHED, run))
     placed.append(await _tell(clients, KILLED, run))
     choreographed = CHOREOGRAPHED.order(run).order_id
-    story = tree_of(choreographed, await clients.events.bus.of(choreographed))
     await clients.close()
+    async with open_bus(settings) as events:
+        story = tree_of(choreographed, await events.bus.of(choreographed))
 
     books = await asyncio.to_thread(read, settings)
     report = await asyncio.to_thread(audit, settings)

@@ -33,6 +33,7 @@ from lab.settings import LabSettings, load
 from lab.worker_process import WorkerProcess
 from messaging.bus import BusDown
 from services import SERVICES
+from wiring.bus import open_bus
 from wiring.clients import Clients
 from wiring.program import end_as_by_ctrl_c
 
@@ -116,8 +117,9 @@ def _while_down(style: Style, settings: LabSettings, service: str) -> Counter[st
         for number in range(_ORDERS):
             await client.place(_order(number))
         await asyncio.sleep(_AWAY_SECONDS)
-        events = [one for number in range(_ORDERS) for one in await clients.events.bus.of(_order(number).order_id)]
         await clients.close()
+        async with open_bus(site.settings) as on_bus:
+            events = [one for number in range(_ORDERS) for one in await on_bus.bus.of(_order(number).order_id)]
         return Counter(one.event.type for one in events)
 
     with _site(style, settings, faults) as site:

@@ -20,8 +20,8 @@ from lab.settings import LabSettings
 from messaging.bus import Recorded
 from tests.databases import rows
 from wiring.bus import EventBus
+from wiring.bus_roles import ON_THE_BUS
 from wiring.listening import listening
-from wiring.roles import ON_THE_BUS
 from wiring.services import Services
 
 _SECONDS = 60

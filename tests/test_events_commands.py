@@ -14,7 +14,7 @@ import pytest
 from lab.settings import LabSettings
 from tests.processes import NOBODY_LISTENS, ROOT, Environment, Ran, environment_of, run, until, worker_process
 from tests.shop import POLICY, sample_order
-from wiring.roles import ON_THE_BUS
+from wiring.bus_roles import ON_THE_BUS
 
 FAULTS = "payments.refund=refuse@stuck-*,inventory.release=refuse:*@lost-*"
 PLACE = ("place", "--style", "choreography")

@@ -18,7 +18,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
 from audit.books import read
-from audit.events import audit_chain, audit_events
+from audit.chain import audit_chain
+from audit.events import audit_events
 from audit.invariants import audit
 from cli.archive import behind
 from client.contracts import Resolution, Review

@@ -1,8 +1,10 @@
 """Constructs the bus, and what reads it."""
 
-from collections.abc import Callable
-from contextlib import suppress
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,6 +20,8 @@ from messaging.subscription import Subscription
 from services import SERVICES
 from settings import Settings
 from wiring.services import Services
+
+T = TypeVar("T")
 
 
 class EventBus:
@@ -92,3 +96,27 @@ class EventBus:
         database.close()
         url = database.url.update_query_dict({"options": f"-csearch_path={schema}"})
         return Database(url.render_as_string(hide_password=False), self.settings.database_connections)
+
+
+@asynccontextmanager
+async def open_bus(settings: Settings) -> AsyncIterator[EventBus]:
+    """The bus for who only looks at it, or publishes a person's word. Raises SettingsError."""
+    services = Services(settings)
+    try:
+        events = EventBus(settings, services)
+        try:
+            yield events
+        finally:
+            await events.close()
+    finally:
+        services.close()
+
+
+def with_bus(settings: Settings, run: Callable[[EventBus], Awaitable[T]]) -> T:
+    """Run this with the bus, and close it."""
+
+    async def opened() -> T:
+        async with open_bus(settings) as events:
+            return await run(events)
+
+    return asyncio.run(opened())

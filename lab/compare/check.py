@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from sqlalchemy import func, select
 
 from audit.books import read
-from audit.events import audit_chain, audit_events
+from audit.chain import audit_chain
+from audit.events import audit_events
 from audit.invariants import audit
 from lab.compare.watch import Watch
 from services.orders.contracts import OrderStatus

@@ -21,7 +21,8 @@ from lab.worker_process import WorkerProcess
 from messaging.bus import BusDown
 from messaging.nats.connection import NatsConnection
 from services.fraud.contracts import FraudLimits
-from wiring.roles import ON_THE_BUS, ROLES
+from wiring.bus_roles import ON_THE_BUS
+from wiring.roles import ROLES
 
 # Short, so that what a killed worker was at is soon tried again, and what cannot be done is soon given up.
 POLICY = Policy(attempt_timeout=4, step_deadline=120, undo_deadline=120)

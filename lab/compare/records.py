@@ -23,7 +23,6 @@ from services.orders.contracts import OrderStatus
 from settings import Settings
 from subscribers import analytics, audit_log, notifications
 from wiring.bus import EventBus
-from wiring.clients import Clients
 from workflows.contracts import workflow_id
 
 SUBSCRIBERS = (notifications.NAME, analytics.NAME, audit_log.NAME)  # webhooks have no endpoint here
@@ -68,7 +67,7 @@ def _number(settings: Settings, database: str, query: Any) -> int:
 
 
 async def records(
-    settings: Settings, clients: Clients, client: OrderClient, histories: dict[str, History], watch: Watch
+    settings: Settings, events: EventBus, client: OrderClient, histories: dict[str, History], watch: Watch
 ) -> Records:
     failed = [order_id for order_id, end in watch.ends.items() if end in _FAILED]
     repeats = func.sum(inbox.c.repeats)
@@ -76,8 +75,8 @@ async def records(
     return Records(
         rows=rows_written(settings.data_dir),
         repeated_requests=sum(_number(settings, service, select(func.sum(operations.c.repeats))) for service in _NAMES),
-        repeated_events=sum(of_services) + sum(_repeats(clients.events.database(name)) for name in SUBSCRIBERS),
-        dead_letters=len(clients.events.progress.failures(FailureState.DEAD)),
+        repeated_events=sum(of_services) + sum(_repeats(events.database(name)) for name in SUBSCRIBERS),
+        dead_letters=len(events.progress.failures(FailureState.DEAD)),
         histories=histories,
         status_lines={order_id: len((await client.get(order_id)).state.steps) for order_id in failed},
     )

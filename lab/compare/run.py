@@ -16,6 +16,7 @@ from lab.compare.unpublished import Unpublished
 from lab.compare.watch import Watch
 from lab.compare.writes import begin_counting
 from lab.settings import LabSettings
+from wiring.bus import EventBus, open_bus
 from wiring.clients import Clients
 from wiring.temporal import connect
 
@@ -50,15 +51,15 @@ class _Run:
         begin_counting(self._around.settings.data_dir)
         clients = Clients(self._around.settings)
         try:
-            async with asyncio.TaskGroup() as group:
-                watch = Watch(clients.events.bus)
+            async with open_bus(self._around.settings) as events, asyncio.TaskGroup() as group:
+                watch = Watch(events.bus)
                 watching = group.create_task(watch.run())
                 client = await clients.client(self._style)
                 self._say(f"placing {len(self._orders)} orders")
                 actors = Actors(client, watch)
                 unpublished = Unpublished(self._around.settings, watch, actors.placed_at)
                 await self._until_rest(watch, actors, unpublished)
-                observed = await self._observed(clients, client, watch, actors, unpublished)
+                observed = await self._observed(events, client, watch, actors, unpublished)
                 watching.cancel()
         except ExceptionGroup as failures:
             raise _first(failures) from None
@@ -92,11 +93,11 @@ class _Run:
                 self._say(said)
 
     async def _observed(
-        self, clients: Clients, client: OrderClient, watch: Watch, actors: Actors, unpublished: Unpublished
+        self, events: EventBus, client: OrderClient, watch: Watch, actors: Actors, unpublished: Unpublished
     ) -> Observations:
         settings, workflows, server = self._around.settings, dict[str, History](), ""
         problems = [f"{order_id} is not at rest" for order_id in self._orders if not watch.rests(order_id)]
-        problems += await caught_up(settings, self._style, clients.events, watch)
+        problems += await caught_up(settings, self._style, events, watch)
         if self._style is Style.ORCHESTRATION:
             temporal = await connect(settings)
             server = await temporal_version(temporal)
@@ -112,8 +113,8 @@ class _Run:
             events=watch.events,
             kills=self._killer.kills,
             restarts=self._around.worker.restarts,
-            records=await records(settings, clients, client, workflows, watch),
-            violations=await violations(settings, clients.events, watch),
+            records=await records(settings, events, client, workflows, watch),
+            violations=await violations(settings, events, watch),
             temporal_version=server,
             nats_version=self._around.nats_version,
             problems=problems,

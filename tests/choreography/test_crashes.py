@@ -17,7 +17,7 @@ from services.orders.contracts import OrderStatus
 from tests.choreographed import ChoreographedShop, clients_of
 from tests.shop import POLICY, sample_order, undeliverable
 from tests.test_crashes import KINDS, TOTAL, struck
-from wiring.roles import ON_THE_BUS
+from wiring.bus_roles import ON_THE_BUS
 
 SECONDS = 120
 COMPLETED, REJECTED, CANCELLED = OrderStatus.COMPLETED, OrderStatus.REJECTED, OrderStatus.CANCELLED

@@ -9,7 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from audit.events import audit_chain, audit_events
+from audit.chain import audit_chain
+from audit.events import audit_events
 from audit.invariants import audit
 from lab.servers.nats import NatsServer
 from lab.settings import LabSettings

@@ -25,6 +25,7 @@ from client.order import OrderLine
 from kernel.contracts import Style
 from lab.servers.temporal import DevServer
 from lab.settings import LabSettings
+from messaging.bus import Bus
 from services.orders.contracts import OrderStatus
 from settings import DATABASES
 from tests.conftest import free_port
@@ -32,6 +33,7 @@ from tests.processes import ROOT, environment_of, until, worker_process
 from tests.record_histories import exported
 from tests.shop import sample_order, undeliverable
 from tests.subscribers.http_endpoint import HttpEndpoint, to
+from wiring.bus import open_bus
 from wiring.clients import Clients
 from wiring.temporal import connect
 from workflows.contracts import workflow_id
@@ -117,7 +119,8 @@ async def _run_orders(clients: Clients, settings: LabSettings, webhooks: str) ->
             for name, kind in _ORDERS.items():
                 await _place(clients, style, f"{prefix}-{name}", kind, settings.data_dir)
                 left[f"{prefix}-{name}"] = kind.left(style)
-        await _until_quiet(clients)
+        async with open_bus(settings) as events:
+            await _until_quiet(events.bus)
         for order_id, order in left.items():
             await _check(clients, order_id, order)
     on_its_way = _ON_ITS_WAY.left(Style.CHOREOGRAPHY)
@@ -147,12 +150,12 @@ async def _check(clients: Clients, order_id: str, expected: LeftOrder) -> None:
     print(f"{order_id:<20} {state.status:<16} {state.stage}")
 
 
-async def _until_quiet(clients: Clients) -> None:
+async def _until_quiet(bus: Bus) -> None:
     """Until nobody has told anything for a while: what can go on has done so, and everybody has heard of it."""
     head, since = -1, time.monotonic()
     async with asyncio.timeout(_SECONDS):
         while time.monotonic() < since + _QUIET_SECONDS:
-            if (now := await clients.events.bus.head()) != head:
+            if (now := await bus.head()) != head:
                 head, since = now, time.monotonic()
             await asyncio.sleep(0.1)
 

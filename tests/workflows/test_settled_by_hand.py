@@ -18,8 +18,9 @@ from services.shipping.contracts import ShippingPort
 from subscribers.analytics import orders as analysed
 from tests.conftest import client_of
 from tests.shop import ShopUnderTest, eventually, sample_order, step_is, undeliverable, worker_running
+from wiring.bus_roles import RELAY
 from wiring.listening import listening
-from wiring.roles import ON_TEMPORAL, RELAY
+from wiring.roles import ON_TEMPORAL
 from wiring.services import Services
 
 BY_HAND = Resolution(decision=ResolveBy.RESOLVED, note="settled by phone")

@@ -1,0 +1,24 @@
+"""Is the audit log whole?"""
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from audit.invariants import Violation
+from kernel.database import Database
+from kernel.environment import one_line
+from messaging.progress import Progress
+from subscribers.audit_log import NAME as AUDIT_LOG
+from subscribers.audit_log import verify
+
+
+def audit_chain(database: Database, progress: Progress) -> list[Violation]:
+    """What does not hold of the audit log: each entry continues the one before it.
+
+    Args:
+        progress: knows whether there must be one; where no subscriber ever ran, nothing is missing.
+    """
+    try:
+        problems = verify(database)
+    except SQLAlchemyError as error:
+        must_be_there = any(progress.begun(AUDIT_LOG).values())
+        problems = [f"it cannot be read: {one_line(error)[:200]}"] if must_be_there else []
+    return [Violation(order_id="", invariant="the audit log is a chain", detail=problem) for problem in problems]

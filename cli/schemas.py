@@ -1,0 +1,37 @@
+"""`starter.py events schemas`: the contracts of the events."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from cli.console import BadInput, out
+from schemas.export import documents as schema_documents
+from wiring.program import GOOD
+
+
+def schemas(
+    event: Annotated[str | None, typer.Argument(metavar="TYPE", help="An event's type, envelope, or asyncapi.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Write all of them there instead.")] = None,
+) -> int:
+    """The events' schemas: their names, one of them as JSON, or all as files."""
+    documents = schema_documents()
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in documents.items():
+            (folder / name).write_text(text)
+        out.print(f"{len(documents)} documents are in {escape(str(folder))}.")
+    elif event:
+        found = [text for name, text in documents.items() if _shown(name) == event]
+        if not found:
+            raise BadInput(f"there is no event '{event}'; 'starter.py events schemas' shows their types")
+        out.out(found[0], end="")
+    else:
+        for name in documents:
+            out.print(_shown(name))
+    return GOOD
+
+
+def _shown(document: str) -> str:
+    return document.removesuffix(".json").removesuffix(".schema")

@@ -1,0 +1,69 @@
+"""Who loads whom, where import-linter cannot see it: the programs, and what is loaded as they run."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from lab.settings import LabSettings
+from tests.processes import ROOT, environment_of, worker_process
+
+LINTER = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+PACKAGES = set(LINTER["root_packages"])
+IMPORTS = {
+    "settings": {"kernel", "services"},
+    "worker": {"activities", "kernel", "services", "settings", "wiring", "workflows"},
+    "starter": {"cli", "client", "kernel", "services", "settings", "wiring"},
+}
+# What no worker needs; and of the rest, what is some role's alone.
+NEVER = {"cli", "audit", "lab", "schemas", "rich"}
+ON_THE_BUS = {"messaging", "choreography", "subscribers", "nats", "httpx", "standardwebhooks"}
+LOADED = re.compile(r"^import time:[ \d]+\|[ \d]+\| +([\w.]+)$", re.MULTILINE)
+
+
+def test_the_borders_are_held_for_every_package() -> None:
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert packages - {"tests"} == PACKAGES
+
+
+@pytest.mark.parametrize("program", IMPORTS)
+def test_a_program_imports_what_is_below_it(program: str) -> None:
+    tree = ast.parse((ROOT / f"{program}.py").read_text())
+    names = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported = {name.partition(".")[0] for name in names}
+    assert imported & (PACKAGES | set(IMPORTS)) == IMPORTS[program]
+
+
+def test_importing_the_worker_loads_what_every_role_needs_and_nothing_else() -> None:
+    script = "import worker, sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert _of(set(loaded.split())) & (NEVER | ON_THE_BUS) == set()
+
+
+@pytest.mark.parametrize(
+    ("role", "loads"),
+    [
+        ("saga", set[str]()),
+        ("payments", set[str]()),
+        ("relay", {"messaging"}),
+        ("choreography", {"messaging", "choreography"}),
+        ("subscribers", {"messaging", "subscribers", "httpx", "standardwebhooks", "rich"}),  # rich: httpx loads it
+    ],
+)
+async def test_a_role_loads_what_it_runs(server: LabSettings, tmp_path: Path, role: str, loads: set[str]) -> None:
+    environment = environment_of(server.model_copy(update={"data_dir": tmp_path}), "processes")
+    async with worker_process(environment | {"PYTHONPROFILEIMPORTTIME": "1"}, "--role", role) as worker:
+        loaded = set(LOADED.findall(worker.log.read_text()))
+    assert "wiring.roles" in loaded
+    assert _of(loaded) & (NEVER | ON_THE_BUS) == loads
+    insides = {name.split(".")[1] for name in loaded if re.fullmatch(r"services\.\w+\.service", name)}
+    assert insides == {"saga": set[str](), "payments": {"payments"}}.get(role, insides)
+
+
+def _of(modules: set[str]) -> set[str]:
+    return {module.partition(".")[0] for module in modules}
