@@ -58,7 +58,9 @@ log = Table(
     Index("ix_events_recorded_at", "recorded_at"),
     sqlite_autoincrement=True,
 )
-identity = Table("log_identity", metadata, Column("id", String(32), primary_key=True, comment="one row: this log's own"))
+identity = Table(
+    "log_identity", metadata, Column("id", String(32), primary_key=True, comment="one row: this log's own")
+)
 
 
 class SqlLog:

@@ -98,7 +98,7 @@ class Notifications:
     def open(self) -> None:
         """Make the tables, if this is the first day."""
         self._database.alone(metadata.create_all)
-        self._database.alone(inbox.metadata.create_all)
+        self._database.alone(inbox.make)
 
     def handle(self, recorded: Recorded) -> None:
         """Raises whatever the mailer raises."""

@@ -177,5 +177,5 @@ def webhooks(context: SubscriberContext) -> Iterable[Subscription]:
     if not endpoints:
         return []
     database = context.database(NAME)
-    database.alone(inbox.metadata.create_all)
+    database.alone(inbox.make)
     return [Deliveries(endpoint, database, RateLimit(endpoint.per_second)).subscription() for endpoint in endpoints]
