@@ -113,7 +113,9 @@ def replay(
         found = {one.name: one for one in all_subscriptions(on_bus)}
         if consumer not in found:
             raise BadInput(f"there is no consumer '{consumer}'; there are: {', '.join(found)}")
-        after = await position(on_bus.bus, start)
+        if wrong := await problem(on_bus.bus, on_bus.progress, found[consumer]):
+            raise BadInput(wrong)
+        after = max(await position(on_bus.bus, start), (await on_bus.bus.state()).first - 1)
         columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=console.err) as progress:
             bar = progress.add_task(consumer, total=None)

@@ -19,7 +19,7 @@ from settings import Settings, load
 from wiring.bus import EventBus
 from wiring.clients import Clients, with_clients
 from wiring.listening import all_subscriptions
-from wiring.program import GOOD
+from wiring.program import BAD_END, GOOD, complain
 
 log_commands = typer.Typer()
 
@@ -45,7 +45,9 @@ def republish(
 
     done = with_clients(settings, run)
     console.out.print(f"{done.appended} events were appended; {done.known} were on the log already.")
-    return GOOD
+    if done.refused:
+        complain(f"{done.refused} events were not taken: the broker knows their ids still; try again in five minutes")
+    return BAD_END if done.refused else GOOD
 
 
 @log_commands.command()

@@ -12,7 +12,7 @@ from messaging.subscription import Subscription
 
 _BATCH = 500
 
-_WAY_BACK = "'starter.py events republish', then 'starter.py events adopt'"
+_WAY_BACK = "'starter.py events republish', then 'starter.py events adopt --all'"
 
 
 async def begin(bus: Bus, progress: Progress, subscription: Subscription, partition: int) -> tuple[int, Mark]:

@@ -21,10 +21,14 @@ _BATCH = 500
 
 @dataclass(frozen=True)
 class Republished:
-    """How many events were appended, and how many the log had already."""
+    """How many events were appended, how many the log had already, and how many it did not take.
+
+    A broker that remembers ids for a while may refuse one although the event is gone: the same again, later, helps.
+    """
 
     appended: int
     known: int
+    refused: int
 
 
 async def republish(
@@ -39,16 +43,16 @@ async def republish(
     Raises:
         BusDown: some may have been appended; the same again appends the others.
     """
-    known = await _ids_on(bus, order)
-    appended = skipped = 0
+    known, appended, there = await _ids_on(bus, order), set[str](), set[str]()
     with ExitStack() as stack:
         events = _merged(services, chosen, stack, order, since)
         while batch := await asyncio.to_thread(lambda: list(islice(events, _BATCH))):
-            missing = [event for event in batch if event.id not in known]
+            missing = [event for event in batch if event.id not in known and event.id not in appended]
             await bus.append(missing)
-            known.update(event.id for event in missing)
-            appended, skipped = appended + len(missing), skipped + len(batch) - len(missing)
-    return Republished(appended, skipped)
+            appended.update(event.id for event in missing)
+            there.update(event.id for event in batch if event.id in known)
+    refused = len(appended - await _ids_on(bus, order)) if appended else 0
+    return Republished(len(appended) - refused, len(there), refused)
 
 
 def _merged(
