@@ -11,7 +11,7 @@ from choreography.reactions import REACTIONS
 from client.contracts import OrderState, PlacedOrder, Resolution, ResolveBy, Review, Stage
 from client.errors import DifferentContent, NoSuchOrder, NotNow
 from kernel.contracts import Event, Style
-from kernel.envelope import new_event
+from kernel.envelope import CloudEvent, new_event
 from kernel.keys import event_id
 from kernel.money import Money
 from messaging.bus import Bus, Recorded
@@ -37,15 +37,22 @@ _INSTEAD: dict[str, Callable[[str, OrderCreated | None], Event]] = {
     ),
 }
 
+Settle = Callable[[str, CloudEvent], None]
+
 _AT_REST = (Stage.ENDED, Stage.REVIEW, Stage.ATTENTION)
 
 
 class ChoreographyClient:
-    """As `SagaClient`, for orders that no workflow conducts."""
+    """As `SagaClient`, for orders that no workflow conducts.
 
-    def __init__(self, bus: Bus, progress: Progress) -> None:
+    Args:
+        settle: has a consumer know that a person has dealt with an event in its place.
+    """
+
+    def __init__(self, bus: Bus, progress: Progress, settle: Settle) -> None:
         self._bus = bus
         self._progress = progress
+        self._settle = settle
 
     async def place(self, order: Order) -> None:
         """Tell that the order was placed; the same order again is the first one. Raises DifferentContent."""
@@ -152,6 +159,7 @@ class ChoreographyClient:
         await self._tell(
             event.correlationid, instead, event_id(event.id, f"{verb}-by-hand"), "/operator", causation=event.id
         )
+        await asyncio.to_thread(self._settle, dead_letter.consumer, event)
         await asyncio.to_thread(self._progress.settle, dead_letter.consumer, event.id)
 
     async def _stuck(self, order_id: str) -> list[DeliveryFailure]:

@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from choreography.client import ChoreographyClient
 from cli import console
 from cli.console import AsJson, BadInput, print_json
 from messaging.progress import DeliveryFailure, FailureState
 from services import SERVICES
 from settings import load
 from wiring.clients import Clients, with_clients
+from wiring.listening import settle
 from wiring.program import GOOD
 
 dead_letters = typer.Typer(no_args_is_help=True, help="Events that a consumer could not handle.")
@@ -47,7 +47,7 @@ def retry(chosen: Chosen = None, every: All = False, consumer: OfConsumer = "", 
 
     async def run(clients: Clients) -> int:
         dead_letters = _chosen(_letters(clients, consumer, order), chosen or [], every=every)
-        client = ChoreographyClient(clients.events.bus, clients.events.progress)
+        client = clients.choreography()
         for dead_letter in dead_letters:
             if dead_letter.consumer in {service.name for service in SERVICES}:
                 await client.retry(dead_letter)
@@ -74,6 +74,7 @@ def discard(
     async def run(clients: Clients) -> int:
         dead_letters = _chosen(_letters(clients, consumer, order), chosen or [], every=every)
         for dead_letter in dead_letters:
+            settle(clients.events, dead_letter.consumer, dead_letter.recorded.event)
             clients.events.progress.discard(dead_letter.consumer, dead_letter.recorded.event.id, note)
         return len(dead_letters)
 

@@ -90,6 +90,11 @@ def once(database: Storage, event: CloudEvent, effect: Callable[[Connection], No
         return True
 
 
+def settle(database: Storage, event: CloudEvent) -> bool:
+    """A person has dealt with the event: whoever delivers it from now on, it is known. Whether that is new."""
+    return once(database, event, lambda _tx: None)
+
+
 def knows(tx: Connection, event: CloudEvent) -> bool:
     """Whether the event is on record."""
     return tx.scalar(select(inbox.c.event_id).where(inbox.c.event_id == event.id)) is not None

@@ -117,6 +117,10 @@ class Notifications:
                 self._tell(customer, one)
         inbox.once(self._database, without_data(event), lambda tx: _forget(tx, due))
 
+    def settle(self, event: CloudEvent) -> None:
+        """A person has seen to it: the mail is not sent."""
+        inbox.settle(self._database, without_data(event))
+
     def _tell(self, customer: str, event: CloudEvent) -> None:
         told = mail_text(event)
         if told:
@@ -165,4 +169,5 @@ def notifications(context: SubscriberContext) -> Iterable[Subscription]:
     subscriber = Notifications(context.database(NAME), mailer, settings)
     subscriber.open()
     retry_policy = RetryPolicy(first=1, longest=60, give_up_after=settings.give_up_after)
-    return [Subscription(NAME, Rule(types=MAILED), subscriber.handle, retry_policy=lambda _event: retry_policy)]
+    rule = Rule(types=MAILED)
+    return [Subscription(NAME, rule, subscriber.handle, lambda _event: retry_policy, settle=subscriber.settle)]

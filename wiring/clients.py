@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ from services.orders.contracts import OrderStatus
 from services.orders.tables import orders
 from settings import Settings
 from wiring.bus import EventBus
+from wiring.listening import settle
 from wiring.program import complain
 from wiring.services import Services
 from wiring.temporal import connect
@@ -53,7 +55,7 @@ class Clients:
         return self._events
 
     def choreography(self) -> ChoreographyClient:
-        return ChoreographyClient(self.events.bus, self.events.progress)
+        return ChoreographyClient(self.events.bus, self.events.progress, partial(settle, self.events))
 
     async def client(self, style: Style) -> OrderClient:
         return self.choreography() if style is Style.CHOREOGRAPHY else await self.saga()
