@@ -13,7 +13,7 @@ from audit.reading import Sources, reading
 from kernel.contracts import FailureEvent
 from kernel.keys import Key
 from kernel.operations import FORBIDDEN, REFUSED, operations
-from kernel.outbox import outbox
+from kernel.outbox import is_waiting, outbox
 from messaging.bus import Bus
 from services import SERVICES
 
@@ -38,7 +38,7 @@ async def audit_events(sources: Sources, bus: Bus) -> list[Violation]:
     must_be_told: dict[str, dict[str, int]] = {}
     for service in _NAMES:
         with reading(sources, service) as tx:
-            waiting = {_key(event_id) for event_id in tx.scalars(select(outbox.c.event_id))}
+            waiting = {_key(event_id) for event_id in tx.scalars(select(outbox.c.event_id).where(is_waiting))}
             must_be_told[service] = {key: at for key, at in _done(tx) if key not in waiting}
     told, since = await _read(bus)
     violations = []

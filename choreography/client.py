@@ -3,6 +3,7 @@
 import asyncio
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from choreography.events import AttentionSettled, CancelRequested, OrderContent, OrderPlaced, ReviewDecided
@@ -13,7 +14,7 @@ from client.contracts import PlacedOrder, Resolution, ResolveBy, Review, Stage
 from client.errors import DifferentContent, NoSuchOrder, NotNow
 from client.order import Order
 from kernel.contracts import Event, Style, UndoneEvent
-from kernel.envelope import new_event
+from kernel.envelope import CloudEvent, new_event
 from kernel.keys import event_id
 from kernel.service import Operation
 from messaging.bus import Bus
@@ -23,15 +24,22 @@ _POLL_SECONDS = 0.05
 _LONGEST_POLL_SECONDS = 0.5
 _ANSWER_SECONDS = 2.0
 
+Settle = Callable[[str, CloudEvent], None]
+
 _AT_REST = (Stage.ENDED, Stage.REVIEW, Stage.ATTENTION)
 
 
 class ChoreographyClient:
-    """As `OrchestrationClient`, for orders that no workflow conducts."""
+    """As `OrchestrationClient`, for orders that no workflow conducts.
 
-    def __init__(self, bus: Bus, progress: Progress) -> None:
+    Args:
+        settle: has a consumer know that a person has dealt with an event in its place.
+    """
+
+    def __init__(self, bus: Bus, progress: Progress, settle: Settle) -> None:
         self._bus = bus
         self._progress = progress
+        self._settle = settle
 
     async def place(self, order: Order) -> None:
         """Publish that the order was placed; the same order again is the first one. Raises DifferentContent."""
@@ -128,6 +136,7 @@ class ChoreographyClient:
         if line and instead:
             by_hand = event_id(event.id, f"{line.operation.verb}-by-hand")
             await self._publish(event.correlationid, instead, by_hand, "/operator", causation=event.id)
+        await asyncio.to_thread(self._settle, dead_letter.consumer, event)
         await asyncio.to_thread(self._progress.settle, dead_letter.consumer, event.id)
 
     async def _stuck(self, order_id: str) -> list[DeliveryFailure]:

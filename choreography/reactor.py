@@ -57,6 +57,7 @@ class Reactor(Generic[P]):
             retry_policy=self._retry_policy,
             may_overtake=self._may_overtake,
             on_dead_letter=self._on_dead_letter,
+            settle=lambda event: inbox.settle(self._database, event),
         )
 
     def handle(self, recorded: Recorded) -> None:

@@ -4,13 +4,14 @@ from typing import Annotated
 
 import typer
 
-from choreography.client import ChoreographyClient
 from cli import console
 from cli.console import AsJson, BadInput, print_json
 from messaging.progress import DeliveryFailure, FailureState
 from services import SERVICES
 from settings import load
 from wiring.bus import EventBus, with_bus
+from wiring.choreographed_orders import choreography_client
+from wiring.listening import settle
 from wiring.program import GOOD
 
 dead_letters = typer.Typer(no_args_is_help=True, help="Events that a consumer could not handle.")
@@ -51,7 +52,7 @@ def retry(chosen: Chosen = None, every: All = False, consumer: OfConsumer = "", 
         dead_letters = _chosen(_letters(events, consumer, order), chosen or [], every=every)
         for dead_letter in dead_letters:
             if dead_letter.consumer in _REACTING:
-                await ChoreographyClient(events.bus, events.progress).retry(dead_letter)
+                await choreography_client(events).retry(dead_letter)
                 continue
             events.progress.requeue(dead_letter.consumer, dead_letter.recorded.event.id)
         return len(dead_letters)
@@ -75,6 +76,7 @@ def discard(
     async def run(events: EventBus) -> int:
         dead_letters = _chosen(_letters(events, consumer, order), chosen or [], every=every)
         for dead_letter in dead_letters:
+            settle(events, dead_letter.consumer, dead_letter.recorded.event)
             events.progress.discard(dead_letter.consumer, dead_letter.recorded.event.id, note)
         return len(dead_letters)
 

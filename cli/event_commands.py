@@ -11,19 +11,22 @@ from cli import console
 from cli.archive import behind, newest, position
 from cli.console import AsJson, BadInput, print_json
 from cli.dead_letters import dead_letters
+from cli.log_commands import log_commands
 from cli.replay import replay as replay_consumer
 from cli.schemas import schemas
 from kernel.keys import Key
 from messaging.bus import Recorded
+from messaging.log_check import problem
 from messaging.subscription import Rule
 from settings import load
 from wiring.bus import EventBus, with_bus
 from wiring.listening import all_subscriptions
-from wiring.program import GOOD
+from wiring.program import BAD_END, GOOD, complain
 
 events = typer.Typer(no_args_is_help=True, help="Look at the bus, replay it, and settle what could not be handled.")
 events.add_typer(dead_letters, name="dead-letters")
 events.command()(schemas)
+events.add_typer(log_commands)
 
 Types = Annotated[list[str] | None, typer.Option("--type", help="Only these types; * and ? match; repeatable.")]
 OfOrder = Annotated[str, typer.Option("--order", help="Only of this order.")]
@@ -109,7 +112,9 @@ def replay(
         found = {one.name: one for one in all_subscriptions(on_bus)}
         if consumer not in found:
             raise BadInput(f"there is no consumer '{consumer}'; there are: {', '.join(found)}")
-        after = await position(on_bus.bus, start)
+        if wrong := await problem(on_bus.bus, on_bus.progress, found[consumer]):
+            raise BadInput(wrong)
+        after = max(await position(on_bus.bus, start), (await on_bus.bus.state()).first - 1)
         columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=console.err) as progress:
             bar = progress.add_task(consumer, total=None)
@@ -126,20 +131,27 @@ def replay(
 
 @events.command()
 def consumers(as_json: AsJson = False) -> int:
-    """Who reads the bus, how far each is behind, and what it could not handle."""
+    """Who reads the bus, how far each is behind, and what it could not handle; 1 if one cannot read on."""
 
-    async def run(on_bus: EventBus) -> list[tuple[str, int, int]]:
+    async def run(on_bus: EventBus) -> list[tuple[str, int, int, str]]:
         dead = await asyncio.to_thread(on_bus.progress.counts)
-        names = [one.name for one in all_subscriptions(on_bus)]
-        return [(name, await behind(on_bus.bus, on_bus.progress.positions(name)), dead.get(name, 0)) for name in names]
+        found = []
+        for one in all_subscriptions(on_bus):
+            wrong = await problem(on_bus.bus, on_bus.progress, one)
+            its_behind = await behind(on_bus.bus, on_bus.progress.positions(one.name))
+            found.append((one.name, its_behind, dead.get(one.name, 0), wrong))
+        return found
 
     found = with_bus(load(), run)
     if as_json:
-        print_json([{"consumer": name, "behind": behind, "dead_letters": dead} for name, behind, dead in found])
+        columns = ("consumer", "behind", "dead_letters", "problem")
+        print_json([dict(zip(columns, one, strict=True)) for one in found])
     else:
-        rows = [(name, str(behind), str(dead)) for name, behind, dead in found]
+        rows = [(name, "?" if wrong else str(behind), str(dead)) for name, behind, dead, wrong in found]
         console.out.print(console.table_of("consumer", "events behind", "dead letters", rows=rows))
-    return GOOD
+    for wrong in dict.fromkeys(wrong for *_, wrong in found if wrong):
+        complain(f"{', '.join(name for name, *_, its in found if its == wrong)}: {wrong}")
+    return BAD_END if any(wrong for *_, wrong in found) else GOOD
 
 
 def _document(recorded: Recorded) -> dict[str, object]:

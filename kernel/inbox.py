@@ -4,7 +4,7 @@ Rows are never deleted, so an id is known for longer than any redelivery or repl
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,7 +20,9 @@ from sqlalchemy import (
     Text,
     bindparam,
     insert,
+    inspect,
     select,
+    text,
     update,
 )
 
@@ -38,6 +40,7 @@ inbox = Table(
     Column("data", Text, nullable=False, comment="JSON"),
     Column("occurred_at", BigInteger, nullable=False, comment="milliseconds since 1970"),
     Column("repeats", Integer, nullable=False, comment="deliveries after the first"),
+    Column("envelope", Text, comment="JSON without data; null before release 0.2"),
     Index("ix_inbox_correlation", "correlation"),
 )
 
@@ -55,6 +58,13 @@ class Known(NamedTuple):
 
     type: str
     data: dict[str, Any]
+
+
+def make(tx: Connection) -> None:
+    """The table in a database that has no migrations; brought up to date, if an earlier release has made it."""
+    metadata.create_all(tx)
+    if "envelope" not in {column["name"] for column in inspect(tx).get_columns(inbox.name)}:
+        tx.execute(text("ALTER TABLE inbox ADD COLUMN envelope TEXT"))
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,11 @@ def once(database: Storage, event: CloudEvent, effect: Callable[[Connection], No
         return True
 
 
+def settle(database: Storage, event: CloudEvent) -> bool:
+    """A person has dealt with the event: whoever delivers it from now on, it is known. Whether that is new."""
+    return once(database, event, lambda _tx: None)
+
+
 def knows(tx: Connection, event: CloudEvent) -> bool:
     """Whether the event is on record."""
     return tx.scalar(select(inbox.c.event_id).where(inbox.c.event_id == event.id)) is not None
@@ -98,5 +113,19 @@ def note(tx: Connection, event: CloudEvent) -> None:
 def record(tx: Connection, event: CloudEvent) -> None:
     """Note that the event was heard. An IntegrityError is another delivery of it at this very moment."""
     row = {"event_id": event.id, "correlation": event.correlationid, "type": event.type}
+    row["envelope"] = event.model_dump_json(exclude={"data"})
     occurred_at = int(event.time.timestamp() * 1000)
     tx.execute(_INSERT, row | {"data": json.dumps(event.data), "occurred_at": occurred_at, "repeats": 0})
+
+
+def all_heard(tx: Connection, *, correlation: str = "", since: int = 0) -> Iterator[CloudEvent]:
+    """As they were heard, by their time: of this order, from this time on (milliseconds since 1970).
+
+    Without those that release 0.1 heard, which did not note how they came.
+    """
+    query = select(inbox.c.envelope, inbox.c.data).where(inbox.c.envelope.is_not(None), inbox.c.occurred_at >= since)
+    if correlation:
+        query = query.where(inbox.c.correlation == correlation)
+    ordered = query.order_by(inbox.c.occurred_at, inbox.c.event_id)
+    for row in tx.execution_options(yield_per=500).execute(ordered):
+        yield CloudEvent.model_validate(json.loads(row.envelope) | {"data": json.loads(row.data)})

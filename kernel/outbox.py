@@ -1,9 +1,11 @@
 """The transactional outbox: an event is written where its effect is, in the same transaction; the relay takes it on.
 
-A row is deleted once its event is on the bus, so the table is as long as what is still to be published.
+A row stays once its event is on the bus: should the bus be lost, what it had is published again from here.
 """
 
 import json
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,20 +13,24 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
+    Index,
     Integer,
     MetaData,
     String,
     Table,
     Text,
     bindparam,
-    delete,
     insert,
     select,
+    text,
+    update,
 )
 
 from kernel.envelope import CloudEvent, cloud_event
 
 metadata = MetaData()
+
+_waiting = text("published_at IS NULL")
 
 outbox = Table(
     "outbox",
@@ -37,11 +43,16 @@ outbox = Table(
     Column("style", String(20), nullable=False),
     Column("data", Text, nullable=False, comment="JSON"),
     Column("occurred_at", BigInteger, nullable=False, comment="milliseconds since 1970"),
+    Column("published_at", BigInteger, comment="milliseconds since 1970; null until it is on the bus"),
+    Index("ix_outbox_waiting", "position", sqlite_where=_waiting, postgresql_where=_waiting),  # the relay looks often
+    Index("ix_outbox_correlation", "correlation"),
     sqlite_autoincrement=True,  # a position is never used again: it is the event's sequence
 )
 
-_OLDEST = select(outbox).order_by(outbox.c.position).limit(bindparam("limit"))
-_DELETE = delete(outbox).where(outbox.c.position == bindparam("sent"))
+is_waiting = outbox.c.published_at.is_(None)
+
+_OLDEST = select(outbox).where(is_waiting).order_by(outbox.c.position).limit(bindparam("limit"))
+_PUBLISHED = update(outbox).where(outbox.c.position == bindparam("sent")).values(published_at=bindparam("now"))
 _INSERT = insert(outbox)
 
 
@@ -62,13 +73,30 @@ def write(
 
 
 def oldest(tx: Connection, source: str, limit: int) -> tuple[list[int], list[CloudEvent]]:
-    """The events that were written first, as they go on the bus, with the positions to `forget` them by."""
+    """Of those that wait, the ones written first, as they go on the bus, with their positions for `published`."""
     rows = tx.execute(_OLDEST, {"limit": limit}).all()
     return [row.position for row in rows], [_event(source, row) for row in rows]
 
 
-def forget(tx: Connection, positions: list[int]) -> None:
-    tx.execute(_DELETE, [{"sent": position} for position in positions])
+def published(tx: Connection, positions: list[int]) -> None:
+    """Note that they are on the bus."""
+    now = int(time.time() * 1000)
+    tx.execute(_PUBLISHED, [{"sent": position, "now": now} for position in positions])
+
+
+def newest_published(tx: Connection, source: str) -> CloudEvent | None:
+    """The one written last of those that are on the bus."""
+    row = tx.execute(select(outbox).where(~is_waiting).order_by(outbox.c.position.desc()).limit(1)).one_or_none()
+    return _event(source, row) if row else None
+
+
+def all_published(tx: Connection, source: str, *, correlation: str = "", since: int = 0) -> Iterator[CloudEvent]:
+    """All that are on the bus, or were, in their order: of this order, from this time on (milliseconds since 1970)."""
+    query = select(outbox).where(~is_waiting, outbox.c.occurred_at >= since).order_by(outbox.c.position)
+    if correlation:
+        query = query.where(outbox.c.correlation == correlation)
+    for row in tx.execution_options(yield_per=500).execute(query):
+        yield _event(source, row)
 
 
 def _event(source: str, row: Any) -> CloudEvent:

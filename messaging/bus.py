@@ -25,6 +25,37 @@ class BusDown(UserError):
         return f"the bus does not answer: {self}; see BUS_URL"
 
 
+class WrongLog(Exception):
+    """The log is not the one that a consumer has read, or lacks what it has not read yet. Why, in words for anybody."""
+
+
+@dataclass(frozen=True)
+class LogState:
+    """Which log this is, and what it has.
+
+    Attributes:
+        id: given to it when it was made, and kept by its backups; a log that is made in its place has another.
+        first: the position of the oldest event that it still has; the next one's when it has none.
+        head: the position of the newest event; 0 of a log that is empty.
+    """
+
+    id: str
+    first: int
+    head: int
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a consumer's position belongs to: the log, and the last event that was read of it.
+
+    Empty as far as it is not known: nothing was read yet, or by release 0.1, which kept no marks.
+    """
+
+    log: str = ""
+    position: int = 0
+    event_id: str = ""
+
+
 @dataclass(frozen=True)
 class Recorded:
     """An event with its position in the log; positions grow, and may have gaps."""
@@ -62,6 +93,14 @@ class Bus(Protocol):
 
     async def head(self) -> int:
         """The position of the newest event; 0 of an empty log. Raises BusDown."""
+        ...
+
+    async def state(self) -> LogState:
+        """Which log it is, and what it has now. Raises BusDown."""
+        ...
+
+    async def id_at(self, position: int) -> str | None:
+        """The id of the event at this position; None if there is none. Raises BusDown."""
         ...
 
     async def before(self, moment: datetime) -> int:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kernel.environment import one_line
 from kernel.waiting import is_set_within
-from messaging.bus import PARTITIONS, Bus, BusDown
+from messaging.bus import PARTITIONS, Bus, BusDown, WrongLog
 from messaging.locks import Locks, held
 from messaging.partition import HandlerPool, PartitionSession
 from messaging.progress import Progress
@@ -52,6 +52,7 @@ class Consumer:
         self._stopping = asyncio.Event()
         self._locks = locks
         self._trouble, self._complained_at = "", 0.0
+        self._refused: set[str] = set()
 
     async def run(self) -> None:
         """Until `stop`; then what is under way is finished first."""
@@ -84,6 +85,9 @@ class Consumer:
                         await self._turn(partition, lock).run()
                 if is_ours:
                     await self._sleep(2 * _QUEUE_SECONDS)  # whoever waits for it has it now
+            except WrongLog as wrong:
+                self._refuse(str(wrong))
+                await self._sleep(_AFTER_TROUBLE_SECONDS)
             except (BusDown, SQLAlchemyError) as error:
                 self._complain(one_line(error)[:300])
                 await self._sleep(_AFTER_TROUBLE_SECONDS)
@@ -93,6 +97,12 @@ class Consumer:
         if trouble != self._trouble or time.monotonic() > self._complained_at + _QUIET_SECONDS:
             _log.warning("%s: %s; trying again", self._subscription.name, trouble)
             self._trouble, self._complained_at = trouble, time.monotonic()
+
+    def _refuse(self, why: str) -> None:
+        """It waits for a person, who need not be told again and again."""
+        if why not in self._refused:
+            _log.error("%s: %s", self._subscription.name, why)
+            self._refused.add(why)
 
     def _turn(self, partition: int, lock: str) -> PartitionSession:
         return PartitionSession(

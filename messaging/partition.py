@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from sqlalchemy.exc import SQLAlchemyError
 
 from kernel.environment import one_line
-from messaging.bus import Bus, BusDown, Reader, Recorded
+from messaging.bus import Bus, BusDown, Mark, Reader, Recorded
+from messaging.log_check import begin, check
 from messaging.progress import DeliveryFailure, FailureState, Progress
 from messaging.subscription import Handler, MayOvertake, NonRetryable, ReactionFailed, Subscription
 
@@ -21,6 +22,7 @@ _UNDER_WAY = 200
 _WAIT_SECONDS = 0.5
 _SAVE_SECONDS = 2.0
 _LOOK_SECONDS = 1.0
+_CHECK_SECONDS = 10.0
 _TURN_SECONDS = 2.0
 _AFTER_TROUBLE_SECONDS = 1.0
 
@@ -70,19 +72,18 @@ class PartitionSession:
         self._is_awaited = is_awaited
         self._ending = asyncio.Event()
         self._read_up_to = self._saved = 0
-        self._saved_at = self._asked_at = self._looked_at = time.monotonic()
+        self._mark = self._saved_mark = Mark()
+        self._saved_at = self._asked_at = self._looked_at = self._checked_at = time.monotonic()
         self._open: dict[int, Recorded] = {}  # read, and not handled yet; by position
         self._tasks: set[asyncio.Task[None]] = set()
         self._queues: dict[str, _Queue] = {}  # by order
         self._failed: set[str] = set()
 
     async def run(self) -> None:
-        progress, name = self._progress, self._subscription.name
-        position = await asyncio.to_thread(progress.position, name, self._partition)
-        if position is None:
-            position = await self._bus.head() if self._subscription.from_latest else 0
-            await asyncio.to_thread(progress.save, name, self._partition, position)
+        """Raises WrongLog."""
+        position, self._mark = await begin(self._bus, self._progress, self._subscription, self._partition)
         self._read_up_to = self._saved = position
+        self._saved_mark = self._mark
         self._failed = {failure.recorded.event.id for failure in await self._failures(FailureState.RETRYING)}
         reader = await self._bus.read(self._partition, self._saved)
         try:
@@ -127,6 +128,9 @@ class PartitionSession:
         now = time.monotonic()
         if now > self._saved_at + _SAVE_SECONDS:
             await self._save()
+        if now > self._checked_at + _CHECK_SECONDS:
+            self._checked_at = now
+            await check(self._bus, self._saved, self._mark, await self._bus.state())
         if now < self._looked_at + _LOOK_SECONDS:
             return
         self._looked_at = now
@@ -141,13 +145,15 @@ class PartitionSession:
 
     async def _save(self) -> None:
         position = min(self._open) - 1 if self._open else self._read_up_to
-        if position != self._saved:
-            await asyncio.to_thread(self._progress.save, self._subscription.name, self._partition, position)
-            self._saved = position
+        mark = self._mark
+        if (position, mark) != (self._saved, self._saved_mark):
+            await asyncio.to_thread(self._progress.save, self._subscription.name, self._partition, position, mark)
+            self._saved, self._saved_mark = position, mark
         self._saved_at = time.monotonic()
 
     def _take_up(self, recorded: Recorded) -> None:
         self._read_up_to = recorded.position
+        self._mark = Mark(self._mark.log, recorded.position, recorded.event.id)
         if self._subscription.rule.fits(recorded.event):
             self._open[recorded.position] = recorded
             self._start(recorded)

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from kernel.database import Database
 from kernel.envelope import CloudEvent
-from messaging.bus import PARTITIONS, Recorded, partition_of
+from messaging.bus import PARTITIONS, Mark, Recorded, partition_of
 
 
 class FailureState(StrEnum):
@@ -45,6 +45,9 @@ positions = Table(
     Column("consumer", String(100), primary_key=True),
     Column("partition", Integer, primary_key=True),
     Column("position", BigInteger, nullable=False, comment="everything up to here is handled, or a dead letter"),
+    Column("log", String(64), nullable=False, server_default="", comment="empty: not known yet"),
+    Column("last_read", BigInteger, nullable=False, server_default="0", comment="its position; 0: none"),
+    Column("last_event", String(200), nullable=False, server_default="", comment="its id"),
 )
 
 failures = Table(
@@ -100,12 +103,21 @@ class Progress:
             rows = tx.execute(select(positions).where(positions.c.consumer == consumer))
             return {row.partition: row.position for row in rows}
 
-    def save(self, consumer: str, partition: int, position: int) -> None:
+    def marks(self, consumer: str) -> dict[int, Mark]:
+        """What its positions belong to, in each partition in which it has begun to read."""
         with self._database.begin() as tx:
-            moved = tx.execute(update(positions).where(*_place(consumer, partition)).values(position=position))
+            rows = tx.execute(select(positions).where(positions.c.consumer == consumer))
+            return {row.partition: Mark(row.log, row.last_read, row.last_event) for row in rows}
+
+    def save(self, consumer: str, partition: int, position: int, mark: Mark | None = None) -> None:
+        """Without a mark, the one that is there stays: only the position moves."""
+        change: dict[str, Any] = {"position": position}
+        if mark:
+            change |= {"log": mark.log, "last_read": mark.position, "last_event": mark.event_id}
+        with self._database.begin() as tx:
+            moved = tx.execute(update(positions).where(*_place(consumer, partition)).values(change))
             if moved.rowcount == 0:
-                row = {"consumer": consumer, "partition": partition, "position": position}
-                tx.execute(insert(positions), row)
+                tx.execute(insert(positions), {"consumer": consumer, "partition": partition} | change)
 
     def failed(self, consumer: str, recorded: Recorded, error: str, reaction: str = "") -> DeliveryFailure:
         """Note one more attempt that failed; `reaction` is the id of what failed, if it is known."""

@@ -29,7 +29,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from kernel.database import Database
 from kernel.envelope import CloudEvent
-from messaging.bus import BusDown, Reader, Recorded, partition_of
+from messaging.bus import BusDown, LogState, Reader, Recorded, partition_of
 
 T = TypeVar("T")
 
@@ -57,6 +57,9 @@ log = Table(
     Index("ix_events_correlation", "correlation", "position"),
     Index("ix_events_recorded_at", "recorded_at"),
     sqlite_autoincrement=True,
+)
+identity = Table(
+    "log_identity", metadata, Column("id", String(32), primary_key=True, comment="one row: this log's own")
 )
 
 
@@ -103,6 +106,13 @@ class SqlLog:
     async def head(self) -> int:
         return await self._in_thread(lambda tx: tx.scalar(select(func.max(log.c.position))) or 0)
 
+    async def state(self) -> LogState:
+        return await self._in_thread(_state)
+
+    async def id_at(self, position: int) -> str | None:
+        query = select(log.c.event_id).where(log.c.position == position)
+        return await self._in_thread(lambda tx: tx.scalar(query))
+
     async def before(self, moment: datetime) -> int:
         at = int(moment.timestamp() * 1000)
         newest = select(func.max(log.c.position)).where(log.c.recorded_at < at)
@@ -131,6 +141,12 @@ class SqlLog:
         except SQLAlchemyError as error:
             why = error.orig if isinstance(error, DBAPIError) else error  # without the statement and what was in it
             raise BusDown(f"the log cannot be used: {' '.join(str(why).split())}") from error
+
+
+def _state(tx: Connection) -> LogState:
+    # Apart, since SQLite finds the least and the greatest in an index only when it is asked for one of them.
+    first, head = tx.scalar(select(func.min(log.c.position))), tx.scalar(select(func.max(log.c.position))) or 0
+    return LogState(tx.scalars(select(identity.c.id)).one(), first or head + 1, head)
 
 
 class _Tail:

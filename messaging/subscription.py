@@ -59,6 +59,10 @@ def _stays(_failing: CloudEvent, _waiting: CloudEvent) -> bool:
     return False
 
 
+def _needs_no_word(_event: CloudEvent) -> None:
+    """Handling it after all does no harm."""
+
+
 def _publishes_nothing(_failure: DeliveryFailure, _of_order: Sequence[Recorded]) -> None:
     return None
 
@@ -74,6 +78,7 @@ class Subscription:
         from_latest: a new consumer begins with what comes next; without it, with the first event of the archive.
         at_once: how many events of different orders are handled at the same time, in one process.
         on_dead_letter: what to publish when an event becomes a dead letter, if anything; it gets the order's events.
+        settle: a person has dealt with this event, or given it up: no replay, and no loss of positions, may handle it.
         forget: for what can be made anew from the archive: forget what was made of events after this position.
     """
 
@@ -83,6 +88,7 @@ class Subscription:
     retry_policy: Callable[[CloudEvent], RetryPolicy] = lambda _event: RetryPolicy()
     may_overtake: MayOvertake = _stays
     on_dead_letter: OnDeadLetter = _publishes_nothing
+    settle: Callable[[CloudEvent], object] = _needs_no_word
     from_latest: bool = False
     at_once: int = 8
     forget: Callable[[int], None] | None = None

@@ -114,7 +114,7 @@ class Analytics:
 
         def make(tx: Connection) -> None:
             metadata.create_all(tx)
-            inbox.metadata.create_all(tx)
+            inbox.make(tx)
             if self._database.is_sqlite:
                 tx.execute(text("DROP VIEW IF EXISTS orders"))
             tx.execute(CreateView(_ORDERS, "orders", or_replace=not self._database.is_sqlite))

@@ -73,7 +73,7 @@ class AuditLog:
 
         def make(tx: Connection) -> None:
             metadata.create_all(tx)
-            inbox.metadata.create_all(tx)
+            inbox.make(tx)
             for statement in _APPEND_ONLY_SQLITE if self._database.is_sqlite else _APPEND_ONLY_POSTGRESQL:
                 tx.exec_driver_sql(statement)
             if tx.execute(select(head)).first() is None:

@@ -98,7 +98,7 @@ class Notifications:
     def open(self) -> None:
         """Make the tables, if this is the first day."""
         self._database.alone(metadata.create_all)
-        self._database.alone(inbox.metadata.create_all)
+        self._database.alone(inbox.make)
 
     def handle(self, recorded: Recorded) -> None:
         """Raises whatever the mailer raises."""
@@ -116,6 +116,10 @@ class Notifications:
             for one in due:
                 self._tell(customer, one)
         inbox.once(self._database, without_data(event), lambda tx: _forget(tx, due))
+
+    def settle(self, event: CloudEvent) -> None:
+        """A person has seen to it: the mail is not sent."""
+        inbox.settle(self._database, without_data(event))
 
     def _tell(self, customer: str, event: CloudEvent) -> None:
         told = mail_text(event)
@@ -165,4 +169,5 @@ def notifications(context: SubscriberContext) -> Iterable[Subscription]:
     subscriber = Notifications(context.database(NAME), mailer, settings)
     subscriber.open()
     retry_policy = RetryPolicy(first=1, longest=60, give_up_after=settings.give_up_after)
-    return [Subscription(NAME, Rule(types=MAILED), subscriber.handle, retry_policy=lambda _event: retry_policy)]
+    rule = Rule(types=MAILED)
+    return [Subscription(NAME, rule, subscriber.handle, lambda _event: retry_policy, settle=subscriber.settle)]

@@ -96,13 +96,15 @@ class Deliveries:
     def subscription(self) -> Subscription:
         rule = Rule(types=self._endpoint.types, content=self._endpoint.content)
         name = f"webhook-{self._endpoint.name}"
-        return Subscription(name, rule, self.handle, retry_policy=self.retry_policy, from_latest=True)
+        return Subscription(
+            name, rule, self.handle, retry_policy=self.retry_policy, settle=self._settle, from_latest=True
+        )
 
     def handle(self, recorded: Recorded) -> None:
         """Raises NotAccepted, NonRetryable when the endpoint is gone, or UnknownEvent."""
         event = recorded.event
         message_id = _message_id(event)
-        note = without_data(event).model_copy(update={"id": f"{self._endpoint.name}/{message_id}"})
+        note = self._note(event)
         with self._database.begin() as tx:
             if inbox.heard(tx, note).already:
                 return
@@ -110,6 +112,12 @@ class Deliveries:
         self._rate_limit.wait()
         self._deliver(event, message_id, body)
         inbox.once(self._database, note, lambda _tx: None)
+
+    def _settle(self, event: CloudEvent) -> None:
+        inbox.settle(self._database, self._note(event))
+
+    def _note(self, event: CloudEvent) -> CloudEvent:
+        return without_data(event).model_copy(update={"id": f"{self._endpoint.name}/{_message_id(event)}"})
 
     def retry_policy(self, event: CloudEvent) -> RetryPolicy:
         """The endpoint's wish (Retry-After) goes before our own backoff, up to the longest pause."""
@@ -177,5 +185,5 @@ def webhooks(context: SubscriberContext) -> Iterable[Subscription]:
     if not endpoints:
         return []
     database = context.database(NAME)
-    database.alone(inbox.metadata.create_all)
+    database.alone(inbox.make)
     return [Deliveries(endpoint, database, RateLimit(endpoint.per_second)).subscription() for endpoint in endpoints]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
@@ -21,7 +22,7 @@ from messaging.bus import Recorded
 from tests.databases import rows
 from wiring.bus import EventBus
 from wiring.bus_roles import ON_THE_BUS
-from wiring.listening import listening
+from wiring.listening import listening, settle
 from wiring.services import Services
 
 _SECONDS = 60
@@ -75,7 +76,9 @@ async def clients_of(settings: LabSettings) -> AsyncIterator[ChoreographedShop]:
     shop = Services(settings)
     eventing = EventBus(settings, shop)
     try:
-        yield ChoreographedShop(settings, ChoreographyClient(eventing.bus, eventing.progress), eventing)
+        yield ChoreographedShop(
+            settings, ChoreographyClient(eventing.bus, eventing.progress, partial(settle, eventing)), eventing
+        )
     finally:
         await eventing.close()
         shop.close()

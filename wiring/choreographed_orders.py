@@ -4,6 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,12 @@ from services.orders.contracts import OrderStatus
 from services.orders.tables import orders
 from settings import Settings
 from wiring.bus import EventBus, open_bus
+from wiring.listening import settle
 from wiring.program import complain
+
+
+def choreography_client(events: EventBus) -> ChoreographyClient:
+    return ChoreographyClient(events.bus, events.progress, partial(settle, events))
 
 
 class ChoreographedOrders:
@@ -33,7 +39,7 @@ class ChoreographedOrders:
     async def client(self) -> ChoreographyClient:
         """Raises SettingsError."""
         events = await self._bus()
-        return ChoreographyClient(events.bus, events.progress)
+        return choreography_client(events)
 
     async def has(self, order_id: str) -> bool:
         """Whether the bus knows it as an order of this style."""

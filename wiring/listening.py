@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from kernel.envelope import CloudEvent
 from messaging.subscription import Subscription
 from settings import Settings
 from wiring.bus import EventBus
@@ -17,6 +18,13 @@ _log = logging.getLogger("worker")
 def all_subscriptions(events: EventBus) -> list[Subscription]:
     """Of every role that consumes. Raises SettingsError."""
     return [one for role in CONSUMERS.values() for one in role(events).subscriptions]
+
+
+def settle(events: EventBus, consumer: str, event: CloudEvent) -> None:
+    """Have the consumer know, in its own database, that a person has dealt with this event. Raises SettingsError."""
+    for subscription in all_subscriptions(events):
+        if subscription.name == consumer:
+            subscription.settle(event)
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from kernel.contracts import Style
 from kernel.database import Database
 from kernel.inbox import inbox
 from kernel.operations import operations
-from kernel.outbox import outbox
+from kernel.outbox import is_waiting, outbox
 from lab.compare.observations import History, Records
 from lab.compare.watch import Watch
 from lab.compare.writes import rows_written
@@ -58,7 +58,8 @@ async def _behind(settings: Settings, style: Style, eventing: EventBus, watch: W
 
 
 def _unsent(settings: Settings) -> list[str]:
-    return [service for service in _NAMES if _number(settings, service, select(func.count()).select_from(outbox))]
+    waiting = select(func.count()).select_from(outbox).where(is_waiting)
+    return [service for service in _NAMES if _number(settings, service, waiting)]
 
 
 def _number(settings: Settings, database: str, query: Any) -> int:

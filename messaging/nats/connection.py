@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, StorageType
-from nats.js.errors import NotFoundError
+from nats.js.errors import NoStreamResponseError, NotFoundError
 
 from messaging.bus import BusDown
 
@@ -29,6 +29,7 @@ class NatsConnection:
         self.stream = stream
         self._servers = url.split(",")
         self._client: Client | None = None
+        self._is_stream_there = False
         self._opening = asyncio.Lock()
         self._failed_at = 0.0
         self._is_closed = False
@@ -45,6 +46,8 @@ class NatsConnection:
                 finally:
                     self._uses.discard(use)
         except (NatsError, OSError, TimeoutError) as error:
+            if isinstance(error, NotFoundError | NoStreamResponseError):
+                self._is_stream_there = False  # the server may have lost it while we were connected
             raise self._down("no answer" if isinstance(error, TimeoutError) else error) from error
 
     async def add_consumer(self, client: Client, config: ConsumerConfig) -> ConsumerInfo:
@@ -71,6 +74,9 @@ class NatsConnection:
                 self._client = await self._open()
             if not self._client.is_connected:
                 raise self._down("not connected")
+            if not self._is_stream_there:
+                await self._make_stream(self._client)
+                self._is_stream_there = True
             return self._client
 
     async def _open(self) -> Client:
@@ -78,6 +84,7 @@ class NatsConnection:
         try:
             await self._connect(client)
             await self._make_stream(client)
+            self._is_stream_there = True
         except BaseException:
             self._failed_at = time.monotonic()
             if client.is_connecting or client.is_connected or client.is_reconnecting:

@@ -18,10 +18,10 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.js.api import ConsumerConfig, DeliverPolicy
-from nats.js.errors import APIError
+from nats.js.errors import APIError, NotFoundError
 
 from kernel.envelope import CloudEvent
-from messaging.bus import BusDown, Reader, Recorded, partition_of
+from messaging.bus import BusDown, LogState, Reader, Recorded, partition_of
 from messaging.nats.connection import NatsConnection
 
 _ANSWER_SECONDS = 5
@@ -67,6 +67,21 @@ class NatsLog:
     async def head(self) -> int:
         async with self._connection.use() as client:
             return (await client.jsm().stream_info(self._connection.stream)).state.last_seq
+
+    async def state(self) -> LogState:
+        async with self._connection.use() as client:
+            info = await client.jsm().stream_info(self._connection.stream)
+        assert info.created is not None  # the server always says
+        return LogState(info.created.isoformat(), max(info.state.first_seq, 1), info.state.last_seq)
+
+    async def id_at(self, position: int) -> str | None:
+        async with self._connection.use() as client:
+            try:
+                message = await client.jsm().get_msg(self._connection.stream, position)
+            except NotFoundError:
+                return None
+        headers: dict[str, str] = message.headers or {}
+        return headers.get("Nats-Msg-Id", "")
 
     async def before(self, moment: datetime) -> int:
         async with self._connection.use() as client:

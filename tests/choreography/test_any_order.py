@@ -88,7 +88,7 @@ class Delivery:
         with self._shop.database(service).begin() as tx:
             positions, events = outbox.oldest(tx, f"/{service}", 100)
             if positions:
-                outbox.forget(tx, positions)
+                outbox.published(tx, positions)
         for one in events:
             self.tell(one)
 

@@ -33,7 +33,7 @@ class Outboxes:
                 write(tx, number)
 
     def left(self) -> int:
-        return len(rows(self.database, outbox.outbox, "position"))
+        return sum(published_at is None for (published_at,) in rows(self.database, outbox.outbox, "published_at"))
 
     @asynccontextmanager
     async def relayed(self, bus: Bus, storage: Storage | None = None) -> AsyncIterator[asyncio.Task[None]]:
@@ -82,9 +82,7 @@ async def sqlite_bus(sqlite_log: Log) -> AsyncIterator[Bus]:
         yield opened
 
 
-async def test_what_is_written_is_published_in_order_and_leaves_the_outbox(
-    any_outboxes: Outboxes, sqlite_bus: Bus
-) -> None:
+async def test_what_is_written_is_published_in_order_and_kept(any_outboxes: Outboxes, sqlite_bus: Bus) -> None:
     any_outboxes.write(*range(250))
     async with any_outboxes.relayed(sqlite_bus):
         await any_outboxes.is_empty()
@@ -92,6 +90,8 @@ async def test_what_is_written_is_published_in_order_and_leaves_the_outbox(
         await any_outboxes.is_empty()
     published = await read_all(sqlite_bus)
     assert ids(published) == [f"event-{number}" for number in range(251)]
+    with any_outboxes.database.begin() as tx:
+        assert list(outbox.all_published(tx, "/orders")) == [one.event for one in published]
     sequences = [one.event.sequence for one in published]
     assert sequences == sorted(set(sequences))
     assert {(one.event.source, one.event.causationid) for one in published} == {("/orders", "order-1:create")}
@@ -145,7 +145,7 @@ class LosesItsConnection:
 async def test_a_relay_that_dies_between_the_bus_and_the_outbox_publishes_nothing_twice(
     outboxes: Outboxes, bus: Bus, at: int
 ) -> None:
-    """At the reading (odd), and at the deleting (even), when all of it is on the bus already."""
+    """At the reading (odd), and at the noting (even), when all of it is on the bus already."""
     outboxes.write(*range(150))
     async with outboxes.relayed(bus, LosesItsConnection(outboxes.database, at)):
         await outboxes.is_empty()
