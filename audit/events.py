@@ -16,6 +16,7 @@ from kernel.database import Database
 from kernel.environment import one_line
 from kernel.operations import FORBIDDEN, REFUSED, operations
 from kernel.outbox import outbox
+from kernel.service import Kind
 from messaging.bus import Bus
 from messaging.progress import Progress
 from services import SERVICES
@@ -25,6 +26,12 @@ from subscribers.audit_log import verify
 
 _BATCH = 1_000
 _NAMES = tuple(service.name for service in SERVICES)
+# By service, the steps whose refusal is no event: past the pivot, an operator is called.
+_REFUSED_SILENTLY = {
+    service.name: {one.verb for one in service.operations if one.refused is None} for service in SERVICES
+}
+# By service, the operations that keep a record of events, and none of themselves.
+_NOTES = {service.name: {one.verb for one in service.operations if one.kind is Kind.NOTE} for service in SERVICES}
 
 
 @dataclass
@@ -45,7 +52,7 @@ async def audit_events(settings: Settings, bus: Bus) -> list[Violation]:
     for service in _NAMES:
         with reading(settings, service) as tx:
             waiting = {_key(event_id) for event_id in tx.scalars(select(outbox.c.event_id))}
-            must_be_told[service] = {key: at for key, at in _done(tx) if key not in waiting}
+            must_be_told[service] = {key: at for key, at in _done(tx, service) if key not in waiting}
     told, since = await _read(bus)
     violations = []
     for service in _NAMES:
@@ -74,11 +81,10 @@ def audit_chain(database: Database, progress: Progress) -> list[Violation]:
     return [Violation(order_id="", invariant="the audit log is a chain", detail=problem) for problem in problems]
 
 
-def _done(tx: Connection) -> Iterator[tuple[str, int]]:
+def _done(tx: Connection, service: str) -> Iterator[tuple[str, int]]:
     """The keys of what must have been told, with the time in milliseconds."""
     for row in tx.execute(select(operations.c.key, operations.c.state, operations.c.recorded_at)):
-        # Past the pivot a refusal is no event: an operator is called.
-        quiet = row.state == REFUSED and row.key.endswith(":complete")
+        quiet = row.state == REFUSED and _step(row.key) in _REFUSED_SILENTLY[service]
         if row.state != FORBIDDEN and not quiet:
             yield row.key, row.recorded_at
 
@@ -96,7 +102,7 @@ async def _read(bus: Bus) -> tuple[dict[str, _Told], float]:
                 if service in told:
                     its, key = told[service], _key(event.id)
                     its.keys.add(key)
-                    if event.type not in refusals and not key.endswith(":flag"):
+                    if event.type not in refusals and _step(key) not in _NOTES[service]:
                         its.effects.add(key)
     finally:
         await reader.close()
@@ -109,3 +115,7 @@ def _violation(key: str, invariant: str, detail: str) -> Violation:
 
 def _key(event_id: str) -> str:
     return ":".join(event_id.split(":")[:2])
+
+
+def _step(key: str) -> str:
+    return key.partition(":")[2]

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from kernel import inbox
 from kernel.catalogue import Product
-from kernel.contracts import Event, Money, Style, Undo, Undone
+from kernel.contracts import Command, Event, Money, Style, Undo, Undone
 from kernel.database import Database
 from kernel.errors import CannotUndo
 from kernel.operations import Clock, Operations, milliseconds, publish, system_clock
@@ -147,7 +147,7 @@ class Orders:
         with self._database.begin() as tx:
             if command.cause is not None:
                 inbox.note(tx, command.cause)
-            self._mark(tx, command)
+            self._mark(tx, command, command.problem, command.settled)
         return Flagged()
 
     def unended(self, style: Style, placed_before: datetime) -> list[str]:
@@ -177,7 +177,7 @@ class Orders:
 
     def _complete(self, command: CompleteOrder, by_hand: FlagOrder | None = None) -> Completed:
         def effect(tx: Connection) -> tuple[Completed, OrderCompleted]:
-            if not self._end(tx, command.order_id, OrderStatus.COMPLETED, "", by_hand):
+            if not self._end(tx, command, OrderStatus.COMPLETED, "", by_hand):
                 raise OrderEnded("the order is not in progress any more")
             order = tx.execute(_ORDER, {"order_id": command.order_id}).one()
             total = Money(amount=order.total, currency=order.currency)
@@ -189,7 +189,7 @@ class Orders:
         event = OrderCancelled if status is OrderStatus.CANCELLED else OrderRejected
 
         def effect(tx: Connection) -> Event:
-            if not self._end(tx, command.order_id, status, command.reason, by_hand):
+            if not self._end(tx, command, status, command.reason, by_hand):
                 raise CannotUndo("the order is completed: paid and shipped")
             order = tx.execute(_ORDER, {"order_id": command.order_id}).one()
             return event(reason=command.reason, customer_id=order.customer_id)
@@ -197,29 +197,35 @@ class Orders:
         return self._operations.undo(command, effect, otherwise=event(reason=command.reason))
 
     def _end(
-        self, tx: Connection, order_id: str, status: OrderStatus, reason: str, by_hand: FlagOrder | None = None
+        self, tx: Connection, command: Command, status: OrderStatus, reason: str, by_hand: FlagOrder | None = None
     ) -> bool:
         """One that has ended waits for nobody any more, whoever said so and has not heard of it yet."""
-        in_progress = (OrderRow.order_id == order_id) & (OrderRow.status == OrderStatus.IN_PROGRESS)
-        end = {"status": status, "reason": reason, "problem": ""}
-        if tx.execute(update(OrderRow).where(in_progress).values(end)).rowcount == 0:
+        in_progress = (OrderRow.order_id == command.order_id) & (OrderRow.status == OrderStatus.IN_PROGRESS)
+        if tx.execute(update(OrderRow).where(in_progress).values(status=status, reason=reason)).rowcount == 0:
             return False
-        if by_hand is not None:
-            self._mark(tx, by_hand)
+        if by_hand is None:
+            self._mark(tx, command)
+        else:
+            self._mark(tx, by_hand, by_hand.problem, by_hand.settled)
         return True
 
-    def _mark(self, tx: Connection, command: FlagOrder) -> None:
-        """Write the mark, and publish it if it changes anything."""
+    def _mark(self, tx: Connection, command: Command, problem: str | None = None, settled: str = "") -> None:
+        """Write what needs an operator (as it was, for None), and publish it if that changes anything."""
         of_order = OrderRow.order_id == command.order_id
         marks = select(OrderRow.status, OrderRow.problem, OrderRow.settled).where(of_order).with_for_update()
         before = tx.execute(marks).one_or_none()
-        problem, settled = command.problem, command.settled
         if before is not None:
-            problem = problem if before.status == OrderStatus.IN_PROGRESS else ""
+            kept = before.problem if problem is None else problem
+            problem = "" if _needs_nobody(OrderStatus(before.status), command.style) else kept
             settled = settled if settled != before.settled else ""
             if not settled and problem == before.problem:
                 return
-            kept = settled or before.settled
-            tx.execute(update(OrderRow).where(of_order).values(problem=problem, settled=kept))
-        event = OrderFlagged(problem=problem, settled=settled)
-        publish(tx, event, command, milliseconds(self._clock()), event_id=f"{command.key}:{uuid.uuid4().hex}")
+            tx.execute(update(OrderRow).where(of_order).values(problem=problem, settled=settled or before.settled))
+        event = OrderFlagged(problem=problem or "", settled=settled)
+        event_id = f"{command.order_id}:flag:{uuid.uuid4().hex}"
+        publish(tx, event, command, milliseconds(self._clock()), event_id=event_id)
+
+
+def _needs_nobody(status: OrderStatus, style: Style) -> bool:
+    """One that has ended does not; but a saga's undos do not wait for each other: the order's may be done first."""
+    return status is OrderStatus.COMPLETED or (status is not OrderStatus.IN_PROGRESS and style is Style.CHOREOGRAPHY)

@@ -1,8 +1,9 @@
 from functools import partial
+from typing import TypeVar
 
 import pytest
 
-from kernel.contracts import Event, Undone
+from kernel.contracts import Command, Event, Style, Undone
 from kernel.database import Database
 from kernel.errors import AlreadyUndone, CannotUndo, KeyReused
 from kernel.outbox import outbox
@@ -36,6 +37,8 @@ from tests.services.samples import (
 )
 from tests.services.together import answer_of, asked_again, at_once
 
+C = TypeVar("C", bound=Command)
+
 orders_table = Base.metadata.tables["orders"]
 order_lines = Base.metadata.tables["order_lines"]
 
@@ -61,6 +64,10 @@ def status(database: Database) -> dict[str, str]:
 
 def flag(problem: str, settled: str = "") -> FlagOrder:
     return FlagOrder(key=f"{ORDER}:flag", order_id=ORDER, problem=problem, settled=settled)
+
+
+def choreographed(command: C) -> C:
+    return command.model_copy(update={"style": Style.CHOREOGRAPHY})
 
 
 def ended_by_hand(ended: OrderStatus, reason: str = "") -> FlagOrder:
@@ -303,7 +310,19 @@ def test_an_order_ended_by_hand_before_it_was_created_is_not_created_later(order
 def test_an_order_that_ends_needs_no_operator_any_more(orders: Orders, database: Database, verb: str) -> None:
     orders.create(create({MUG: 1}))
     orders.flag(flag("nothing happened for an hour"))
+    getattr(orders, verb)(choreographed(undo("create")))
+    assert rows(database, orders_table, "problem") == [("",)]
+
+
+@pytest.mark.parametrize("verb", ["reject", "cancel"])
+def test_a_sagas_problem_outlives_the_orders_own_undo(orders: Orders, database: Database, verb: str) -> None:
+    """No undo of a saga waits for another: an operator is needed until the saga says not."""
+    orders.create(create({MUG: 1}))
+    orders.flag(flag("the refund did not arrive"))
     getattr(orders, verb)(undo("create"))
+    orders.flag(flag("the refund did not arrive; nor did the parcel"))
+    assert rows(database, orders_table, "problem") == [("the refund did not arrive; nor did the parcel",)]
+    orders.flag(flag(""))
     assert rows(database, orders_table, "problem") == [("",)]
 
 
@@ -319,5 +338,5 @@ def test_a_flag_that_comes_after_the_end_changes_nothing(orders: Orders, databas
 def test_an_operators_note_is_kept_also_when_it_comes_after_the_end(orders: Orders, database: Database) -> None:
     orders.create(create({MUG: 1}))
     orders.reject(undo("create"))
-    orders.flag(flag("another problem", settled="paid back in cash"))
+    orders.flag(choreographed(flag("another problem", settled="paid back in cash")))
     assert rows(database, orders_table, "problem", "settled") == [("", "paid back in cash")]

@@ -1,4 +1,4 @@
-"""An order that has ended needs nobody: until now a problem that was flagged late stayed on its record."""
+"""A choreographed order that has ended needs nobody: until now a problem that was flagged late stayed on its record."""
 
 from alembic import op
 
@@ -7,7 +7,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    op.execute("UPDATE orders SET problem = '' WHERE status <> 'in-progress'")
+    op.execute("UPDATE orders SET problem = '' WHERE status <> 'in-progress' AND style = 'choreography'")
 
 
 def downgrade() -> None:
