@@ -6,6 +6,7 @@ All of them side by side in one shop, each twice: settled by hand, and tried aga
 import asyncio
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,14 +14,15 @@ from sqlalchemy import select, text
 
 from audit.invariants import audit
 from choreography.events import CancelRequested, OrderStalled
-from choreography.reaction import Reaction
+from choreography.reaction import Reaction, lines_of, that_failed
 from choreography.reactions import REACTIONS
 from cli.archive import behind
 from client.contracts import OrderState, Resolution, ResolveBy
 from kernel.contracts import Event, Style
 from kernel.database import Database
-from kernel.envelope import new_event
+from kernel.envelope import CloudEvent, new_event
 from kernel.errors import CannotUndo
+from kernel.inbox import Known
 from kernel.service import Kind
 from lab.settings import LabSettings
 from services.fraud.events import FraudConfirmed, PossibleFraud
@@ -32,7 +34,7 @@ from services.payments.events import PaymentFailed, PaymentProcessed
 from services.shipping.events import ShipmentCancelled, Shipped, ShippingFailed
 from tests.choreographed import ChoreographedShop, open_shop
 from tests.choreography.conftest import PATIENT
-from tests.shop import sample_order, undeliverable
+from tests.shop import sample_order, step_is, undeliverable
 from tests.subscribers.mailbox import subjects
 from wiring.clients import Clients
 from wiring.listening import all_subscriptions
@@ -221,3 +223,63 @@ def test_the_audit_lists_what_was_settled_by_hand_and_has_nothing_against_the_re
     for order_id, step in notes.items():
         assert report.settled_by_hand[order_id].startswith(f"{step}: ")
         assert report.settled_by_hand[order_id].endswith(" – done by phone")
+
+
+async def test_a_cancel_that_is_stuck_behind_a_slow_charge_is_a_cancel(tmp_path: Path) -> None:
+    """Looked up by the first line that waits for the same event, it would be a rejection."""
+    settings = LabSettings(
+        data_dir=tmp_path,
+        policy=PATIENT.model_copy(update={"undo_deadline": 2.0}),
+        faults="orders.cancel=down:*,payments.charge=slow:1.5",
+    )
+    order = sample_order()
+    async with open_shop(settings) as shop:
+        await shop.client.place(order)
+        await shop.until(order, step_is("inventory.reserve", "done"))
+        await shop.client.cancel(order.order_id, "changed my mind")
+        state = await shop.until(order, lambda state: any(map(_names_a_step, state.problems)))
+        assert [problem.partition(":")[0] for problem in state.problems] == ["orders.cancel"]
+        await shop.client.resolve(order.order_id, WAYS[BY_HAND])
+        assert (await shop.rest(order)).status is OrderStatus.CANCELLED
+    assert _rows(settings)[order.order_id] == (OrderStatus.CANCELLED, "")
+
+
+async def test_two_that_are_stuck_and_both_tried_again_need_nobody_any_more(tmp_path: Path) -> None:
+    settings = LabSettings(data_dir=tmp_path, policy=PATIENT, faults="payments.refund=refuse,inventory.release=refuse")
+    order = sample_order(**undeliverable())
+    async with open_shop(settings) as shop:
+        await shop.client.place(order)
+        await shop.until(order, lambda state: len(state.problems) == 2)
+        await shop.client.resolve(order.order_id, WAYS[AGAIN])
+        await shop.until(order, step_is("inventory.release", "undone"))
+        assert (await shop.rest(order)).status is OrderStatus.REJECTED
+    assert _rows(settings)[order.order_id] == (OrderStatus.REJECTED, "")
+
+
+# Which line failed, when nothing says so: the inbox could not be read, or the dead letter is of release 0.1.
+
+
+@pytest.mark.parametrize("last", ["StockReleased", "PaymentRefunded", "ShipmentCancelled"])
+@pytest.mark.parametrize("stop", ["CancelRequested", "OrderStalled"])
+def test_which_line_failed_is_worked_out_from_the_orders_events(stop: str, last: str) -> None:
+    types = [stop, "ShipmentCancelled", "StockReleased", "PaymentRefunded"]
+    events = [Known(kind, {}) for kind in types if kind != last]
+    line = that_failed(lines_of(REACTIONS, "orders"), "", _event(last), events)
+    assert line is not None
+    assert line.step == {"CancelRequested": "orders.cancel", "OrderStalled": "orders.reject"}[stop]
+    assert line.after[0].type() == stop
+
+
+def test_which_line_failed_is_what_the_dead_letter_says() -> None:
+    rejected = "orders_reject_after_FraudConfirmed_StockReleased_PaymentRefunded"
+    line = that_failed(REACTIONS, rejected, _event("PaymentRefunded"), [Known("CancelRequested", {})])
+    assert line is not None
+    assert line.id == rejected
+
+
+def _event(kind: str) -> CloudEvent:
+    return new_event(kind, {}, event_id="1", source="/test", correlation="order", causation="", style="choreography")
+
+
+def _names_a_step(problem: str) -> bool:
+    return "." in problem.partition(":")[0]
