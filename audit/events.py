@@ -14,11 +14,18 @@ from kernel.contracts import FailureEvent
 from kernel.keys import Key
 from kernel.operations import FORBIDDEN, REFUSED, operations
 from kernel.outbox import is_waiting, outbox
+from kernel.service import Kind
 from messaging.bus import Bus
 from services import SERVICES
 
 _BATCH = 1_000
 _NAMES = tuple(service.name for service in SERVICES)
+# By service, the steps whose refusal is no event: past the pivot, an operator is called.
+_REFUSED_SILENTLY = {
+    service.name: {one.verb for one in service.operations if one.refused is None} for service in SERVICES
+}
+# By service, the operations that keep a record of events, and none of themselves.
+_NOTES = {service.name: {one.verb for one in service.operations if one.kind is Kind.NOTE} for service in SERVICES}
 
 
 @dataclass
@@ -39,7 +46,7 @@ async def audit_events(sources: Sources, bus: Bus) -> list[Violation]:
     for service in _NAMES:
         with reading(sources, service) as tx:
             waiting = {_key(event_id) for event_id in tx.scalars(select(outbox.c.event_id).where(is_waiting))}
-            must_be_told[service] = {key: at for key, at in _done(tx) if key not in waiting}
+            must_be_told[service] = {key: at for key, at in _done(tx, service) if key not in waiting}
     told, since = await _read(bus)
     violations = []
     for service in _NAMES:
@@ -54,11 +61,10 @@ async def audit_events(sources: Sources, bus: Bus) -> list[Violation]:
     return violations
 
 
-def _done(tx: Connection) -> Iterator[tuple[str, int]]:
+def _done(tx: Connection, service: str) -> Iterator[tuple[str, int]]:
     """The keys of what must have been told, with the time in milliseconds."""
     for row in tx.execute(select(operations.c.key, operations.c.state, operations.c.recorded_at)):
-        # Past the pivot a refusal is no event: an operator is called.
-        quiet = row.state == REFUSED and Key.parse(row.key).step == "complete"
+        quiet = row.state == REFUSED and Key.parse(row.key).step in _REFUSED_SILENTLY[service]
         if row.state != FORBIDDEN and not quiet:
             yield row.key, row.recorded_at
 
@@ -76,7 +82,7 @@ async def _read(bus: Bus) -> tuple[dict[str, _Told], float]:
                 if service in told:
                     its, key = told[service], _key(event.id)
                     its.keys.add(key)
-                    if event.type not in refusals and Key.parse(key).step != "flag":
+                    if event.type not in refusals and Key.parse(key).step not in _NOTES[service]:
                         its.effects.add(key)
     finally:
         await reader.close()

@@ -99,7 +99,7 @@ class ChoreographyClient:
             raise NotNow(f"order {order_id}: the order does not need attention")
         stuck = [one for one in await self._stuck(order_id) if resolution.step in ("", self._step(one, order))]
         if not stuck and not resolution.step:
-            await self._settle_as_a_whole(order_id, resolution)
+            await self._settle_as_a_whole(order, resolution)
         elif not stuck:
             raise NotNow(f"order {order_id}: {resolution.step} is not stuck; {', '.join(order.problems)} is")
         for dead_letter in stuck:
@@ -116,21 +116,21 @@ class ChoreographyClient:
         await self._publish(event.correlationid, settled, _unique(event.correlationid), "/operator")
         await asyncio.to_thread(self._progress.requeue, dead_letter.consumer, event.id)
 
-    async def _settle_as_a_whole(self, order_id: str, resolution: Resolution) -> None:
+    async def _settle_as_a_whole(self, order: OrderView, resolution: Resolution) -> None:
         """No service has failed: the clock found that nothing happens any more. Raises NotNow."""
         if resolution.decision is ResolveBy.RETRY:
             raise NotNow(
-                f"order {order_id}: no service has failed, so there is nothing to try again; "
+                f"order {order.order_id}: no service has failed, so there is nothing to try again; "
                 "'starter.py trace' shows what is missing: settle it by hand"
             )
-        settled = AttentionSettled(step="", note=resolution.note)
-        await self._publish(order_id, settled, _unique(order_id), "/operator")
+        settled = AttentionSettled(step="", note=resolution.note, reason=order.reason)
+        await self._publish(order.order_id, settled, _unique(order.order_id), "/operator")
 
     async def _settle_by_hand(self, dead_letter: DeliveryFailure, order: OrderView, note: str) -> None:
         """The order goes on as if the service had done it; how an order ends, its own service publishes."""
-        event = dead_letter.recorded.event
-        settled = AttentionSettled(step=self._step(dead_letter, order), note=note)
-        await self._publish(event.correlationid, settled, _unique(event.correlationid), "/operator")
+        order_id, event = order.order_id, dead_letter.recorded.event
+        settled = AttentionSettled(step=self._step(dead_letter, order), note=note, reason=order.reason)
+        await self._publish(order_id, settled, _unique(order_id), "/operator")
         line = self._line(dead_letter, order)
         instead = _undone_by_hand(line.operation, note) if line else None
         if line and instead:

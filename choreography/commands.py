@@ -68,18 +68,16 @@ def undo(because: type[Event]) -> Callable[[OrderEvents], Undo]:
 def flag(events: OrderEvents) -> FlagOrder:
     """What is stuck now; and what an operator has just settled by hand, the order's end included."""
     stuck = problems_of(events.events)
-    settled, ended, reason = "", None, ""
-    if events.cause.type == AttentionSettled.type():
-        by_operator = AttentionSettled.model_validate(events.cause.data)
-        before = problems_of(events.events[:-1])
-        done = {step: problem for step, problem in before.items() if step not in stuck}
-        if by_operator.note:
-            settled = "; ".join(f"{problem} – {by_operator.note}" for problem in in_words(done)) or by_operator.note
-            ended = _ended(by_operator.step, events)
-    if ended in (OrderStatus.REJECTED, OrderStatus.CANCELLED):
-        stop = stop_of(events.events)
-        reason = reason_of(stop) if stop else ""
-    return FlagOrder(**events.request, problem="; ".join(in_words(stuck)), settled=settled, ended=ended, reason=reason)
+    request, problem = events.request, "; ".join(in_words(stuck))
+    is_settled = events.cause.type == AttentionSettled.type()
+    by_operator = AttentionSettled.model_validate(events.cause.data) if is_settled else None
+    if by_operator is None or not by_operator.note:  # without a note, it is only tried again
+        return FlagOrder(**request, problem=problem)
+    before = problems_of(events.events[:-1])
+    done = in_words({step: problem for step, problem in before.items() if step not in stuck})
+    settled = "; ".join(f"{one} – {by_operator.note}" for one in done) or by_operator.note
+    ended = _ended(by_operator.step, events)
+    return FlagOrder(**request, problem=problem, settled=settled, ended=ended, reason=by_operator.reason)
 
 
 def _ended(step: str, events: OrderEvents) -> OrderStatus | None:

@@ -61,7 +61,7 @@ def _unpublished(table: Table) -> Iterator[str]:
                 continue
             if not publishers:
                 yield f"{line.step} waits for {event.type()}, which nobody publishes: {_missing(table, event)}"
-            elif all(one.is_conditional for one in publishers) and not line.is_conditional:
+            elif all(one.is_conditional for one in publishers) and not (line.is_conditional or event is line.because):
                 steps = " and ".join(one.step for one in publishers)
                 yield f"{line.step} waits for {event.type()}, but not every order has {steps}"
 
@@ -89,16 +89,19 @@ def _not_undone(table: Table) -> Iterator[str]:
             undos = [one for one in line.service.operations if _name(one.undoes) == line.operation.verb]
             if not undos or (line.service.name, line.operation.verb) in undone:
                 continue
-            if refusing is None or not (line.step == refusing.step or _comes_after(table, line, refusing)):
-                wanted = " or ".join(f"{line.service.name}.{one.verb}" for one in undos)
-                yield f"{line.step} may have been done before {event.type()}, after which no line does {wanted}"
+            wanted = " or ".join(f"{line.service.name}.{one.verb}" for one in undos)
+            too_late = f"{line.step} may have been done before {event.type()}, after which no line does {wanted}"
+            if refusing is None:
+                yield too_late
+            elif line.step != refusing.step and not _comes_after(table, line, refusing):
+                yield f"{too_late}; and it does not wait for {' or '.join(one.type() for one in _successes(refusing))}"
 
 
 def _not_waited_for(table: Table) -> Iterator[str]:
     """Ends that would not wait until everything is undone that their cause lets others undo."""
     for end in table:
         if end.kind is Kind.UNDO and ENDS.keys() & set(end.operation.publishes):
-            for line in _undone_by(table, *end.after[:1]):
+            for line in _undone_by(table, end.because):
                 for event in set(line.operation.publishes) - ENDS.keys() - set(end.after):
                     yield (
                         f"{end.step} after {' and '.join(end.types)} does not wait for {event.type()}, "
@@ -115,13 +118,11 @@ def _causes(table: Table) -> Iterator[tuple[type[Event], Line | None]]:
             yield from ((event, line) for event in line.operation.events if issubclass(event, FailureEvent))
 
 
-def _undone_by(table: Table, *causes: type[Event]) -> list[Line]:
+def _undone_by(table: Table, cause: type[Event] | None) -> list[Line]:
     """The undos for these reasons, and those for which the former are the reason."""
     found: list[Line] = []
-    reasons = set(causes)
-    while more := [
-        line for line in table if line not in found and line.kind is Kind.UNDO and reasons & set(line.after[:1])
-    ]:
+    reasons = {cause} - {None}
+    while more := [line for line in table if line not in found and line.because in reasons]:
         found += more
         reasons |= {event for line in more for event in line.operation.publishes}
     return found
@@ -140,7 +141,11 @@ def _comes_after(table: Table, line: Line, other: Line) -> bool:
         - awaited
     ):
         awaited |= more
-    return any(event in awaited for event in other.operation.publishes if not issubclass(event, FailureEvent))
+    return not awaited.isdisjoint(_successes(other))
+
+
+def _successes(line: Line) -> list[type[Event]]:
+    return [event for event in line.operation.publishes if not issubclass(event, FailureEvent)]
 
 
 def _name(method: Any) -> str:

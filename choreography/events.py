@@ -58,12 +58,13 @@ class AttentionSettled(Event):
 
     step: str
     note: str
+    reason: str = ""  # why the order is undone, if it is
 
 
 # Who publishes what no service does, by CloudEvents' `source`.
 PUBLISHED: dict[str, tuple[type[Event], ...]] = {
     "/customer": (OrderPlaced, CancelRequested),
     "/reviewer": (ReviewDecided,),
-    "/operator": (AttentionSettled,),
     "/choreography": (OrderStalled, AttentionNeeded, ReviewDecided),
+    "/operator": (AttentionSettled,),
 }

@@ -55,7 +55,7 @@ class OrderView:
     """
 
     def __init__(self, order_id: str, events: Sequence[Recorded]) -> None:
-        self._order_id = order_id
+        self.order_id = order_id
         self.events = [recorded.event for recorded in events]
         self._first = {event.type: event for event in reversed(self.events)}
         self.problems = problems_of(self.events)
@@ -120,7 +120,7 @@ class OrderView:
     def state(self) -> OrderState:
         created, shipped = self.first(OrderCreated), self.first(Shipped)
         return OrderState(
-            order_id=self._order_id,
+            order_id=self.order_id,
             status=self.status,
             stage=self.stage,
             reason=self.reason,

@@ -50,6 +50,11 @@ class Reaction(Generic[P, C]):
         return self.operation.kind
 
     @property
+    def because(self) -> type[Event] | None:
+        """Of an undo, the event that is its reason: the first."""
+        return self.after[0] if self.after and self.kind is Kind.UNDO else None
+
+    @property
     def must_be_done(self) -> bool:
         """An undo, or past the pivot: an operator must know when it cannot be."""
         return self.kind in (Kind.UNDO, Kind.FORWARD)

@@ -99,5 +99,6 @@ def _chosen(dead_letters: list[DeliveryFailure], chosen: list[str], *, every: bo
 
 def _document(dead_letter: DeliveryFailure) -> dict[str, object]:
     event = dead_letter.recorded.event.model_dump(mode="json")
-    why = {"consumer": dead_letter.consumer, "attempts": dead_letter.attempts, "error": dead_letter.error}
-    return why | {"position": dead_letter.recorded.position, "event": event}
+    who = {"consumer": dead_letter.consumer, "reaction": dead_letter.reaction}
+    why = {"attempts": dead_letter.attempts, "error": dead_letter.error}
+    return {**who, **why, "position": dead_letter.recorded.position, "event": event}

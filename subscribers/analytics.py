@@ -33,7 +33,7 @@ from kernel.envelope import CloudEvent
 from messaging.bus import Recorded
 from messaging.subscription import Rule, Subscription
 from services.orders.contracts import OrderStatus
-from services.orders.events import OrderCancelled, OrderCompleted, OrderCreated, OrderRejected
+from services.orders.events import ENDS, OrderCompleted, OrderCreated, OrderRejected
 from services.payments.events import PaymentRefunded
 from services.shipping.events import ShipmentCancelled, Shipped
 from subscribers.context import SubscriberContext
@@ -41,15 +41,7 @@ from subscribers.redaction import without_data
 
 NAME = "analytics"
 
-_KINDS: tuple[type[Event], ...] = (
-    OrderCreated,
-    OrderCompleted,
-    OrderRejected,
-    OrderCancelled,
-    PaymentRefunded,
-    Shipped,
-    ShipmentCancelled,
-)
+_KINDS: tuple[type[Event], ...] = (OrderCreated, *ENDS, PaymentRefunded, Shipped, ShipmentCancelled)
 
 metadata = MetaData()
 
@@ -82,10 +74,7 @@ def _first(column: Column[Any], *kinds: type[Event]) -> ColumnElement[Any]:
 
 
 _OUTCOME: Case[str] = case(
-    (_any(OrderCompleted), OrderStatus.COMPLETED.value),
-    (_any(OrderCancelled), OrderStatus.CANCELLED.value),
-    (_any(OrderRejected), OrderStatus.REJECTED.value),
-    else_=OrderStatus.IN_PROGRESS.value,
+    *((_any(event), status.value) for event, status in ENDS.items()), else_=OrderStatus.IN_PROGRESS.value
 )
 _ORDERS = select(
     facts.c.order_id,

@@ -9,18 +9,17 @@ from kernel.contracts import Event, Style
 from kernel.envelope import CloudEvent
 from lab.compare.observations import Observations
 from lab.compare.orders import Kind
-from lab.compare.watch import ENDS
 from services import SERVICES
 from services.inventory.events import StockReleased, StockReserved
 from services.orders.contracts import OrderStatus
-from services.orders.events import OrderFlagged
+from services.orders.events import END_OF_TYPE, OrderFlagged
 from services.payments.events import PaymentProcessed, PaymentRefunded
 
 NOT_AT_REST = "not at rest"
 NO_PERSON = (Kind.GOOD, Kind.CARD_DECLINED, Kind.UNDELIVERABLE, Kind.SOLD_OUT)
 
 _FAILED = (OrderStatus.REJECTED, OrderStatus.CANCELLED)
-_LAST_WORDS = {*ENDS, OrderFlagged.type()}
+_LAST_WORDS = {*END_OF_TYPE, OrderFlagged.type()}
 _SOURCES = {f"/{service.name}" for service in SERVICES}
 
 

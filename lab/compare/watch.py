@@ -9,18 +9,12 @@ from kernel.contracts import Event
 from kernel.envelope import CloudEvent
 from messaging.bus import Bus, BusDown, Recorded, partition_of
 from services.orders.contracts import OrderStatus
-from services.orders.events import OrderCancelled, OrderCompleted, OrderFlagged, OrderRejected
+from services.orders.events import END_OF_TYPE, OrderFlagged
 
 _BATCH = 500
 _LOOK_SECONDS = 0.2
 _AFTER_TROUBLE_SECONDS = 1.0
 _STILL_SECONDS = 3.0
-
-ENDS = {
-    OrderCompleted.type(): OrderStatus.COMPLETED,
-    OrderRejected.type(): OrderStatus.REJECTED,
-    OrderCancelled.type(): OrderStatus.CANCELLED,
-}
 
 
 class Watch:
@@ -96,9 +90,10 @@ class Watch:
         self.last_of[partition_of(event.correlationid)] = recorded.position
         self.events.append(event)
         self._told[event.correlationid].add(event.type)
-        if event.type in ENDS:
-            self._ended[event.correlationid] = ENDS[event.type]
-        elif event.type == OrderFlagged.type() and event.data["problem"]:
-            self._flagged[event.correlationid] = OrderStatus.NEEDS_ATTENTION
+        order_id = event.correlationid
+        if event.type in END_OF_TYPE:
+            self._ended.setdefault(order_id, END_OF_TYPE[event.type])
+        if event.type == OrderFlagged.type() and event.data["problem"]:
+            self._flagged[order_id] = OrderStatus.NEEDS_ATTENTION
         elif event.type == OrderFlagged.type():
-            self._flagged.pop(event.correlationid, None)
+            self._flagged.pop(order_id, None)

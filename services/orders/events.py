@@ -54,9 +54,10 @@ class OrderFlagged(Event):
     settled: str
 
 
-# Which event is which end of an order.
+# Which event is which end of an order. It ends once: should more than one come, the first of these counts.
 ENDS: dict[type[Event], OrderStatus] = {
     OrderCompleted: OrderStatus.COMPLETED,
     OrderRejected: OrderStatus.REJECTED,
     OrderCancelled: OrderStatus.CANCELLED,
 }
+END_OF_TYPE = {event.type(): status for event, status in ENDS.items()}

@@ -13,7 +13,7 @@ from kernel.catalogue import Product
 from kernel.contracts import Command, Event, Style, Undo, Undone
 from kernel.database import Database
 from kernel.errors import CannotUndo
-from kernel.keys import event_id
+from kernel.keys import Key, event_id
 from kernel.money import Money
 from kernel.operations import Clock, Operations, milliseconds, publish, system_clock
 from services.orders.contracts import (
@@ -149,7 +149,7 @@ class Orders:
         with self._database.begin() as tx:
             if command.cause is not None:
                 inbox.note(tx, command.cause)
-            self._mark(tx, command)
+            self._mark(tx, command, command.problem, command.settled)
         return Flagged()
 
     def unended(self, style: Style, placed_before: datetime) -> list[str]:
@@ -203,30 +203,29 @@ class Orders:
     ) -> bool:
         """One that has ended waits for nobody any more, whoever said so and has not heard of it yet."""
         in_progress = (orders.c.order_id == command.order_id) & (orders.c.status == OrderStatus.IN_PROGRESS)
-        end = {"status": status, "reason": reason}
-        if _needs_nobody(status, command.style):
-            end["problem"] = ""
-        if tx.execute(update(orders).where(in_progress).values(end)).rowcount == 0:
+        if tx.execute(update(orders).where(in_progress).values(status=status, reason=reason)).rowcount == 0:
             return False
-        if by_hand is not None:
-            self._mark(tx, by_hand)
+        if by_hand is None:
+            self._mark(tx, command)
+        else:
+            self._mark(tx, by_hand, by_hand.problem, by_hand.settled)
         return True
 
-    def _mark(self, tx: Connection, command: FlagOrder) -> None:
-        """Write the mark, and publish it if it changes anything."""
+    def _mark(self, tx: Connection, command: Command, problem: str | None = None, settled: str = "") -> None:
+        """Write what needs an operator (as it was, for None), and publish it if that changes anything."""
         of_order = orders.c.order_id == command.order_id
         marks = select(orders.c.status, orders.c.problem, orders.c.settled).where(of_order).with_for_update()
         before = tx.execute(marks).one_or_none()
-        problem, settled = command.problem, command.settled
         if before is not None:
-            problem = "" if _needs_nobody(OrderStatus(before.status), command.style) else problem
+            kept = before.problem if problem is None else problem
+            problem = "" if _needs_nobody(OrderStatus(before.status), command.style) else kept
             settled = settled if settled != before.settled else ""
             if not settled and problem == before.problem:
                 return
-            kept = settled or before.settled
-            tx.execute(update(orders).where(of_order).values(problem=problem, settled=kept))
-        event = OrderFlagged(problem=problem, settled=settled)
-        publish(tx, event, command, milliseconds(self._clock()), event_id=event_id(command.key, uuid.uuid4().hex))
+            tx.execute(update(orders).where(of_order).values(problem=problem, settled=settled or before.settled))
+        event = OrderFlagged(problem=problem or "", settled=settled)
+        unique = event_id(str(Key(command.order_id, "flag")), uuid.uuid4().hex)
+        publish(tx, event, command, milliseconds(self._clock()), event_id=unique)
 
 
 def _needs_nobody(status: OrderStatus, style: Style) -> bool:
