@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
@@ -16,6 +17,10 @@ from lab.settings import LabSettings
 from tests.databases import Databases
 from tests.postgres import NoPostgres, Postgres, postgres
 from tests.shop import POLICY, ShopUnderTest, worker_running
+
+# How long an example takes says more of the machine and its other work than of what is tested.
+settings.register_profile("any-machine", deadline=None)
+settings.load_profile("any-machine")
 
 # Worker processes under test get namespaces of their own, apart from the worker in this process.
 NAMESPACES = ("default", "processes", "crashes", "roles", "late", "nobody", "stuck")
