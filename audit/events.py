@@ -15,7 +15,7 @@ from kernel.keys import Key
 from kernel.operations import FORBIDDEN, REFUSED, operations
 from kernel.outbox import is_waiting, outbox
 from kernel.service import Kind
-from messaging.bus import Bus
+from messaging.bus import Bus, Unreadable
 from services import SERVICES
 
 _BATCH = 1_000
@@ -47,8 +47,8 @@ async def audit_events(sources: Sources, bus: Bus) -> list[Violation]:
         with reading(sources, service) as tx:
             waiting = {_key(event_id) for event_id in tx.scalars(select(outbox.c.event_id).where(is_waiting))}
             must_be_told[service] = {key: at for key, at in _done(tx, service) if key not in waiting}
-    told, since = await _read(bus)
-    violations = []
+    violations: list[Violation] = []
+    told, since = await _read(bus, violations)
     for service in _NAMES:
         with reading(sources, service) as tx:  # again: what was told by now had happened before
             known = set(tx.scalars(select(operations.c.key)))
@@ -69,14 +69,18 @@ def _done(tx: Connection, service: str) -> Iterator[tuple[str, int]]:
             yield row.key, row.recorded_at
 
 
-async def _read(bus: Bus) -> tuple[dict[str, _Told], float]:
+async def _read(bus: Bus, unreadable: list[Violation]) -> tuple[dict[str, _Told], float]:
     """What each service told, and since when anything was told at all, in milliseconds."""
     told, since = {service: _Told() for service in _NAMES}, float("inf")
     refusals = {kind.type() for kind in FailureEvent.__subclasses__()}  # which may come from the service's boundary
     reader = await bus.read(None, 0)
     try:
         while batch := await reader.next(_BATCH, 0):
-            for event in (recorded.event for recorded in batch):
+            for entry in batch:
+                if isinstance(entry, Unreadable):
+                    unreadable.append(_cannot_read(entry))
+                    continue
+                event = entry.event
                 service = event.source.removeprefix("/")
                 since = min(since, event.time.timestamp() * 1000)
                 if service in told:
@@ -87,6 +91,11 @@ async def _read(bus: Bus) -> tuple[dict[str, _Told], float]:
     finally:
         await reader.close()
     return told, since
+
+
+def _cannot_read(message: Unreadable) -> Violation:
+    detail = f"'starter.py events show {message.position}' shows one that cannot be: {message.why}"
+    return Violation(order_id="", invariant="what is on the bus can be read", detail=detail)
 
 
 def _violation(key: str, invariant: str, detail: str) -> Violation:

@@ -4,24 +4,29 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from cli.console import BadInput
-from messaging.bus import Bus, Recorded, partition_of
+from messaging.bus import Bus, Entry, Unreadable
 from messaging.subscription import Rule
 
 _WINDOW = 1_000
 
 
-async def newest(bus: Bus, rule: Rule, limit: int) -> list[Recorded]:
+def fits(rule: Rule, entry: Entry) -> bool:
+    """Of what cannot be read, only the type is known that it is filed under."""
+    return rule.may_fit(entry.type) if isinstance(entry, Unreadable) else rule.fits(entry.event)
+
+
+async def newest(bus: Bus, rule: Rule, limit: int) -> list[Entry]:
     """Window by window, from the end of the log backwards."""
-    found: list[Recorded] = []
+    found: list[Entry] = []
     end = await bus.head()
     while end > 0 and len(found) < limit:
         begin = max(0, end - _WINDOW)
-        window = [one async for one in between(bus, begin, end) if rule.fits(one.event)]
+        window = [one async for one in between(bus, begin, end) if fits(rule, one)]
         found, end = window + found, begin
     return found[-limit:]
 
 
-async def between(bus: Bus, begin: int, end: int) -> AsyncIterator[Recorded]:
+async def between(bus: Bus, begin: int, end: int) -> AsyncIterator[Entry]:
     reader = await bus.read(None, begin)
     try:
         while True:
@@ -41,7 +46,7 @@ async def behind(bus: Bus, positions: dict[int, int]) -> int:
         [
             one
             async for one in between(bus, min(positions.values()), await bus.head())
-            if one.position > positions[partition_of(one.event.correlationid)]
+            if one.position > positions.get(one.partition, one.position)
         ]
     )
 

@@ -1,4 +1,4 @@
-"""`starter.py events dead-letters`: what consumers could not handle, and its way out."""
+"""`starter.py events dead-letters`: what consumers could not handle, or not even read, and its way out."""
 
 from typing import Annotated
 
@@ -6,7 +6,9 @@ import typer
 
 from cli import console
 from cli.console import AsJson, BadInput, print_json
+from kernel.envelope import NotAnEvent
 from messaging.progress import DeliveryFailure, FailureState
+from messaging.quarantine import Quarantine, QuarantinedMessage
 from services import SERVICES
 from settings import load
 from wiring.bus import EventBus, with_bus
@@ -26,14 +28,14 @@ OfConsumer = Annotated[str, typer.Option("--consumer", help="Only of this consum
 def list_dead_letters(consumer: OfConsumer = "", order: OfOrder = "", as_json: AsJson = False) -> int:
     """List what consumers could not handle."""
 
-    async def run(events: EventBus) -> list[DeliveryFailure]:
+    async def run(events: EventBus) -> list[DeadLetter]:
         return _letters(events, consumer, order)
 
     dead_letters = with_bus(load(), run)
     if as_json:
         print_json([_document(dead_letter) for dead_letter in dead_letters])
     elif dead_letters:
-        rows = [(one.consumer, one.recorded.event.id, str(one.attempts), one.error) for one in dead_letters]
+        rows = [(one.consumer, one.id, str(one.attempts), one.error) for one in dead_letters]
         console.out.print(console.table_of("consumer", "event", "attempts", "error", rows=rows))
     else:
         console.out.print("No dead letters.")
@@ -51,10 +53,12 @@ def retry(chosen: Chosen = None, every: All = False, consumer: OfConsumer = "", 
     async def run(events: EventBus) -> int:
         dead_letters = _chosen(_letters(events, consumer, order), chosen or [], every=every)
         for dead_letter in dead_letters:
-            if dead_letter.consumer in _REACTING:
+            if isinstance(dead_letter, QuarantinedMessage):
+                _read_again(events, dead_letter)
+            elif dead_letter.consumer in _REACTING:
                 await choreography_client(events).retry(dead_letter)
-                continue
-            events.progress.requeue(dead_letter.consumer, dead_letter.recorded.event.id)
+            else:
+                events.progress.requeue(dead_letter.consumer, dead_letter.id)
         return len(dead_letters)
 
     console.out.print(f"{with_bus(load(), run)} sent again; 'events dead-letters list' shows any that fail again.")
@@ -76,28 +80,52 @@ def discard(
     async def run(events: EventBus) -> int:
         dead_letters = _chosen(_letters(events, consumer, order), chosen or [], every=every)
         for dead_letter in dead_letters:
-            settle(events, dead_letter.consumer, dead_letter.recorded.event)
-            events.progress.discard(dead_letter.consumer, dead_letter.recorded.event.id, note)
+            if not isinstance(dead_letter, QuarantinedMessage):
+                settle(events, dead_letter.consumer, dead_letter.recorded.event)
+            events.progress.discard(dead_letter.consumer, dead_letter.id, note)
         return len(dead_letters)
 
     console.out.print(f"{with_bus(load(), run)} discarded.")
     return GOOD
 
 
-def _letters(events: EventBus, consumer: str, order: str) -> list[DeliveryFailure]:
-    return events.progress.failures(FailureState.DEAD, consumer=consumer, correlation=order)
+def as_text(raw: bytes) -> str:
+    """Bytes that anybody may have written, without what a terminal would obey."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in raw.decode(errors="backslashreplace"))
 
 
-def _chosen(dead_letters: list[DeliveryFailure], chosen: list[str], *, every: bool) -> list[DeliveryFailure]:
+DeadLetter = DeliveryFailure | QuarantinedMessage
+
+
+def _letters(events: EventBus, consumer: str, order: str) -> list[DeadLetter]:
+    progress = events.progress
+    dead = progress.failures(FailureState.DEAD, consumer=consumer, correlation=order)
+    return [*dead, *Quarantine(progress).messages(consumer=consumer, correlation=order)]
+
+
+def _read_again(events: EventBus, message: QuarantinedMessage) -> None:
+    try:
+        Quarantine(events.progress).read_again(message.consumer, message.id)
+    except NotAnEvent as error:
+        raise BadInput(
+            f"{message.id} still cannot be read ({error}); install a release that can, or discard it"
+        ) from None
+
+
+def _chosen(dead_letters: list[DeadLetter], chosen: list[str], *, every: bool) -> list[DeadLetter]:
     if every == bool(chosen):
         raise BadInput("name the events, or say --all")
-    missing = set(chosen) - {dead_letter.recorded.event.id for dead_letter in dead_letters}
+    missing = set(chosen) - {dead_letter.id for dead_letter in dead_letters}
     if missing:
         raise BadInput(f"no dead letter: {', '.join(sorted(missing))}; 'events dead-letters list' shows those that are")
-    return [dead_letter for dead_letter in dead_letters if every or dead_letter.recorded.event.id in chosen]
+    return [dead_letter for dead_letter in dead_letters if every or dead_letter.id in chosen]
 
 
-def _document(dead_letter: DeliveryFailure) -> dict[str, object]:
+def _document(dead_letter: DeadLetter) -> dict[str, object]:
+    if isinstance(dead_letter, QuarantinedMessage):
+        message = dead_letter.message
+        found = {"consumer": dead_letter.consumer, "id": dead_letter.id, "unreadable": message.why}
+        return found | {"position": message.position, "raw": as_text(message.raw)}
     event = dead_letter.recorded.event.model_dump(mode="json")
     who = {"consumer": dead_letter.consumer, "reaction": dead_letter.reaction}
     why = {"attempts": dead_letter.attempts, "error": dead_letter.error}

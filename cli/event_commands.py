@@ -1,6 +1,7 @@
 """`starter.py events`: look at the bus, replay it, and settle what consumers could not handle."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -8,14 +9,14 @@ from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from cli import console
-from cli.archive import behind, newest, position
+from cli.archive import behind, fits, newest, position
 from cli.console import AsJson, BadInput, print_json
-from cli.dead_letters import dead_letters
+from cli.dead_letters import as_text, dead_letters
 from cli.log_commands import log_commands
 from cli.replay import replay as replay_consumer
 from cli.schemas import schemas
 from kernel.keys import Key
-from messaging.bus import Recorded
+from messaging.bus import Entry, Recorded, Unreadable
 from messaging.log_check import problem
 from messaging.subscription import Rule
 from settings import load
@@ -35,14 +36,14 @@ OfOrder = Annotated[str, typer.Option("--order", help="Only of this order.")]
 @events.command()
 def tail(types: Types = None, order: OfOrder = "", as_json: AsJson = False) -> int:
     """Show events as they come, until Ctrl-C."""
-    rule = Rule(types=tuple(types or ("*",)), content={"correlationid": (order,)} if order else {})
+    rule = Rule(types=tuple(types or ("*",)))
 
     async def run(on_bus: EventBus) -> int:
         bus = on_bus.bus
         reader = await bus.read(None, await bus.head())
         while True:
             for recorded in await reader.next(100, 1.0):
-                if rule.fits(recorded.event):
+                if fits(rule, recorded) and order in ("", _order(recorded)):
                     _show(recorded, as_json=as_json)
 
     return with_bus(load(), run)
@@ -58,10 +59,10 @@ def list_events(
     """List the newest events, the oldest of them first."""
     rule = Rule(types=tuple(types or ("*",)))
 
-    async def run(on_bus: EventBus) -> list[Recorded]:
+    async def run(on_bus: EventBus) -> list[Entry]:
         bus = on_bus.bus
         if order:
-            return [one for one in await bus.of(order) if rule.fits(one.event)][-limit:]
+            return [one for one in await bus.entries_of(order) if fits(rule, one)][-limit:]
         return await newest(bus, rule, limit)
 
     found = with_bus(load(), run)
@@ -79,8 +80,9 @@ def list_events(
 def show(event: Annotated[str, typer.Argument(metavar="EVENT", help="Its id, or its position in the log.")]) -> int:
     """Show one event as it is on the bus."""
 
-    async def run(on_bus: EventBus) -> Recorded:
+    async def run(on_bus: EventBus) -> Entry:
         bus = on_bus.bus
+        found: Sequence[Entry]
         if event.isdecimal():
             reader = await bus.read(None, int(event) - 1)
             found = [one for one in await reader.next(1, 0) if one.position == int(event)]
@@ -154,15 +156,27 @@ def consumers(as_json: AsJson = False) -> int:
     return BAD_END if any(wrong for *_, wrong in found) else GOOD
 
 
-def _document(recorded: Recorded) -> dict[str, object]:
+def _order(entry: Entry) -> str:
+    return entry.event.correlationid if isinstance(entry, Recorded) else entry.correlation
+
+
+def _document(recorded: Entry) -> dict[str, object]:
+    if isinstance(recorded, Unreadable):
+        filed = {"order": recorded.correlation, "type": recorded.type}
+        return {"position": recorded.position, "unreadable": recorded.why, "raw": as_text(recorded.raw)} | filed
     return {"position": recorded.position, "event": recorded.event.model_dump(mode="json")}
 
 
-def _show(recorded: Recorded, *, as_json: bool) -> None:
-    event = recorded.event
+def _show(recorded: Entry, *, as_json: bool) -> None:
     if as_json:
         print_json(_document(recorded))
         return
+    if isinstance(recorded, Unreadable):
+        filed = f"{as_text(recorded.type.encode())} of {as_text(recorded.correlation.encode())}"
+        why = f"[bold red]unreadable[/], filed as {escape(filed)}: {escape(recorded.why)}"
+        console.out.print(f"[dim]{recorded.position:>6}[/] {why}")
+        return
+    event = recorded.event
     when = event.time.isoformat(timespec="milliseconds")
     what = f"[cyan]{event.type:<18}[/] {escape(event.correlationid)} [dim]{escape(event.id)}[/]"
     console.out.print(f"[dim]{recorded.position:>6} {when}[/] {what}")

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from messaging.bus import PARTITIONS, partition_of
+from messaging.bus import PARTITIONS
 from messaging.subscription import Subscription
 from wiring.bus import EventBus
 
@@ -54,8 +54,8 @@ async def _positions(eventing: EventBus, after: int) -> list[list[int]]:
         while after < head and (batch := await reader.next(_BATCH, 1)):
             for recorded in batch:
                 after = recorded.position
-                if after <= head:
-                    positions[partition_of(recorded.event.correlationid)].append(after)
+                if after <= head and recorded.partition in range(PARTITIONS):
+                    positions[recorded.partition].append(after)
     finally:
         await reader.close()
     return positions

@@ -11,10 +11,10 @@ from rich.tree import Tree
 from cli.console import AsJson, OrderArgument, out, print_json
 from client.errors import NoSuchOrder
 from kernel.envelope import CloudEvent
-from messaging.bus import Recorded
+from messaging.bus import Entry, Recorded, Unreadable, readable
 from settings import load
 from wiring.bus import EventBus, with_bus
-from wiring.program import GOOD
+from wiring.program import GOOD, complain
 
 _TOLD = ("reason", "problem", "note", "tracking_number", "charge_id", "decision", "step")
 
@@ -22,10 +22,14 @@ _TOLD = ("reason", "problem", "note", "tracking_number", "charge_id", "decision"
 def trace(order: OrderArgument, as_json: AsJson = False) -> int:
     """Show how an order went, as a tree of its events: under each, those that it caused."""
 
-    async def run(events: EventBus) -> Sequence[Recorded]:
-        return await events.bus.of(order)
+    async def run(events: EventBus) -> Sequence[Entry]:
+        return await events.bus.entries_of(order)
 
-    events = with_bus(load(), run)
+    entries = with_bus(load(), run)
+    events = readable(entries)
+    for one in entries:
+        if isinstance(one, Unreadable):
+            complain(f"message {one.position} cannot be read: {one.why}; 'starter.py events show {one.position}'")
     if not events:
         raise NoSuchOrder(f"the bus has no events of order {order}; 'starter.py list' shows the orders there are")
     if as_json:

@@ -5,13 +5,39 @@ its source's events) and `traceparent` are CloudEvents' own; `style` says who de
 """
 
 import hashlib
+import re
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 DATA_SCHEMA = "/docs/events/{type}.schema.json"
+
+_ID_LENGTH = 200
+
+
+def _at_most(length: int, *, forbidden: str) -> Callable[[str], str]:
+    """What every database and broker here can store. It is no part of the schema, since archives may be older."""
+
+    def check(text: str) -> str:
+        if not text or len(text) > length:
+            raise ValueError(f"must have 1 to {length} characters")
+        if re.search(forbidden, text):
+            raise ValueError("must not have control characters, or blanks in a name")
+        return text
+
+    return check
+
+
+_Id = Annotated[str, AfterValidator(_at_most(_ID_LENGTH, forbidden=r"[\x00-\x1f\x7f]"))]
+_CorrelationId = Annotated[str, AfterValidator(_at_most(64, forbidden=r"[\s\x00-\x1f\x7f]"))]
+_TypeName = Annotated[str, AfterValidator(_at_most(50, forbidden=r"[\s\x00-\x1f\x7f]"))]
+
+
+class NotAnEvent(ValueError):
+    """These bytes are no event that this code can read; the text says why, in one line."""
 
 
 class CloudEvent(BaseModel):
@@ -20,19 +46,29 @@ class CloudEvent(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     specversion: Literal["1.0"] = "1.0"
-    id: str
-    source: str
-    type: str
-    subject: str
+    id: _Id
+    source: _Id
+    type: _TypeName
+    subject: _Id
     time: AwareDatetime
     datacontenttype: Literal["application/json"] = "application/json"
-    dataschema: str
-    correlationid: str
-    causationid: str
-    sequence: str
-    traceparent: str
-    style: str
+    dataschema: _Id
+    correlationid: _CorrelationId
+    causationid: _Id
+    sequence: _Id
+    traceparent: _Id
+    style: _Id
     data: dict[str, Any]
+
+
+def read_event(raw: bytes | str) -> CloudEvent:
+    """The event that this JSON is. Raises NotAnEvent."""
+    try:
+        return CloudEvent.model_validate_json(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the message"
+        raise NotAnEvent(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def cloud_event(
@@ -74,11 +110,14 @@ def new_event(
     causation: str,
     style: str,
 ) -> CloudEvent:
-    """An event of now that no transaction stands behind: published by a person, or by a consumer that gives up."""
+    """An event of now that no transaction stands behind: published by a person, or by a consumer that gives up.
+
+    An `event_id` that is made of another event's may be too long, and is shortened, always alike.
+    """
     return cloud_event(
         type,
         data,
-        event_id=event_id,
+        event_id=event_id if len(event_id) <= _ID_LENGTH else f"{event_id[: _ID_LENGTH - 33]}~{_hex(event_id, 32)}",
         source=source,
         correlation=correlation,
         causation=causation,

@@ -78,6 +78,12 @@ def oldest(tx: Connection, source: str, limit: int) -> tuple[list[int], list[Clo
     return [row.position for row in rows], [_event(source, row) for row in rows]
 
 
+def oldest_as_text(tx: Connection) -> tuple[int, str, str]:
+    """The row that was written first, if no event can be made of it: its position, its order, and all of it as JSON."""
+    row = tx.execute(_OLDEST, {"limit": 1}).one()
+    return row.position, str(row.correlation), json.dumps(dict(row._mapping), default=str)
+
+
 def published(tx: Connection, positions: list[int]) -> None:
     """Note that they are on the bus."""
     now = int(time.time() * 1000)

@@ -5,7 +5,7 @@ them can be sent back to any point.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -23,6 +23,15 @@ class BusDown(UserError):
 
     def for_user(self) -> str:
         return f"the bus does not answer: {self}; see BUS_URL"
+
+
+class EventRefused(UserError):
+    """The bus will not take this event, now or later, and has appended none of those that came with it."""
+
+    def __init__(self, event_id: str, why: str) -> None:
+        super().__init__(f"the bus does not take {event_id}: {why}")
+        self.event_id = event_id
+        self.why = why
 
 
 class WrongLog(Exception):
@@ -63,12 +72,43 @@ class Recorded:
     position: int
     event: CloudEvent
 
+    @property
+    def partition(self) -> int:
+        return partition_of(self.event.correlationid)
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A message on the log that is no event, or none that this code can read: damaged, foreign, or of a later version.
+
+    Attributes:
+        raw: the message as it is.
+        why: one line.
+        correlation: the order that the log has it under; it may be any text.
+        type: the type that the log has it under; it may be any text.
+    """
+
+    position: int
+    partition: int
+    raw: bytes
+    why: str
+    correlation: str
+    type: str
+
+
+Entry = Recorded | Unreadable
+
+
+def readable(entries: Iterable[Entry]) -> list[Recorded]:
+    """The events among them."""
+    return [one for one in entries if isinstance(one, Recorded)]
+
 
 class Reader(Protocol):
     """Reads one partition (or all of them) from a position on."""
 
-    async def next(self, limit: int, wait: float) -> list[Recorded]:
-        """The next events, in order: `limit` at most, none after `wait` seconds without any. Raises BusDown."""
+    async def next(self, limit: int, wait: float) -> list[Entry]:
+        """The next entries, in order: `limit` at most, none after `wait` seconds without any. Raises BusDown."""
         ...
 
     async def close(self) -> None: ...
@@ -80,6 +120,7 @@ class Bus(Protocol):
 
         Raises:
             BusDown: the outcome is unknown; append the same again.
+            EventRefused: one of them is more than the bus takes; nothing is appended.
         """
         ...
 
@@ -89,6 +130,10 @@ class Bus(Protocol):
 
     async def of(self, correlation: str) -> list[Recorded]:
         """All events of one order, in order. Raises BusDown."""
+        ...
+
+    async def entries_of(self, correlation: str) -> list[Entry]:
+        """As `of`, with what is filed under this order and cannot be read. Raises BusDown."""
         ...
 
     async def head(self) -> int:

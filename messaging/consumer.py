@@ -8,24 +8,21 @@ is absorbed.
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from sqlalchemy.exc import SQLAlchemyError
-
-from kernel.environment import one_line
+from kernel.trouble import Trouble
 from kernel.waiting import is_set_within
-from messaging.bus import PARTITIONS, Bus, BusDown, WrongLog
+from messaging.bus import PARTITIONS, Bus, WrongLog
+from messaging.handling import HandlerPool
 from messaging.locks import Locks, held
-from messaging.partition import HandlerPool, PartitionSession
+from messaging.partition import PartitionSession
 from messaging.progress import Progress
 from messaging.subscription import Subscription
 
 _log = logging.getLogger(__name__)
 
 _QUEUE_SECONDS = 0.1
-_QUIET_SECONDS = 30.0
 _AFTER_TROUBLE_SECONDS = 1.0
 
 
@@ -47,19 +44,19 @@ class Consumer:
         self._subscription = subscription
         self._bus = bus
         self._progress = progress
-        self._hands = HandlerPool(subscription.name, subscription.at_once)
         self._handled = handled
         self._stopping = asyncio.Event()
         self._locks = locks
-        self._trouble, self._complained_at = "", 0.0
+        self._trouble = Trouble(_log, subscription.name)
         self._refused: set[str] = set()
 
     async def run(self) -> None:
         """Until `stop`; then what is under way is finished first."""
+        hands = HandlerPool(self._subscription.name, self._subscription.at_once)
         try:
-            await asyncio.gather(*(self._run_partition(partition) for partition in range(PARTITIONS)))
+            await asyncio.gather(*(self._run_partition(partition, hands) for partition in range(PARTITIONS)))
         finally:
-            self._hands.close()
+            hands.close()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -76,27 +73,22 @@ class Consumer:
             await asyncio.gather(*(hold(f"{self._subscription.name}-{one}") for one in range(PARTITIONS)))
             yield
 
-    async def _run_partition(self, partition: int) -> None:
+    async def _run_partition(self, partition: int, hands: HandlerPool) -> None:
         lock = f"{self._subscription.name}-{partition}"
         while not self._stopping.is_set():
             try:
                 async with held(self._locks, lock, self._take_in_turn) as is_ours:
                     if is_ours:
-                        await self._turn(partition, lock).run()
+                        await self._turn(partition, lock, hands).run()
                 if is_ours:
                     await self._sleep(2 * _QUEUE_SECONDS)  # whoever waits for it has it now
+                self._trouble.over(f"partition {partition}")
             except WrongLog as wrong:
                 self._refuse(str(wrong))
                 await self._sleep(_AFTER_TROUBLE_SECONDS)
-            except (BusDown, SQLAlchemyError) as error:
-                self._complain(one_line(error)[:300])
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other partitions go on, and this one later
+                self._trouble.met(f"partition {partition}", error)
                 await self._sleep(_AFTER_TROUBLE_SECONDS)
-
-    def _complain(self, trouble: str) -> None:
-        """All partitions meet the same trouble, again and again: one line of it is enough for a while."""
-        if trouble != self._trouble or time.monotonic() > self._complained_at + _QUIET_SECONDS:
-            _log.warning("%s: %s; trying again", self._subscription.name, trouble)
-            self._trouble, self._complained_at = trouble, time.monotonic()
 
     def _refuse(self, why: str) -> None:
         """It waits for a person, who need not be told again and again."""
@@ -104,16 +96,17 @@ class Consumer:
             _log.error("%s: %s", self._subscription.name, why)
             self._refused.add(why)
 
-    def _turn(self, partition: int, lock: str) -> PartitionSession:
+    def _turn(self, partition: int, lock: str, hands: HandlerPool) -> PartitionSession:
         return PartitionSession(
             self._subscription,
             partition,
             self._bus,
             self._progress,
-            self._hands,
+            hands,
             self._stopping,
             lambda: self._is_awaited(lock),
             self._handled,
+            self._trouble,
         )
 
     async def _take_in_turn(self, lock: str) -> bool:

@@ -6,7 +6,7 @@ mean other events, or none; whoever went on from a saved position would pass ove
 
 import asyncio
 
-from messaging.bus import Bus, LogState, Mark, Reader, WrongLog
+from messaging.bus import Bus, LogState, Mark, Reader, Recorded, WrongLog
 from messaging.progress import Progress
 from messaging.subscription import Subscription
 
@@ -93,7 +93,7 @@ async def _position_of(bus: Bus, partition: int, event_id: str) -> int | None:
     try:
         while batch := await reader.next(_BATCH, 0):
             for recorded in batch:
-                if recorded.event.id == event_id:
+                if isinstance(recorded, Recorded) and recorded.event.id == event_id:
                     return recorded.position
     finally:
         await reader.close()

@@ -3,17 +3,15 @@
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 
-from sqlalchemy.exc import SQLAlchemyError
-
-from kernel.environment import one_line
-from messaging.bus import Bus, BusDown, Mark, Reader, Recorded
+from kernel.trouble import Trouble, one_line
+from messaging.bus import Bus, BusDown, Entry, Mark, Reader, Recorded, Unreadable
+from messaging.handling import HandlerPool, OrderQueue, reaction_and_cause
 from messaging.log_check import begin, check
-from messaging.progress import DeliveryFailure, FailureState, Progress
-from messaging.subscription import Handler, MayOvertake, NonRetryable, ReactionFailed, Subscription
+from messaging.progress import OWED, DeliveryFailure, FailureState, Progress
+from messaging.quarantine import Quarantine
+from messaging.subscription import NonRetryable, Subscription
 
 _log = logging.getLogger(__name__)
 
@@ -27,20 +25,6 @@ _TURN_SECONDS = 2.0
 _AFTER_TROUBLE_SECONDS = 1.0
 
 
-class HandlerPool:
-    """A consumer's threads, so many and no more, which it shares with nobody."""
-
-    def __init__(self, name: str, count: int) -> None:
-        self._threads = ThreadPoolExecutor(count, thread_name_prefix=name)
-        self.free = asyncio.Semaphore(count)  # nothing waits in the pool's own queue, which nobody could stop
-
-    async def run(self, handle: Handler, recorded: Recorded) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._threads, handle, recorded)
-
-    def close(self) -> None:
-        self._threads.shutdown()
-
-
 class PartitionSession:
     """One partition, from taking its lock to letting it go.
 
@@ -49,6 +33,7 @@ class PartitionSession:
         stopping: set when the turn is to end, after what is under way.
         is_awaited: whether another process waits for the partition.
         handled: called after each event that was handled.
+        trouble: the consumer's, for what fails and is tried again.
     """
 
     def __init__(
@@ -57,10 +42,11 @@ class PartitionSession:
         partition: int,
         bus: Bus,
         progress: Progress,
-        hands: "HandlerPool",
+        hands: HandlerPool,
         stopping: asyncio.Event,
         is_awaited: Callable[[], Awaitable[bool]],
         handled: Callable[[], None],
+        trouble: Trouble,
     ) -> None:
         self._subscription = subscription
         self._partition = partition
@@ -69,6 +55,8 @@ class PartitionSession:
         self._hands = hands
         self._stopping = stopping
         self._handled = handled
+        self._trouble = trouble
+        self._quarantine = Quarantine(progress)
         self._is_awaited = is_awaited
         self._ending = asyncio.Event()
         self._read_up_to = self._saved = 0
@@ -76,35 +64,42 @@ class PartitionSession:
         self._saved_at = self._asked_at = self._looked_at = self._checked_at = time.monotonic()
         self._open: dict[int, Recorded] = {}  # read, and not handled yet; by position
         self._tasks: set[asyncio.Task[None]] = set()
-        self._queues: dict[str, _Queue] = {}  # by order
-        self._failed: set[str] = set()
+        self._queues: dict[str, OrderQueue] = {}  # by order
+        self._in_hand: set[str] = set()  # the ids of what is started, and not done with
+        self._on_record: set[str] = set()  # of those, what has a row among the failures
+        self._set_aside: set[str] = set()
 
     async def run(self) -> None:
         """Raises WrongLog."""
+        progress, name = self._progress, self._subscription.name
         position, self._mark = await begin(self._bus, self._progress, self._subscription, self._partition)
         self._read_up_to = self._saved = position
         self._saved_mark = self._mark
-        self._failed = {failure.recorded.event.id for failure in await self._failures(FailureState.RETRYING)}
+        self._set_aside = await asyncio.to_thread(progress.set_aside, name, self._partition)
+        await self._take_up_owed()
         reader = await self._bus.read(self._partition, self._saved)
         try:
             while not await self._is_over():
                 if len(self._open) < _UNDER_WAY:
-                    events = await self._next(reader)
-                    for recorded in events:
-                        self._take_up(recorded)
-                    if not (events or self._open):
+                    entries = await self._next(reader)
+                    for entry in entries:
+                        await self._take_up(entry)
+                    if not (entries or self._open):
                         await self._save()  # nothing is going on, so it costs nobody anything
                 else:
                     await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
                 await self._now_and_then()
+                self._trouble.over(f"partition {self._partition}")
         finally:
             self._ending.set()
             if self._tasks:
                 await asyncio.wait(self._tasks)
+            for event_id in self._in_hand:
+                self._trouble.over(event_id)  # whoever has the partition next will say
             await reader.close()
             await self._save()
 
-    async def _next(self, reader: Reader) -> list[Recorded]:
+    async def _next(self, reader: Reader) -> list[Entry]:
         """What comes next, or nothing as soon as we are to stop."""
         reading = asyncio.create_task(reader.next(_BATCH, _WAIT_SECONDS))
         stopping = asyncio.create_task(self._stopping.wait())
@@ -134,14 +129,20 @@ class PartitionSession:
         if now < self._looked_at + _LOOK_SECONDS:
             return
         self._looked_at = now
-        for failure in await self._failures(FailureState.REQUEUED):
-            if failure.recorded.event.id not in self._failed:
-                self._failed.add(failure.recorded.event.id)
-                self._start(failure.recorded)
+        await self._take_up_owed()
 
-    async def _failures(self, state: FailureState) -> list[DeliveryFailure]:
+    async def _take_up_owed(self) -> None:
+        """What failed and is still to be handled, wherever the position is: before, or in another process, or again."""
         progress, name = self._progress, self._subscription.name
-        return await asyncio.to_thread(progress.failures, state, consumer=name, partition=self._partition)
+        busy = set(self._in_hand)  # what ends while we look may be in what we see, and is none of ours any more
+        for failure in await asyncio.to_thread(progress.failures, *OWED, consumer=name, partition=self._partition):
+            event = failure.recorded.event
+            if not self._subscription.rule.fits(event):
+                await asyncio.to_thread(progress.settle, name, event.id)  # nobody waits for it any more
+            elif event.id not in busy | self._in_hand:
+                self._on_record.add(event.id)
+                self._set_aside.discard(event.id)
+                self._start(failure.recorded)
 
     async def _save(self) -> None:
         position = min(self._open) - 1 if self._open else self._read_up_to
@@ -151,16 +152,29 @@ class PartitionSession:
             self._saved, self._saved_mark = position, mark
         self._saved_at = time.monotonic()
 
-    def _take_up(self, recorded: Recorded) -> None:
-        self._read_up_to = recorded.position
-        self._mark = Mark(self._mark.log, recorded.position, recorded.event.id)
-        if self._subscription.rule.fits(recorded.event):
-            self._open[recorded.position] = recorded
-            self._start(recorded)
+    async def _take_up(self, entry: Entry) -> None:
+        if isinstance(entry, Unreadable):
+            await self._set_unreadable_aside(entry)
+            self._read_up_to = entry.position  # the mark stays at what has an id
+            return
+        self._read_up_to = entry.position
+        self._mark = Mark(self._mark.log, entry.position, entry.event.id)
+        is_known = entry.event.id in self._in_hand | self._set_aside
+        if self._subscription.rule.fits(entry.event) and not is_known:
+            self._open[entry.position] = entry
+            self._start(entry)
+
+    async def _set_unreadable_aside(self, message: Unreadable) -> None:
+        name = self._subscription.name
+        if not self._subscription.rule.may_fit(message.type):
+            return
+        if await asyncio.to_thread(self._quarantine.add, name, message):
+            _log.error("%s: message %d on the log cannot be read: %s", name, message.position, message.why)
 
     def _start(self, recorded: Recorded) -> None:
+        self._in_hand.add(recorded.event.id)
         order = recorded.event.correlationid
-        queue = self._queues.setdefault(order, _Queue())
+        queue = self._queues.setdefault(order, OrderQueue())
         queue.add(recorded)
         if not queue.is_served:
             queue.is_served = True
@@ -168,25 +182,28 @@ class PartitionSession:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _serve(self, order: str, queue: "_Queue") -> None:
+    async def _serve(self, order: str, queue: OrderQueue) -> None:
         """One order's events, one at a time."""
         while queue.waiting and not self._ending.is_set():
             recorded = queue.waiting[0]
             try:
                 pause = await self._handle(recorded)
-            except (BusDown, SQLAlchemyError) as error:  # of our own records: nothing is known of the event
-                _log.warning("%s: %s; going on in a moment", self._subscription.name, one_line(error)[:300])
+            except Exception as error:  # noqa: BLE001 - of our own records, or a bug: nothing is known of the event
+                self._trouble.met(recorded.event.id, error)
                 pause = _AFTER_TROUBLE_SECONDS
             if pause is None:
+                self._trouble.over(recorded.event.id)
                 queue.waiting.remove(recorded)
                 self._open.pop(recorded.position, None)
+                self._in_hand.discard(recorded.event.id)
+                self._on_record.discard(recorded.event.id)
             else:
                 await self._pause(queue, pause)
         queue.is_served = False
         if not queue.waiting:
             del self._queues[order]
 
-    async def _pause(self, queue: "_Queue", seconds: float) -> None:
+    async def _pause(self, queue: OrderQueue, seconds: float) -> None:
         """Until the next attempt, or until something may go before it, or the turn ends."""
         until = time.monotonic() + seconds
         while not queue.let_pass(self._subscription.may_overtake) and not self._ending.is_set():
@@ -208,21 +225,22 @@ class PartitionSession:
                     return 0  # not begun
                 await self._hands.run(self._subscription.handle, recorded)
         except Exception as raised:  # noqa: BLE001 - whatever a handler raises is on record, and tried again or dead
-            reaction, error = _reaction_and_cause(raised)
-            failure = await asyncio.to_thread(progress.failed, name, recorded, _on_record(error), reaction)
-            self._failed.add(event.id)
+            reaction, error = reaction_and_cause(raised)
+            failure = await asyncio.to_thread(progress.failed, name, recorded, one_line(error), reaction)
+            self._on_record.add(event.id)
             retry_policy = self._subscription.retry_policy(event)
+            if failure.state is not FailureState.RETRYING:
+                return None  # somebody else gave it up meanwhile
             if (
                 not isinstance(error, NonRetryable)
                 and time.time() < failure.first_failed_at + retry_policy.give_up_after
             ):
-                _log.warning("%s: %s, attempt %d: %s", name, event.id, failure.attempts, failure.error)
+                self._trouble.met(event.id, error)
                 return retry_policy.pause(failure.attempts)
             await self._mark_dead(failure)
         else:
-            if event.id in self._failed:
+            if event.id in self._on_record:
                 await asyncio.to_thread(progress.settle, name, event.id)
-                self._failed.discard(event.id)
         self._handled()
         return None
 
@@ -230,41 +248,14 @@ class PartitionSession:
         """Publish first: one that dies in between publishes it again, and nobody is left without a word."""
         event = failure.recorded.event
         _log.error("%s: %s is a dead letter: %s", failure.consumer, event.id, failure.error)
-        says = self._subscription.on_dead_letter(failure, await self._bus.of(event.correlationid))
-        if says:
-            await self._bus.append([says])
+        of_order = await self._bus.of(event.correlationid)
+        try:
+            says = self._subscription.on_dead_letter(failure, of_order)
+            if says:
+                await self._bus.append([says])
+        except BusDown:
+            raise
+        except Exception as error:  # noqa: BLE001 - a bug, or too large: a dead letter is seen, an endless attempt not
+            _log.error("%s: nothing is published about %s: %s", failure.consumer, event.id, one_line(error))
         await asyncio.to_thread(self._progress.mark_dead, failure.consumer, event.id)
-        self._failed.discard(event.id)
-
-
-class _Queue:
-    """One order's events that wait to be handled, the first of them under way."""
-
-    def __init__(self) -> None:
-        self.waiting: deque[Recorded] = deque()
-        self.news = asyncio.Event()
-        self.is_served = False
-
-    def add(self, recorded: Recorded) -> None:
-        self.waiting.append(recorded)
-        self.news.set()
-
-    def let_pass(self, may_overtake: MayOvertake) -> bool:
-        """Whether one of those that wait has gone before the first."""
-        first = self.waiting[0]
-        for other in list(self.waiting)[1:]:
-            if may_overtake(first.event, other.event):
-                self.waiting.remove(other)
-                self.waiting.appendleft(other)
-                return True
-        return False
-
-
-def _reaction_and_cause(error: Exception) -> tuple[str, BaseException]:
-    if isinstance(error, ReactionFailed):
-        return error.reaction, error.__cause__ or error
-    return "", error
-
-
-def _on_record(error: BaseException) -> str:
-    return f"{type(error).__name__}: {one_line(error)}"[:500]
+        self._set_aside.add(event.id)

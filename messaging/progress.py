@@ -1,6 +1,16 @@
-"""How far each consumer is, and what it could not handle: in a database of the consumers' own."""
+"""How far each consumer is, and what it could not handle: in a database of the consumers' own.
+
+What a consumer owes is known from these records alone: the events after its position that have no row in `failures`,
+and the rows that are retrying or requeued, wherever its position is. The states of a row, and what changes them:
+
+    (none) ──fails──▶ RETRYING ──given up──▶ DEAD ──requeued──▶ REQUEUED ──fails──▶ RETRYING
+    RETRYING, REQUEUED, DEAD ──handled, or settled by hand──▶ (none)
+    DEAD, UNREADABLE ──discarded──▶ DISCARDED, for ever
+    (none) ──cannot be read──▶ UNREADABLE ──read again, with success──▶ REQUEUED, as the event that it is
+"""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -24,8 +34,8 @@ from sqlalchemy import (
 )
 
 from kernel.database import Database
-from kernel.envelope import CloudEvent
-from messaging.bus import PARTITIONS, Mark, Recorded, partition_of
+from kernel.envelope import NotAnEvent, read_event
+from messaging.bus import PARTITIONS, Mark, Recorded
 
 
 class FailureState(StrEnum):
@@ -33,6 +43,19 @@ class FailureState(StrEnum):
     DEAD = "dead"
     REQUEUED = "requeued"
     DISCARDED = "discarded"
+    UNREADABLE = "unreadable"
+
+
+OWED = (FailureState.RETRYING, FailureState.REQUEUED)
+SET_ASIDE = (FailureState.DEAD, FailureState.DISCARDED, FailureState.UNREADABLE)
+
+# Where a change of state may come from; otherwise it changes nothing.
+_FROM = {
+    FailureState.RETRYING: OWED,
+    FailureState.DEAD: (FailureState.RETRYING,),
+    FailureState.REQUEUED: (FailureState.DEAD,),
+    FailureState.DISCARDED: (FailureState.DEAD, FailureState.UNREADABLE),
+}
 
 
 _MIGRATIONS = Path(__file__).with_name("migrations") / "consumers"
@@ -58,8 +81,8 @@ failures = Table(
     Column("position", BigInteger, nullable=False),
     Column("partition", Integer, nullable=False),
     Column("correlation", String(64), nullable=False),
-    Column("event", Text, nullable=False, comment="CloudEvents JSON"),
-    Column("state", String(10), nullable=False, comment="retrying, dead, requeued or discarded"),
+    Column("event", Text, nullable=False, comment="CloudEvents JSON; of what is none, base64: and its bytes"),
+    Column("state", String(10), nullable=False, comment="retrying, dead, requeued, discarded or unreadable"),
     Column("attempts", Integer, nullable=False),
     Column("error", Text, nullable=False),
     Column("first_failed_at", Float, nullable=False, comment="seconds since 1970"),
@@ -79,10 +102,18 @@ class DeliveryFailure:
     first_failed_at: float
     reaction: str = ""
 
+    @property
+    def id(self) -> str:
+        return self.recorded.event.id
+
 
 class Progress:
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    @property
+    def database(self) -> Database:
+        return self._database
 
     def open(self) -> None:
         """Bring the tables up to date."""
@@ -120,48 +151,77 @@ class Progress:
                 tx.execute(insert(positions), {"consumer": consumer, "partition": partition} | change)
 
     def failed(self, consumer: str, recorded: Recorded, error: str, reaction: str = "") -> DeliveryFailure:
-        """Note one more attempt that failed; `reaction` is the id of what failed, if it is known."""
+        """Note one more attempt that failed; `reaction` is the id of what failed, if it is known.
+
+        What is a dead letter already, or discarded, stays so.
+        """
         event = recorded.event
         with self._database.begin() as tx:
-            row = tx.execute(select(failures).where(*_letter(consumer, event.id))).one_or_none()
+            row = tx.execute(select(failures).where(*of_event(consumer, event.id))).one_or_none()
             if row is None:
                 new = {"consumer": consumer, "event_id": event.id, "position": recorded.position}
-                new |= {"partition": partition_of(event.correlationid), "correlation": event.correlationid}
+                new |= {"partition": recorded.partition, "correlation": event.correlationid}
                 new |= {"event": event.model_dump_json(), "state": FailureState.RETRYING, "attempts": 1}
                 tx.execute(
                     insert(failures), new | {"error": error, "reaction": reaction, "first_failed_at": time.time()}
                 )
-            else:
+            elif row.state in _FROM[FailureState.RETRYING]:
                 change: dict[str, Any] = {"attempts": row.attempts + 1, "error": error, "state": FailureState.RETRYING}
                 change["reaction"] = reaction or row.reaction
-                if row.state != FailureState.RETRYING:
-                    change["first_failed_at"] = time.time()  # sent again: its time begins anew
-                tx.execute(update(failures).where(*_letter(consumer, event.id)).values(change))
-            return _delivery_failure(tx.execute(select(failures).where(*_letter(consumer, event.id))).one())
+                if row.state == FailureState.REQUEUED:
+                    change["first_failed_at"] = time.time()  # its time begins anew
+                tx.execute(update(failures).where(*of_event(consumer, event.id)).values(change))
+            row = tx.execute(select(failures).where(*of_event(consumer, event.id))).one()
+            return _delivery_failure(row, recorded)
 
-    def mark_dead(self, consumer: str, event_id: str) -> None:
-        """Make it a dead letter."""
-        self._set(consumer, event_id, FailureState.DEAD)
+    def mark_dead(self, consumer: str, event_id: str) -> bool:
+        """Make what was tried in vain a dead letter; whether it is one now."""
+        return self._move(consumer, event_id, state=FailureState.DEAD)
 
-    def requeue(self, consumer: str, event_id: str) -> None:
-        """Have a dead letter handled again."""
-        self._set(consumer, event_id, FailureState.REQUEUED)
+    def requeue(self, consumer: str, event_id: str) -> bool:
+        """Have a dead letter handled again; whether it was one."""
+        return self._move(consumer, event_id, state=FailureState.REQUEUED)
 
-    def discard(self, consumer: str, event_id: str, note: str) -> None:
-        """Have a dead letter never handled; why stays on record."""
-        with self._database.begin() as tx:
-            change = {"state": FailureState.DISCARDED, "error": note}
-            tx.execute(update(failures).where(*_letter(consumer, event_id)).values(change))
+    def discard(self, consumer: str, event_id: str, note: str) -> bool:
+        """Have a dead letter, or what cannot be read, never handled; why stays on record. Whether it was one."""
+        return self._move(consumer, event_id, state=FailureState.DISCARDED, error=note)
 
     def settle(self, consumer: str, event_id: str) -> None:
-        """It is handled, or discarded."""
+        """It is handled, or was settled by hand."""
         with self._database.begin() as tx:
-            tx.execute(delete(failures).where(*_letter(consumer, event_id)))
+            tx.execute(
+                delete(failures).where(*of_event(consumer, event_id), failures.c.state != FailureState.DISCARDED)
+            )
 
     def failures(
         self, *states: FailureState, consumer: str = "", partition: int | None = None, correlation: str = ""
     ) -> list[DeliveryFailure]:
         """Those in one of these states (of this consumer, about this order), oldest event first."""
+        found = []
+        for row in self.rows(states, consumer, partition, correlation):
+            try:
+                found.append(_delivery_failure(row, Recorded(row.position, read_event(row.event))))
+            except NotAnEvent as error:  # the record itself is damaged, or by another version
+                self._quarantine_row(row, str(error))
+        return found
+
+    def set_aside(self, consumer: str, partition: int) -> set[str]:
+        """The ids of the events that are not to be handled, unless somebody decides so."""
+        query = select(failures.c.event_id).where(failures.c.consumer == consumer, failures.c.partition == partition)
+        with self._database.begin() as tx:
+            return set(tx.scalars(query.where(failures.c.state.in_(SET_ASIDE))))
+
+    def counts(self) -> dict[str, int]:
+        """Dead letters by consumer, with what it could not read."""
+        states = (FailureState.DEAD, FailureState.UNREADABLE)
+        query = select(failures.c.consumer, func.count()).where(failures.c.state.in_(states))
+        with self._database.begin() as tx:
+            return {row[0]: row[1] for row in tx.execute(query.group_by(failures.c.consumer))}
+
+    def rows(
+        self, states: Sequence[FailureState], consumer: str, partition: int | None, correlation: str
+    ) -> Sequence[Row[Any]]:
+        """As they are stored."""
         query = select(failures).where(failures.c.state.in_(states)).order_by(failures.c.position)
         if consumer:
             query = query.where(failures.c.consumer == consumer)
@@ -170,28 +230,28 @@ class Progress:
         if correlation:
             query = query.where(failures.c.correlation == correlation)
         with self._database.begin() as tx:
-            return [_delivery_failure(row) for row in tx.execute(query)]
+            return tx.execute(query).all()
 
-    def counts(self) -> dict[str, int]:
-        """Dead letters by consumer."""
-        query = select(failures.c.consumer, func.count()).where(failures.c.state == FailureState.DEAD)
+    def _move(self, consumer: str, event_id: str, *, state: FailureState, **more: str) -> bool:
+        here = (*of_event(consumer, event_id), failures.c.state.in_(_FROM[state]))
         with self._database.begin() as tx:
-            return {row[0]: row[1] for row in tx.execute(query.group_by(failures.c.consumer))}
+            return tx.execute(update(failures).where(*here).values(state=state, **more)).rowcount > 0
 
-    def _set(self, consumer: str, event_id: str, state: FailureState) -> None:
+    def _quarantine_row(self, row: Row[Any], why: str) -> None:
+        change = {"state": FailureState.UNREADABLE, "error": why}
         with self._database.begin() as tx:
-            tx.execute(update(failures).where(*_letter(consumer, event_id)).values(state=state))
+            tx.execute(update(failures).where(*of_event(row.consumer, row.event_id)).values(change))
 
 
 def _place(consumer: str, partition: int) -> tuple[Any, ...]:
     return positions.c.consumer == consumer, positions.c.partition == partition
 
 
-def _letter(consumer: str, event_id: str) -> tuple[Any, ...]:
+def of_event(consumer: str, event_id: str) -> tuple[Any, ...]:
     return failures.c.consumer == consumer, failures.c.event_id == event_id
 
 
-def _delivery_failure(row: Row[Any]) -> DeliveryFailure:
-    recorded = Recorded(row.position, CloudEvent.model_validate_json(row.event))
-    state = FailureState(row.state)
-    return DeliveryFailure(row.consumer, recorded, state, row.attempts, row.error, row.first_failed_at, row.reaction)
+def _delivery_failure(row: Row[Any], recorded: Recorded) -> DeliveryFailure:
+    return DeliveryFailure(
+        row.consumer, recorded, FailureState(row.state), row.attempts, row.error, row.first_failed_at, row.reaction
+    )

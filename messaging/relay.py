@@ -1,38 +1,43 @@
 """The relay: takes what services have written to their outboxes to the bus, in order.
 
 It notes that a row is published only after the bus has the event, so one that dies in between publishes it again, under
-the same id.
+the same id. What the bus will not take, or is no event, becomes a dead letter of `relay-<service>`; others go on.
 """
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from kernel import outbox
 from kernel.database import Storage
 from kernel.envelope import CloudEvent
 from kernel.environment import one_line
+from kernel.trouble import Trouble
 from kernel.waiting import is_set_within
-from messaging.bus import Bus, BusDown
+from messaging.bus import Bus, EventRefused, Recorded, Unreadable, partition_of
 from messaging.locks import Locks, held
+from messaging.progress import OWED, Progress
+from messaging.quarantine import Quarantine
 
 _log = logging.getLogger(__name__)
 
 _BATCH = 100
 _POLL_SECONDS = 0.05
 _QUEUE_SECONDS = 0.5
+_LOOK_SECONDS = 1.0
 _AFTER_TROUBLE_SECONDS = 1.0
 
 
 class Relay:
     """Serves these outboxes until it is stopped; of several relays, one serves each outbox at a time."""
 
-    def __init__(self, outboxes: Mapping[str, Storage], bus: Bus, locks: Locks) -> None:
+    def __init__(self, outboxes: Mapping[str, Storage], bus: Bus, locks: Locks, progress: Progress) -> None:
         self._outboxes = outboxes
         self._bus = bus
         self._locks = locks
+        self._progress = progress
+        self._trouble = {service: Trouble(_log, f"relay of {service}") for service in outboxes}
         self._stop = asyncio.Event()
         self._nudges = {service: asyncio.Event() for service in outboxes}
 
@@ -58,26 +63,80 @@ class Relay:
                     await self._wait(service, _QUEUE_SECONDS)
                 if self._stop.is_set():
                     return
-            except (BusDown, SQLAlchemyError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other services' events go on
                 if self._stop.is_set():
                     return  # what is left is on record, for the next relay
-                _log.warning("relay of %s: %s; going on in a moment", service, one_line(error)[:300])
-                await self._wait(service, _AFTER_TROUBLE_SECONDS)
+                self._trouble[service].met(service, error)
+                await is_set_within(self._stop, _AFTER_TROUBLE_SECONDS)
 
     async def _relay(self, service: str) -> None:
         """Until it is stopped, and everything that was written before then is on the bus."""
         await self._look_for_the_newest(service)
+        looked_at = 0.0
         while True:
             stopping = self._stop.is_set()
             self._nudges[service].clear()
-            positions, events = await asyncio.to_thread(self._oldest, service)
-            if events:
-                await self._bus.append(events)
+            positions, events = await self._next(service)
+            if positions:
+                try:
+                    await self._bus.append(events)
+                except EventRefused as refused:
+                    positions = await self._set_aside(service, positions, events, refused)
                 await asyncio.to_thread(self._published, service, positions)
             elif stopping:
                 return
             else:
                 await self._wait(service, _POLL_SECONDS)
+            if time.monotonic() > looked_at + _LOOK_SECONDS:
+                looked_at = time.monotonic()
+                await self._retry(service)
+            self._trouble[service].over(service)
+
+    async def _next(self, service: str) -> tuple[list[int], list[CloudEvent]]:
+        """The oldest rows. One of which no event can be made is set aside alone, and counts as published."""
+        try:
+            return await asyncio.to_thread(self._oldest, service, _BATCH)
+        except (ValueError, ArithmeticError):
+            pass  # one of them is damaged; they are taken one by one until it is passed
+        try:
+            return await asyncio.to_thread(self._oldest, service, 1)
+        except (ValueError, ArithmeticError) as error:
+            return await asyncio.to_thread(self._quarantine, service, one_line(error)), []
+
+    def _quarantine(self, service: str, why: str) -> list[int]:
+        with self._outboxes[service].begin() as tx:
+            position, correlation, text = outbox.oldest_as_text(tx)
+        message = Unreadable(position, partition_of(correlation), text.encode(), why, correlation, type="")
+        if Quarantine(self._progress).add(f"relay-{service}", message):
+            _log.error("relay of %s: row %d of the outbox is no event: %s", service, position, why)
+        return [position]
+
+    async def _set_aside(
+        self, service: str, positions: list[int], events: list[CloudEvent], refused: EventRefused
+    ) -> list[int]:
+        """Make it a dead letter; the position in the outbox that is done with."""
+        position, event = next(
+            (position, one) for position, one in zip(positions, events, strict=True) if one.id == refused.event_id
+        )
+        await asyncio.to_thread(self._make_dead, service, Recorded(position, event), refused.why)
+        return [position]
+
+    def _make_dead(self, service: str, recorded: Recorded, why: str) -> None:
+        name = f"relay-{service}"
+        self._progress.failed(name, recorded, why)
+        if self._progress.mark_dead(name, recorded.event.id):
+            _log.error("%s: %s is a dead letter: %s", name, recorded.event.id, why)
+
+    async def _retry(self, service: str) -> None:
+        """Publish those of its dead letters that were sent again."""
+        name = f"relay-{service}"
+        for failure in await asyncio.to_thread(self._progress.failures, *OWED, consumer=name):
+            try:
+                await self._bus.append([failure.recorded.event])
+            except EventRefused as refused:
+                await asyncio.to_thread(self._make_dead, service, failure.recorded, refused.why)
+            else:
+                await asyncio.to_thread(self._progress.settle, name, failure.id)
 
     async def _look_for_the_newest(self, service: str) -> None:
         """A bus that lacks what was published is seen here also when no consumer had read it."""
@@ -97,9 +156,9 @@ class Relay:
         with self._outboxes[service].begin() as tx:
             return outbox.newest_published(tx, f"/{service}")
 
-    def _oldest(self, service: str) -> tuple[list[int], list[CloudEvent]]:
+    def _oldest(self, service: str, limit: int) -> tuple[list[int], list[CloudEvent]]:
         with self._outboxes[service].begin() as tx:
-            return outbox.oldest(tx, f"/{service}", _BATCH)
+            return outbox.oldest(tx, f"/{service}", limit)
 
     def _published(self, service: str, positions: list[int]) -> None:
         with self._outboxes[service].begin() as tx:

@@ -14,7 +14,7 @@ from itertools import islice
 from kernel import inbox, outbox
 from kernel.database import Storage
 from kernel.envelope import CloudEvent
-from messaging.bus import Bus
+from messaging.bus import Bus, readable
 
 _BATCH = 500
 
@@ -75,7 +75,7 @@ async def _ids_on(bus: Bus, order: str) -> set[str]:
     reader, ids = await bus.read(None, 0), set[str]()
     try:
         while batch := await reader.next(_BATCH, 0):
-            ids.update(recorded.event.id for recorded in batch)
+            ids.update(recorded.event.id for recorded in readable(batch))
     finally:
         await reader.close()
     return ids

@@ -3,7 +3,6 @@
 import asyncio
 import bisect
 import itertools
-import json
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -16,10 +15,12 @@ from sqlalchemy import (
     Connection,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
     Text,
+    cast,
     func,
     insert,
     select,
@@ -29,7 +30,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from kernel.database import Database
 from kernel.envelope import CloudEvent
-from messaging.bus import BusDown, LogState, Reader, Recorded, partition_of
+from messaging.bus import BusDown, Entry, LogState, Reader, Recorded, partition_of, readable
+from messaging.unreadable import entry
 
 T = TypeVar("T")
 
@@ -101,6 +103,9 @@ class SqlLog:
         return _SqlReader(self, self._tail, partition, after)
 
     async def of(self, correlation: str) -> list[Recorded]:
+        return readable(await self.entries_of(correlation))
+
+    async def entries_of(self, correlation: str) -> list[Entry]:
         return await self.select(log.c.correlation == correlation)
 
     async def head(self) -> int:
@@ -122,10 +127,15 @@ class SqlLog:
         """The database itself is closed by who opened it."""
         await self._tail.close()
 
-    async def select(self, condition: Any, limit: int | None = None) -> list[Recorded]:
-        query = select(log.c.position, log.c.event).where(condition).order_by(log.c.position).limit(limit)
+    async def select(self, condition: Any, limit: int | None = None) -> list[Entry]:
+        # SQLite keeps any bytes as text, and its driver raises for a whole query when some are not UTF-8.
+        texts = [cast(one, LargeBinary) if self._database.is_sqlite else one for one in _TEXTS]
+        query = select(log.c.position, log.c.partition, *texts).where(condition).order_by(log.c.position).limit(limit)
         rows = await self._in_thread(lambda tx: tx.execute(query).all())
-        return [Recorded(row.position, CloudEvent.model_validate(json.loads(row.event))) for row in rows]
+        return [
+            entry(_bytes(event), position=position, partition=partition, correlation=_text(order), type=_text(kind))
+            for position, partition, event, order, kind in rows
+        ]
 
     async def _in_thread(self, work: Callable[[Connection], T]) -> T:
         def run() -> T:
@@ -143,6 +153,17 @@ class SqlLog:
             raise BusDown(f"the log cannot be used: {' '.join(str(why).split())}") from error
 
 
+_TEXTS = (log.c.event, log.c.correlation, log.c.type)
+
+
+def _bytes(stored: bytes | str) -> bytes:
+    return stored if isinstance(stored, bytes) else stored.encode()
+
+
+def _text(stored: bytes | str) -> str:
+    return stored.decode(errors="replace") if isinstance(stored, bytes) else stored
+
+
 def _state(tx: Connection) -> LogState:
     # Apart, since SQLite finds the least and the greatest in an index only when it is asked for one of them.
     first, head = tx.scalar(select(func.min(log.c.position))), tx.scalar(select(func.max(log.c.position))) or 0
@@ -154,19 +175,19 @@ class _Tail:
 
     def __init__(self, log: SqlLog) -> None:
         self._log = log
-        self._recent: list[Recorded] = []
+        self._recent: list[Entry] = []
         self._pause = _POLL_SECONDS
         self._asking: asyncio.Task[None] | None = None
         # Everything recorded after `start` and up to `end` is in `_recent`.
         self.start: int | None = None
         self.end = 0
 
-    def after(self, position: int, partition: int | None, limit: int) -> list[Recorded]:
+    def after(self, position: int, partition: int | None, limit: int) -> list[Entry]:
         first = bisect.bisect_right(self._recent, position, key=_position)
         of_partition = (
-            recorded
-            for recorded in itertools.islice(self._recent, first, None)
-            if partition is None or partition_of(recorded.event.correlationid) == partition
+            one
+            for one in itertools.islice(self._recent, first, None)
+            if partition is None or one.partition == partition
         )
         return list(itertools.islice(of_partition, limit))
 
@@ -215,7 +236,7 @@ class _SqlReader:
         self._partition = partition
         self._after = after
 
-    async def next(self, limit: int, wait: float) -> list[Recorded]:
+    async def next(self, limit: int, wait: float) -> list[Entry]:
         deadline = time.monotonic() + wait
         events = await self._read(limit, from_memory=wait > 0)
         while not events and (left := deadline - time.monotonic()) > 0:
@@ -223,7 +244,7 @@ class _SqlReader:
             events = await self._read(limit, from_memory=True)
         return events
 
-    async def _read(self, limit: int, *, from_memory: bool) -> list[Recorded]:
+    async def _read(self, limit: int, *, from_memory: bool) -> list[Entry]:
         start = self._tail.start
         if from_memory and start is not None and self._after >= start:
             events, read_up_to = self._tail.after(self._after, self._partition, limit), self._tail.end
@@ -239,5 +260,5 @@ class _SqlReader:
         """Nothing is open."""
 
 
-def _position(recorded: Recorded) -> int:
-    return recorded.position
+def _position(one: Entry) -> int:
+    return one.position

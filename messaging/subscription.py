@@ -37,6 +37,10 @@ class Rule:
             return False
         return all(_at(event, path) in values for path, values in self.content.items())
 
+    def may_fit(self, type: str) -> bool:
+        """Whether a message that cannot be read, and is filed under this type, may be one of them."""
+        return any(fnmatchcase(type, pattern) for pattern in self.types)
+
 
 @dataclass(frozen=True)
 class RetryPolicy:

@@ -25,6 +25,7 @@ from kernel import outbox
 from kernel.contracts import Event, FailureEvent, UndoneEvent
 from kernel.envelope import CloudEvent, new_event
 from kernel.errors import Refusal
+from kernel.money import Money
 from schemas.catalogue import SOURCES, event_types
 from schemas.export import documents
 from schemas.names import ASYNCAPI, ENVELOPE, PRIVATE, schema_file
@@ -129,6 +130,9 @@ ORDERS = st.builds(
     ship_to=ADDRESSES,
 )
 # What Hypothesis cannot make of the types alone: rules beyond them.
+st.register_type_strategy(
+    Money, st.builds(Money, amount=st.integers(), currency=st.sampled_from(["EUR", "JPY", "KWD"]))
+)
 SPECIAL: dict[Any, st.SearchStrategy[Any]] = {OrderContent: ORDERS, Address: ADDRESSES}
 
 

@@ -57,7 +57,7 @@ class EventBus:
         for service in SERVICES:
             self.services.open(service)
             outboxes[service.name] = self.services.database(service.name)
-        return Relay(outboxes, self.bus, self.locks)
+        return Relay(outboxes, self.bus, self.locks, self.progress)
 
     def consumer(self, subscription: Subscription, handled: Callable[[], None]) -> Consumer:
         return Consumer(subscription, self.bus, self.progress, self.locks, handled)

@@ -11,6 +11,7 @@ from settings import Settings
 from wiring.bus import EventBus
 from wiring.bus_roles import CONSUMERS, RELAY, Part
 from wiring.services import Services
+from wiring.supervision import Supervised
 
 _log = logging.getLogger("worker")
 
@@ -33,8 +34,11 @@ async def listening(
 ) -> AsyncIterator[list[asyncio.Task[None]]]:
     """Run the relay, the services' reactions and the subscribers, as far as they are among the roles.
 
-    Gives the tasks, which end only in trouble. At the end of the block, what was begun is finished, and what it
-    published is on the bus. Raises SettingsError.
+    Gives the tasks, none of which ends by itself: a part that fails is run again. At the end of the block, what was
+    begun is finished, and what it published is on the bus.
+
+    Raises:
+        SettingsError: a database does not answer at the start.
     """
     events = EventBus(settings, services)
     relay = events.relay() if RELAY in roles else None
@@ -46,7 +50,8 @@ async def listening(
         listeners += of_role.parts
     relays: list[Part] = [relay] if relay else []
     _log.info("the bus is %s", settings.bus_url or "in SQL")
-    in_order = [listeners, relays]  # the relay last: it takes on what the others still write
+    # The relay last: it takes on what the others still write.
+    in_order = [[Supervised(part) for part in parts] for parts in (listeners, relays)]
     running = [[asyncio.create_task(part.run()) for part in parts] for parts in in_order]
     try:
         yield [task for tasks in running for task in tasks]

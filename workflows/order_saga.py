@@ -6,6 +6,8 @@ from temporalio import workflow
 from temporalio.exceptions import CancelledError
 
 with workflow.unsafe.imports_passed_through():
+    import workflows.commands as commands
+    import workflows.update_checks as update_checks
     from activities.fraud import Fraud
     from activities.inventory import Inventory
     from activities.orders import Orders
@@ -15,7 +17,6 @@ with workflow.unsafe.imports_passed_through():
     from kernel.money import Money
     from services.fraud.contracts import DECLINED_IN_REVIEW, Decision, Screened, Verdict
     from services.orders.contracts import OrderStatus
-    from workflows import commands, update_checks
     from workflows.contracts import WORKFLOW, CancelRequest, PlaceOrder
     from workflows.required_actions import Settled
     from workflows.saga import Abandoned, Saga

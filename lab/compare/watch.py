@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from kernel.contracts import Event
 from kernel.envelope import CloudEvent
-from messaging.bus import Bus, BusDown, Recorded, partition_of
+from messaging.bus import Bus, BusDown, Recorded, partition_of, readable
 from services.orders.contracts import OrderStatus
 from services.orders.events import END_OF_TYPE, OrderFlagged
 
@@ -37,7 +37,7 @@ class Watch:
         try:
             while True:
                 try:
-                    for recorded in await reader.next(_BATCH, _LOOK_SECONDS):
+                    for recorded in readable(await reader.next(_BATCH, _LOOK_SECONDS)):
                         self._hear(recorded)
                 except BusDown:
                     await asyncio.sleep(_AFTER_TROUBLE_SECONDS)

@@ -11,6 +11,7 @@ from nats.errors import Error as NatsError
 from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, StorageType
 from nats.js.errors import NoStreamResponseError, NotFoundError
 
+from kernel.trouble import Trouble
 from messaging.bus import BusDown
 
 _log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ class NatsConnection:
         self._failed_at = 0.0
         self._is_closed = False
         self._uses: set[asyncio.Timeout] = set()
+        self._trouble = Trouble(_log, "the bus")
 
     @asynccontextmanager
     async def use(self) -> AsyncIterator[Client]:
@@ -90,6 +92,7 @@ class NatsConnection:
             if client.is_connecting or client.is_connected or client.is_reconnecting:
                 await client.close()
             raise
+        self._trouble.over("connection")
         return client
 
     async def _connect(self, client: Client) -> None:
@@ -103,6 +106,7 @@ class NatsConnection:
                     pending_size=0,  # nothing is kept to be sent later: who appends is told, and appends it again
                     error_cb=self._on_error,
                     disconnected_cb=self._on_disconnected,
+                    reconnected_cb=self._on_connected,
                 )
         except TimeoutError as error:
             raise ConnectionError(client.last_error or "no answer") from error
@@ -124,11 +128,14 @@ class NatsConnection:
             )
 
     async def _on_error(self, error: Exception) -> None:
-        _log.warning("%s", self._down(error))
+        self._trouble.met("connection", self._down(error))
+
+    async def _on_connected(self) -> None:
+        self._trouble.over("connection")
 
     async def _on_disconnected(self) -> None:
         if not self._is_closed:
-            _log.warning("%s", self._down("disconnected"))
+            self._trouble.met("connection", self._down("disconnected"))
         for use in self._uses:
             if not use.expired():
                 use.reschedule(asyncio.get_running_loop().time())

@@ -6,6 +6,7 @@ everything, and a position is a place in it.
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,11 +22,13 @@ from nats.js.api import ConsumerConfig, DeliverPolicy
 from nats.js.errors import APIError, NotFoundError
 
 from kernel.envelope import CloudEvent
-from messaging.bus import BusDown, LogState, Reader, Recorded, partition_of
+from messaging.bus import BusDown, Entry, EventRefused, LogState, Reader, Recorded, partition_of, readable
 from messaging.nats.connection import NatsConnection
+from messaging.unreadable import entry
 
 _ANSWER_SECONDS = 5
 _BATCH = 500  # the server takes 1000
+_HEADERS = 512  # their names, and those of a batch
 _SOME_ARE_KNOWN = 10201
 _NO_MORE = ("404", "408")
 
@@ -44,6 +47,8 @@ class NatsLog:
     async def append(self, events: Sequence[CloudEvent]) -> None:
         messages = list({event.id: self._message(event) for event in events}.values())
         async with self._connection.use() as client:
+            for message in messages:
+                _check_size(message, client.max_payload)
             for start in range(0, len(messages), _BATCH):
                 batch = messages[start : start + _BATCH]
                 if len(batch) == 1 or not await _publish_together(client, batch):
@@ -55,14 +60,19 @@ class NatsLog:
         return _NatsReader(self._connection, subjects, after)
 
     async def of(self, correlation: str) -> list[Recorded]:
+        return readable(await self.entries_of(correlation))
+
+    async def entries_of(self, correlation: str) -> list[Entry]:
+        if not _is_token(correlation):
+            return []
         reader = _NatsReader(self._connection, f"{self._subject(correlation)}.>", after=0)
-        events: list[Recorded] = []
+        entries: list[Entry] = []
         try:
-            while len(events) % _BATCH == 0 and (more := await reader.next(_BATCH, wait=0)):
-                events += more
+            while len(entries) % _BATCH == 0 and (more := await reader.next(_BATCH, wait=0)):
+                entries += more
         finally:
             await reader.close()
-        return events
+        return entries
 
     async def head(self) -> int:
         async with self._connection.use() as client:
@@ -80,8 +90,8 @@ class NatsLog:
                 message = await client.jsm().get_msg(self._connection.stream, position)
             except NotFoundError:
                 return None
-        headers: dict[str, str] = message.headers or {}
-        return headers.get("Nats-Msg-Id", "")
+        found = _entry(position, message.subject or "", message.data or b"")
+        return found.event.id if isinstance(found, Recorded) else ""
 
     async def before(self, moment: datetime) -> int:
         async with self._connection.use() as client:
@@ -95,6 +105,8 @@ class NatsLog:
         await self._connection.close()
 
     def _message(self, event: CloudEvent) -> "_Message":
+        if not _is_token(event.correlationid) or re.search(r"[*>]", event.type):
+            raise EventRefused(event.id, "its order or its type cannot be part of a subject of NATS")
         return {
             "subject": f"{self._subject(event.correlationid)}.{event.type}",
             "payload": event.model_dump_json().encode(),
@@ -104,6 +116,27 @@ class NatsLog:
     def _subject(self, correlation: str) -> str:
         token = correlation.replace(".", "~")  # a dot would end the token, and a tilde is in no order's id
         return f"{self._connection.stream}.{partition_of(correlation)}.{token}"
+
+
+def _is_token(correlation: str) -> bool:
+    """Whether it can be a part of a subject: nothing that would end it, or stand for others."""
+    return bool(correlation) and not re.search(r"[\s*>~\x00-\x1f\x7f]", correlation)
+
+
+def _check_size(message: "_Message", limit: int) -> None:
+    """Raises EventRefused. A server ends the connection of who sends it more than it takes."""
+    event_id = message["headers"]["Nats-Msg-Id"]
+    size = len(message["payload"]) + len(event_id) + _HEADERS
+    if size > limit:
+        raise EventRefused(event_id, f"it has {size:,} bytes, and NATS takes {limit:,} (max_payload)")
+
+
+def _entry(position: int, subject: str, raw: bytes) -> Entry:
+    _, partition, token, kind = (*subject.split(".", 3), "", "", "")[:4]
+    order = token.replace("~", ".")
+    return entry(
+        raw, position=position, partition=int(partition) if partition.isdecimal() else -1, correlation=order, type=kind
+    )
 
 
 class _Message(TypedDict):
@@ -156,7 +189,7 @@ class _NatsReader:
         self._after = after
         self._consumer: _Consumer | None = None
 
-    async def next(self, limit: int, wait: float) -> list[Recorded]:
+    async def next(self, limit: int, wait: float) -> list[Entry]:
         is_new = self._consumer is None
         try:
             events = await self._next(limit, wait)
@@ -168,7 +201,7 @@ class _NatsReader:
             events = await self._next(limit, wait)
         return events
 
-    async def _next(self, limit: int, wait: float) -> list[Recorded]:
+    async def _next(self, limit: int, wait: float) -> list[Entry]:
         async with self._connection.use() as client:
             if self._consumer is None:
                 self._consumer = await self._subscribe(client)
@@ -189,14 +222,14 @@ class _NatsReader:
         inbox = await client.subscribe(client.new_inbox(), cb=arrived.put)
         return _Consumer(info.name, inbox, arrived, client.stats["reconnects"])
 
-    async def _pull(self, client: Client, consumer: _Consumer, limit: int, wait: float) -> list[Recorded]:
+    async def _pull(self, client: Client, consumer: _Consumer, limit: int, wait: float) -> list[Entry]:
         # With an expiry, `no_wait` means: wait for the first, and not for what could follow it.
         request = {"batch": limit, "no_wait": True} | ({"expires": int(wait * 1e9)} if wait > 0 else {})
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._connection.stream}.{consumer.name}"
         await client.publish(subject, json.dumps(request).encode(), reply=consumer.inbox.subject)
-        events: list[Recorded] = []
+        entries: list[Entry] = []
         async with asyncio.timeout(wait + _ANSWER_SECONDS):
-            while len(events) < limit:
+            while len(entries) < limit:
                 message = await consumer.arrived.get()
                 status = (message.headers or {}).get("Status")
                 if status in _NO_MORE:
@@ -204,11 +237,10 @@ class _NatsReader:
                 consumer.delivered += 1
                 if status or message.metadata.sequence.consumer != consumer.delivered:
                     raise _Gone(f"NATS: the reader has lost its place (status {status})")
-                event = CloudEvent.model_validate_json(message.data)
-                events.append(Recorded(message.metadata.sequence.stream, event))
+                entries.append(_entry(message.metadata.sequence.stream, message.subject, message.data))
         if client.stats["reconnects"] != consumer.reconnects:
             raise _Gone("NATS: the connection was lost while reading")
-        return events
+        return entries
 
     async def _unsubscribe(self) -> None:
         consumer, self._consumer = self._consumer, None

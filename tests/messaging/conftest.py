@@ -1,6 +1,6 @@
 """Fresh logs, each with real storage: SQLite, PostgreSQL, and NATS JetStream."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +10,7 @@ import pytest
 
 from kernel.envelope import CloudEvent, cloud_event
 from lab.servers.nats import NatsServer
-from messaging.bus import Bus, Recorded
+from messaging.bus import Bus, Entry, Recorded, readable
 from messaging.nats.log import NatsLog
 from messaging.sql_log import SqlLog
 from tests.databases import Databases
@@ -54,8 +54,8 @@ def events(order: str, numbers: range) -> list[CloudEvent]:
     return [event(order, number) for number in numbers]
 
 
-def ids(recorded: list[Recorded]) -> list[str]:
-    return [each.event.id for each in recorded]
+def ids(entries: Sequence[Entry]) -> list[str]:
+    return [each.event.id for each in readable(entries)]
 
 
 async def read_all(bus: Bus, partition: int | None = None, after: int = 0) -> list[Recorded]:
@@ -63,7 +63,7 @@ async def read_all(bus: Bus, partition: int | None = None, after: int = 0) -> li
     reader = await bus.read(partition, after)
     there: list[Recorded] = []
     while more := await reader.next(100, wait=0):
-        there += more
+        there += readable(more)
     await reader.close()
     return there
 

@@ -35,7 +35,7 @@ class Listener:
     """One consumer's effects and progress. `before` runs before each effect, and may raise."""
 
     def __init__(self, folder: Path, name: str = "listener") -> None:
-        self._folder = folder
+        self.folder = folder
         self.name = name
         self.database = Database(f"sqlite:///{folder}/{name}.db")
         self.database.alone(metadata.create_all)
@@ -62,7 +62,7 @@ class Listener:
     @asynccontextmanager
     async def at_work(self, bus: Bus, rule: Rule | None = None) -> AsyncIterator[asyncio.Task[None]]:
         """As in a process of its own: with locks and threads that nobody shares."""
-        locks = FileLocks(self._folder / "locks")
+        locks = FileLocks(self.folder / "locks")
         consumer = Consumer(self.subscription(rule), bus, self.progress, locks)
         task = asyncio.create_task(consumer.run())
         try:
@@ -77,8 +77,8 @@ class Listener:
         lines = rows(self.database, ledger, "line", "correlation", "event_id")
         return [event_id for _, correlation, event_id in lines if order in ("", correlation)]
 
-    async def has_handled(self, count: int) -> None:
-        async with asyncio.timeout(SECONDS):
+    async def has_handled(self, count: int, seconds: float = SECONDS) -> None:
+        async with asyncio.timeout(seconds):
             while len(self.handled()) < count:
                 await asyncio.sleep(0.01)
 
@@ -87,7 +87,7 @@ class Listener:
 
     def close(self) -> None:
         self.database.close()
-        self.progress._database.close()
+        self.progress.database.close()
 
 
 class Gate:
@@ -104,7 +104,7 @@ class Gate:
             assert self.open.wait(SECONDS)
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(SECONDS):
+async def until(condition: Callable[[], bool], seconds: float = SECONDS) -> None:
+    async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.01)

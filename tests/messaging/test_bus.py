@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from kernel.envelope import CloudEvent
 from lab.servers.nats import NatsServer
-from messaging.bus import PARTITIONS, Bus, BusDown, Reader, Recorded, partition_of
+from messaging.bus import PARTITIONS, Bus, BusDown, Reader, Recorded, partition_of, readable
 from messaging.nats.log import NatsLog
 from messaging.sql_log import SqlLog
 from tests.conftest import free_port
@@ -45,7 +45,7 @@ async def read(reader: Reader, count: int) -> list[Recorded]:
     have: list[Recorded] = []
     async with asyncio.timeout(SECONDS):
         while len(have) < count:
-            have += await reader.next(count - len(have), wait=SECONDS)
+            have += readable(await reader.next(count - len(have), wait=SECONDS))
     return have
 
 
@@ -63,7 +63,7 @@ async def read_in_spite_of_outages(reader: Reader, have: list[Recorded], count: 
     async with asyncio.timeout(SECONDS):
         while len(have) < count:
             try:
-                have += await reader.next(7, wait=0.2)
+                have += readable(await reader.next(7, wait=0.2))
             except BusDown:
                 await asyncio.sleep(0.02)
 
@@ -179,7 +179,7 @@ async def test_a_reader_that_is_interrupted_loses_nothing(log: Log) -> None:
                 await asyncio.wait([reading], timeout=random.uniform(0, 0.01))
                 reading.cancel()
                 with suppress(asyncio.CancelledError):
-                    read += await reading
+                    read += readable(await reading)
         await appending
         await reader.close()
         assert ids(read) == ids(await read_all(bus))

@@ -1,6 +1,7 @@
 """From the outbox to the bus: what was committed, all of it, once and in order, whoever dies on the way."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -12,8 +13,10 @@ from sqlalchemy.exc import OperationalError
 from kernel import outbox
 from kernel.database import Database, Storage
 from kernel.envelope import CloudEvent
-from messaging.bus import Bus, BusDown
+from messaging.bus import Bus, BusDown, EventRefused
 from messaging.locks import FileLocks
+from messaging.progress import FailureState, Progress
+from messaging.quarantine import Quarantine
 from messaging.relay import Relay
 from tests.databases import Databases, rows
 from tests.messaging.conftest import SECONDS, Log, ids, read_all
@@ -25,6 +28,8 @@ class Outboxes:
     def __init__(self, database: Database, folder: Path) -> None:
         self.database = database
         self._folder = folder
+        self.progress = Progress(Database(f"sqlite:///{folder}/consumers.db"))
+        self.progress.open()
         database.alone(outbox.metadata.create_all)
 
     def write(self, *numbers: int) -> None:
@@ -38,7 +43,7 @@ class Outboxes:
     @asynccontextmanager
     async def relayed(self, bus: Bus, storage: Storage | None = None) -> AsyncIterator[asyncio.Task[None]]:
         locks = FileLocks(self._folder / "locks")
-        relay = Relay({"orders": storage or self.database}, bus, locks)
+        relay = Relay({"orders": storage or self.database}, bus, locks, self.progress)
         task = asyncio.create_task(relay.run())
         try:
             yield task
@@ -53,7 +58,7 @@ class Outboxes:
                 await asyncio.sleep(0.01)
 
 
-def write(tx: Connection, number: int) -> None:
+def write(tx: Connection, number: int, data: str = '{"n": 1}') -> None:
     outbox.write(
         tx,
         event_id=f"event-{number}",
@@ -61,7 +66,7 @@ def write(tx: Connection, number: int) -> None:
         correlation="order-1",
         causation="order-1:create",
         style="orchestration",
-        data='{"n": 1}',
+        data=data,
         occurred_at=1_700_000_000_000 + number,
     )
 
@@ -198,3 +203,133 @@ async def test_another_relay_takes_over(outboxes: Outboxes, bus: Bus) -> None:
         await outboxes.is_empty()
         assert not first.done()
     assert ids(await read_all(bus)) == ["event-1", "event-2"]
+
+
+class TakesLittle:
+    """A bus that refuses what is larger than a hundred characters, for now."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self.is_mended = False
+
+    async def append(self, events: Sequence[CloudEvent]) -> None:
+        for event in events:
+            if len(str(event.data)) > 100 and not self.is_mended:
+                raise EventRefused(event.id, "it is too large")
+        await self._bus.append(events)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._bus, name)
+
+
+def dead(outboxes: Outboxes) -> list[tuple[str, str, str]]:
+    letters = outboxes.progress.failures(FailureState.DEAD)
+    return [(one.consumer, one.id, one.error) for one in letters]
+
+
+async def test_what_the_bus_does_not_take_is_a_dead_letter_and_the_others_go_on(
+    outboxes: Outboxes, sqlite_bus: Bus
+) -> None:
+    little = TakesLittle(sqlite_bus)
+    taking: Bus = little  # type: ignore[assignment] # the rest is the bus' own
+    with outboxes.database.begin() as tx:
+        for number in range(5):
+            write(tx, number, data=f'{{"note": "{"x" * 200 if number in (1, 3) else ""}"}}')
+    async with outboxes.relayed(taking):
+        await outboxes.is_empty()
+        assert dead(outboxes) == [("relay-orders", f"event-{number}", "it is too large") for number in (1, 3)]
+        assert ids(await read_all(sqlite_bus)) == ["event-0", "event-2", "event-4"]
+
+        outboxes.progress.requeue("relay-orders", "event-1")  # in vain
+        async with asyncio.timeout(SECONDS):
+            while [one.attempts for one in outboxes.progress.failures(FailureState.DEAD)] != [2, 1]:
+                await asyncio.sleep(0.01)
+        little.is_mended = True
+        for event_id in ("event-1", "event-3"):
+            outboxes.progress.requeue("relay-orders", event_id)
+        async with asyncio.timeout(SECONDS):
+            while outboxes.progress.failures(*FailureState):
+                await asyncio.sleep(0.01)
+    assert ids(await read_all(sqlite_bus)) == ["event-0", "event-2", "event-4", "event-1", "event-3"]
+
+
+async def test_a_row_of_which_no_event_can_be_made_is_kept_and_the_others_go_on(
+    outboxes: Outboxes, sqlite_bus: Bus
+) -> None:
+    with outboxes.database.begin() as tx:
+        for number, data in enumerate(["{}", "not json", "[]", "{}"]):
+            write(tx, number, data)
+    async with outboxes.relayed(sqlite_bus):
+        await outboxes.is_empty()
+    assert ids(await read_all(sqlite_bus)) == ["event-0", "event-3"]
+    kept = Quarantine(outboxes.progress).messages(consumer="relay-orders")
+    assert [json.loads(one.message.raw)["data"] for one in kept] == ["not json", "[]"]
+
+
+async def test_an_event_over_the_limit_of_nats_stops_no_other(outboxes: Outboxes, nats_log: Log) -> None:
+    """Not on this connection, which the server would end, and not after a restart."""
+    with outboxes.database.begin() as tx:
+        write(tx, 0, data=f'{{"note": "{"x" * 1_100_000}"}}')
+        write(tx, 1)
+        write(tx, 2, data=f'{{"note": "{"x" * 1_000_000}"}}')  # within it
+        # Only with its headers over it.
+        write(tx, 3, data=f'{{"note": "{"x" * (1_048_576 - 520)}"}}')
+    async with nats_log.opened() as bus, outboxes.relayed(bus):
+        await outboxes.is_empty()
+        outboxes.write(4)
+        await outboxes.is_empty()
+        assert ids(await bus.of("order-1")) == ["event-1", "event-2", "event-4"]
+    assert [event_id for _, event_id, _ in dead(outboxes)] == ["event-0", "event-3"]
+    assert "NATS takes 1,048,576" in dead(outboxes)[0][2]
+
+
+class Failing:
+    """A service's database that is away until it is mended."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.attempts = 0
+        self.is_mended = False
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self._database.is_sqlite
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        self.attempts += 1
+        if not self.is_mended:
+            raise ZeroDivisionError("a bug, or an outage")
+        with self._database.begin() as tx:
+            yield tx
+
+    def alone(self, change: object) -> None:
+        raise AssertionError("the relay changes no schema")
+
+
+async def test_a_service_whose_outbox_cannot_be_read_delays_no_other_and_is_told_once(
+    outboxes: Outboxes, sqlite_databases: Databases, sqlite_bus: Bus, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = sqlite_databases.open("payments")
+    other.alone(outbox.metadata.create_all)
+    failing, locks = Failing(other), FileLocks(tmp_path / "locks")
+    with other.begin() as tx:
+        write(tx, 7)
+    relay = Relay({"payments": failing, "orders": outboxes.database}, sqlite_bus, locks, outboxes.progress)
+    running = asyncio.create_task(relay.run())
+    async with asyncio.timeout(SECONDS):
+        number = 10
+        while failing.attempts < 2:
+            outboxes.write(number := number + 1)
+            relay.nudge()
+            await outboxes.is_empty()
+        failing.is_mended = True
+        while "event-7" not in ids(await read_all(sqlite_bus)):
+            await asyncio.sleep(0.01)
+    relay.stop()
+    await running
+    locks.close()
+    told = [line for line in caplog.messages if line.startswith("relay of payments")]
+    assert [line.partition(" at ")[0] for line in told] == [
+        "relay of payments (payments): ZeroDivisionError: a bug, or an outage"
+    ]

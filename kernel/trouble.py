@@ -1,0 +1,80 @@
+"""What goes wrong again and again, in two lines: one when it begins, and one when it is over."""
+
+import asyncio
+import logging
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from kernel.errors import ServiceError, UserError
+
+_QUIET_SECONDS = 3.0
+_FORESEEN = (UserError, ServiceError, OSError, SQLAlchemyError)  # of others, a programmer wants to know where
+
+
+@dataclass
+class _Ongoing:
+    since: float
+    failures: int = 0
+    places: set[str] = field(default_factory=set)
+    ending: asyncio.TimerHandle | None = None
+
+
+class Trouble:
+    """Of one part, such as a consumer. Called in an event loop only.
+
+    The same kind of error (its class) in many places is one trouble. It is over when none of them has it any more, for
+    so long that what comes and goes is not reported each time.
+
+    Args:
+        name: the part's; the lines begin with it.
+        quiet: how long, in seconds.
+    """
+
+    def __init__(self, log: logging.Logger, name: str, quiet: float = _QUIET_SECONDS) -> None:
+        self._log = log
+        self._name = name
+        self._quiet = quiet
+        self._ongoing: dict[str, _Ongoing] = {}
+
+    def met(self, place: str, error: BaseException) -> None:
+        """It failed here, and is going to be tried again."""
+        kind = type(error).__name__
+        if kind not in self._ongoing:
+            self._ongoing[kind] = _Ongoing(time.monotonic())
+            text = one_line(error) if isinstance(error, _FORESEEN) else f"{one_line(error)} at {_raised_at(error)}"
+            self._log.warning("%s (%s): %s; trying again", self._name, place, text)
+        ongoing = self._ongoing[kind]
+        ongoing.failures += 1
+        ongoing.places.add(place)
+        if ongoing.ending:
+            ongoing.ending.cancel()
+            ongoing.ending = None
+
+    def over(self, place: str) -> None:
+        """It works here, or is given up."""
+        for kind, ongoing in self._ongoing.items():
+            if place in ongoing.places:
+                ongoing.places.discard(place)
+                if not ongoing.places:
+                    ongoing.ending = asyncio.get_running_loop().call_later(self._quiet, self._end, kind)
+
+    def _end(self, kind: str) -> None:
+        ongoing = self._ongoing.pop(kind)
+        seconds = time.monotonic() - ongoing.since
+        self._log.info("%s: %s is over, after %.0f s and %d failures", self._name, kind, seconds, ongoing.failures)
+
+
+def one_line(error: BaseException) -> str:
+    """Its class and its text, at most 500 characters, all of them printable."""
+    said = getattr(error, "orig", None) or error  # SQLAlchemy's own text is long, and ends in an advertisement
+    text = "".join(char if char.isprintable() else " " for char in f"{type(error).__name__}: {said}")
+    return " ".join(text.split())[:500]
+
+
+def _raised_at(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown place"

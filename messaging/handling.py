@@ -1,0 +1,51 @@
+"""What a consumer's handlers run in, and how one order's events wait for each other."""
+
+import asyncio
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
+from messaging.bus import Recorded
+from messaging.subscription import Handler, MayOvertake, ReactionFailed
+
+
+class HandlerPool:
+    """A consumer's threads, so many and no more, which it shares with nobody."""
+
+    def __init__(self, name: str, count: int) -> None:
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix=name)
+        self.free = asyncio.Semaphore(count)  # nothing waits in the pool's own queue, which nobody could stop
+
+    async def run(self, handle: Handler, recorded: Recorded) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._threads, handle, recorded)
+
+    def close(self) -> None:
+        self._threads.shutdown()
+
+
+class OrderQueue:
+    """One order's events that wait to be handled, the first of them under way."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[Recorded] = deque()
+        self.news = asyncio.Event()
+        self.is_served = False
+
+    def add(self, recorded: Recorded) -> None:
+        self.waiting.append(recorded)
+        self.news.set()
+
+    def let_pass(self, may_overtake: MayOvertake) -> bool:
+        """Whether one of those that wait has gone before the first."""
+        first = self.waiting[0]
+        for other in list(self.waiting)[1:]:
+            if may_overtake(first.event, other.event):
+                self.waiting.remove(other)
+                self.waiting.appendleft(other)
+                return True
+        return False
+
+
+def reaction_and_cause(error: Exception) -> tuple[str, BaseException]:
+    if isinstance(error, ReactionFailed):
+        return error.reaction, error.__cause__ or error
+    return "", error
