@@ -25,6 +25,7 @@ from client.order import Order
 from client.protocol import OrderClient
 from kernel.contracts import Style
 from kernel.errors import SettingsError
+from kernel.visible import VisibleFormatter
 from services.fraud.contracts import Decision
 from services.orders.contracts import OrderStatus
 from settings import Settings, load
@@ -248,7 +249,9 @@ def _read(file: str) -> str:
 
 def main() -> int:
     """Run a command; its exit code."""
-    logging.basicConfig(level=logging.ERROR, format="%(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(VisibleFormatter("%(message)s"))
+    logging.basicConfig(level=logging.ERROR, handlers=[handler])
     return exit_code_of(lambda: app(standalone_mode=False))
 
 

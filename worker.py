@@ -20,6 +20,7 @@ from activities.refusal_interceptor import RefusalInterceptor
 from kernel.environment import one_line
 from kernel.errors import SettingsError
 from kernel.service import Wrap, unwrapped
+from kernel.visible import VisibleFormatter
 from services import SERVICES
 from services.orders.declaration import ORDERS
 from settings import Settings, load
@@ -130,7 +131,9 @@ async def _beat(heart: Path) -> None:
 
 
 def begin_logging() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(VisibleFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     for noisy in ("alembic", "temporalio.worker", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 

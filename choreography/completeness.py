@@ -167,7 +167,7 @@ class _NoEvents(OrderEvents):
 
 def _reads(line: Line) -> set[type[Event]]:
     """The event that the line's command is made of, or its condition asks about: of several, the first."""
-    nothing = new_event("", {}, event_id="", source="", correlation="", causation="", style="")
+    nothing = new_event("None", {}, event_id="-", source="-", correlation="-", causation="-", style="-")
     read = set()
     for function in (line.by, line.when):
         try:

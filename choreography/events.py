@@ -12,6 +12,8 @@ from services.orders.contracts import MAX_LINES, Address, OrderId, OrderLine, Te
 class OrderContent(Contract):
     """An order as its customer placed it. It carries no price: prices come from the catalogue."""
 
+    private: ClassVar[tuple[str, ...]] = ("payment_token", "ship_to")
+
     order_id: OrderId
     customer_id: Text
     lines: Annotated[tuple[OrderLine, ...], Field(min_length=1, max_length=MAX_LINES)]

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from functools import partial
 
-from rich.markup import escape
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
-from cli.console import AsJson, out, print_json
+from cli.console import AsJson, out, print_json, shown
 from kernel.errors import SettingsError
 from settings import load
 from subscribers.analytics import NAME as ANALYTICS
@@ -40,7 +39,7 @@ def _table(report: AnalyticsReport) -> Table:
     table = Table("", *columns)
 
     def row(name: str, cell: Callable[[Figures], object]) -> None:
-        table.add_row(name, *(escape(str(cell(figures))) for figures in columns.values()))
+        table.add_row(name, *(shown(str(cell(figures))) for figures in columns.values()))
 
     row("placed", lambda figures: figures.placed)
     row("completed", lambda figures: figures.completed)

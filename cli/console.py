@@ -8,12 +8,13 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.markup import escape as without_markup  # noqa: TID251 - `shown` is what it is for
 from rich.table import Table
 
 from audit.invariants import Report
 from client.contracts import PlacedOrder
 from kernel.errors import UserError
+from kernel.visible import visible
 from services.orders.contracts import OrderStatus
 
 _WIDTH = None if sys.stdout.isatty() else 120  # a file or a pipe has no width of its own
@@ -39,8 +40,17 @@ class BadInput(UserError):
     """What the user gave cannot be used; one line that says what is wrong and what to do."""
 
 
+def shown(text: str) -> str:
+    """A text that is not this program's own, as the terminal may have it: no markup, and nothing that acts there.
+
+    Whatever an order, an event, a note or a service says goes through here, or through `print_json` or `complain`.
+    """
+    return without_markup(visible(text))
+
+
 def print_json(document: Any) -> None:
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    text = json.dumps(document, ensure_ascii=False, indent=2)
+    sys.stdout.write("".join(one if one == "\n" or one.isprintable() else json.dumps(one)[1:-1] for one in text) + "\n")
 
 
 def as_document(placed: PlacedOrder) -> dict[str, Any]:
@@ -52,32 +62,34 @@ def as_document(placed: PlacedOrder) -> dict[str, Any]:
 def show(placed: PlacedOrder) -> None:
     state = placed.state
     mark, style = _LOOKS[state.status]
-    line = f"[{style}]{mark} {escape(state.order_id)} {state.status}[/]"
+    line = f"[{style}]{mark} {shown(state.order_id)} {state.status}[/]"
     line += f"  {state.total}" if state.total else ""
-    line += f"  parcel {state.tracking_number}" if state.tracking_number else ""
+    line += f"  parcel {shown(state.tracking_number)}" if state.tracking_number else ""
     out.print(line)
     if state.reason:
-        out.print(f"  {escape(state.reason)}")
+        out.print(f"  {shown(state.reason)}")
     for problem in state.problems:
-        out.print(f"  [bold red]cannot be done:[/] {escape(problem)}")
+        out.print(f"  [bold red]cannot be done:[/] {shown(problem)}")
     if state.problems:
-        out.print(f"  settle it: starter.py resolve {escape(state.order_id)} retry, or resolved --note TEXT")
+        out.print(f"  settle it: starter.py resolve {shown(state.order_id)} retry, or resolved --note TEXT")
     if state.stage == "review":
-        out.print(f"  decide: starter.py review {escape(state.order_id)} approve, or decline")
-    out.print(f"  {placed.link}" if placed.link else f"  starter.py trace {escape(state.order_id)}")
+        out.print(f"  decide: starter.py review {shown(state.order_id)} approve, or decline")
+    out.print(f"  {shown(placed.link)}" if placed.link else f"  starter.py trace {shown(state.order_id)}")
 
 
 def steps_table(placed: PlacedOrder) -> Table:
     state = placed.state
     mark, style = _LOOKS[state.status]
     table = Table(
-        title=f"[{style}]{mark} {escape(state.order_id)}: {state.status}, {state.stage}[/]", title_justify="left"
+        title=f"[{style}]{mark} {shown(state.order_id)}: {state.status}, {state.stage}[/]", title_justify="left"
     )
     table.add_column("step")
     table.add_column("state")
     table.add_column("detail", overflow="fold")
     for report in state.steps:
-        table.add_row(report.step, f"[{_STEP_LOOKS.get(report.state, 'default')}]{report.state}", escape(report.detail))
+        table.add_row(
+            shown(report.step), f"[{_STEP_LOOKS.get(report.state, 'default')}]{report.state}", shown(report.detail)
+        )
     return table
 
 
@@ -87,7 +99,7 @@ def orders_table(orders: Iterable[PlacedOrder]) -> Table:
         mark, style = _LOOKS[placed.state.status]
         state = placed.state
         table.add_row(
-            escape(state.order_id), placed.style, f"[{style}]{mark} {state.status}", state.stage, escape(state.reason)
+            shown(state.order_id), placed.style, f"[{style}]{mark} {state.status}", state.stage, shown(state.reason)
         )
     return table
 
@@ -95,7 +107,7 @@ def orders_table(orders: Iterable[PlacedOrder]) -> Table:
 def table_of(*columns: str, rows: Iterable[Sequence[str]]) -> Table:
     table = Table(*columns)
     for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
+        table.add_row(*(shown(cell) for cell in row))
     return table
 
 
@@ -107,10 +119,10 @@ def counts_table(orders: Iterable[PlacedOrder]) -> Table:
 def show_audit(report: Report) -> None:
     out.print(table_of("status", "orders", rows=[(status, str(n)) for status, n in report.by_status.items()]))
     for order_id, note in report.settled_by_hand.items():
-        out.print(f"settled by hand: {escape(order_id)}: {escape(note)}")
+        out.print(f"settled by hand: {shown(order_id)}: {shown(note)}")
     for violation in report.violations:
         where = violation.order_id or "stock"
-        out.print(f"[bold red]✗ {escape(where)}[/]: {escape(violation.invariant)}: {escape(violation.detail)}")
+        out.print(f"[bold red]✗ {shown(where)}[/]: {shown(violation.invariant)}: {shown(violation.detail)}")
     if report.violations:
         out.print(f"[bold red]{len(report.violations)} violations[/] over {report.orders} orders")
     else:

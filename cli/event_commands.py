@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from cli import console
 from cli.archive import behind, fits, newest, position
-from cli.console import AsJson, BadInput, print_json
+from cli.console import AsJson, BadInput, print_json, shown
 from cli.dead_letters import as_text, dead_letters
 from cli.log_commands import log_commands
 from cli.replay import replay as replay_consumer
@@ -127,7 +126,7 @@ def replay(
                 lambda done, total: progress.update(bar, completed=done, total=total),
             )
 
-    console.out.print(f"{with_bus(load(), run)} events were read again by {escape(consumer)}.")
+    console.out.print(f"{with_bus(load(), run)} events were read again by {shown(consumer)}.")
     return GOOD
 
 
@@ -173,10 +172,10 @@ def _show(recorded: Entry, *, as_json: bool) -> None:
         return
     if isinstance(recorded, Unreadable):
         filed = f"{as_text(recorded.type.encode())} of {as_text(recorded.correlation.encode())}"
-        why = f"[bold red]unreadable[/], filed as {escape(filed)}: {escape(recorded.why)}"
+        why = f"[bold red]unreadable[/], filed as {shown(filed)}: {shown(recorded.why)}"
         console.out.print(f"[dim]{recorded.position:>6}[/] {why}")
         return
     event = recorded.event
     when = event.time.isoformat(timespec="milliseconds")
-    what = f"[cyan]{event.type:<18}[/] {escape(event.correlationid)} [dim]{escape(event.id)}[/]"
+    what = f"[cyan]{shown(event.type):<18}[/] {shown(event.correlationid)} [dim]{shown(event.id)}[/]"
     console.out.print(f"[dim]{recorded.position:>6} {when}[/] {what}")

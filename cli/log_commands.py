@@ -5,10 +5,9 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from cli import console
-from cli.console import BadInput
+from cli.console import BadInput, shown
 from kernel.database import Database
 from messaging.log_check import adopt as adopt_log
 from messaging.republish import Republished
@@ -69,7 +68,7 @@ def adopt(
 
     adopted = with_bus(load(), run)
     if adopted:
-        console.out.print(f"These begin again with the log as it is: {escape(', '.join(adopted))}.")
+        console.out.print(f"These begin again with the log as it is: {shown(', '.join(adopted))}.")
     else:
         console.out.print("They have read this very log, and go on with it.")
     return GOOD

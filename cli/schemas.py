@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from cli.console import BadInput, out
+from cli.console import BadInput, out, shown
 from schemas.export import documents as schema_documents
 from wiring.program import GOOD
 
@@ -21,7 +20,7 @@ def schemas(
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in documents.items():
             (folder / name).write_text(text)
-        out.print(f"{len(documents)} documents are in {escape(str(folder))}.")
+        out.print(f"{len(documents)} documents are in {shown(str(folder))}.")
     elif event:
         found = [text for name, text in documents.items() if _shown(name) == event]
         if not found:

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from rich.markup import escape
 from rich.tree import Tree
 
-from cli.console import AsJson, OrderArgument, out, print_json
+from cli.console import AsJson, OrderArgument, out, print_json, shown
 from client.errors import NoSuchOrder
 from kernel.envelope import CloudEvent
 from messaging.bus import Entry, Recorded, Unreadable, readable
@@ -43,11 +42,11 @@ def tree_of(order_id: str, events: Sequence[Recorded]) -> Tree:
     """Roots are what no event is behind: a person's word, or a command of the workflow's."""
     caused = _caused(events)
     began = min(recorded.event.time for recorded in events)
-    tree = Tree(f"[bold]{escape(order_id)}[/] {events[0].event.style}, {len(events)} events")
+    tree = Tree(f"[bold]{shown(order_id)}[/] {shown(events[0].event.style)}, {len(events)} events")
     known = {recorded.event.id for recorded in events}
     for cause, effects in caused.items():
         if cause not in known:
-            _grow(tree.add(f"[dim]{escape(cause)}[/]"), effects, caused, began)
+            _grow(tree.add(f"[dim]{shown(cause)}[/]"), effects, caused, began)
     return tree
 
 
@@ -75,10 +74,11 @@ def _grow(branch: Tree, effects: Sequence[Recorded], caused: dict[str, list[Reco
     for recorded in effects:
         event = recorded.event
         after = (event.time - began).total_seconds()
-        line = f"[cyan]{event.type}[/] [dim]{escape(event.source)} +{after:.3f} s #{recorded.position}[/]{_told(event)}"
+        where = f"{shown(event.source)} +{after:.3f} s #{recorded.position}"
+        line = f"[cyan]{shown(event.type)}[/] [dim]{where}[/]{_told(event)}"
         _grow(branch.add(line), caused.get(event.id, ()), caused, began)
 
 
 def _told(event: CloudEvent) -> str:
     told = next((str(event.data[key]) for key in _TOLD if event.data.get(key)), "")
-    return f" {escape(told)}" if told else ""
+    return f" {shown(told)}" if told else ""

@@ -1,7 +1,8 @@
 """What all the services' contracts share: commands with a key, the undo, and events."""
 
+from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,9 +10,22 @@ from kernel.envelope import CloudEvent
 
 
 class Contract(BaseModel):
-    """A value that crosses a boundary. Frozen: what was said stays said."""
+    """A value that crosses a boundary. Frozen: what was said stays said, and no error repeats it.
 
-    model_config = ConfigDict(frozen=True)
+    `private` names the fields that are for our own services only: nobody outside gets them, and no log keeps them.
+    """
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    private: ClassVar[tuple[str, ...]] = ()
+
+
+def contracts_in(annotation: object) -> Iterator[type[Contract]]:
+    """The contracts that a field of this type may hold, such as `Money` for `Money | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, Contract):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from contracts_in(argument)
 
 
 # A duration; ten years at most, so that a sum of them is still a date.
@@ -71,12 +85,7 @@ class Undone(Contract):
 
 
 class Event(Contract):
-    """Something that happened, told to whoever is interested. The class' name is the event's type, for ever.
-
-    `private` names the fields that are for our own services only: nobody outside gets them, and no log keeps them.
-    """
-
-    private: ClassVar[tuple[str, ...]] = ()
+    """Something that happened, told to whoever is interested. The class' name is the event's type, for ever."""
 
     @classmethod
     def type(cls) -> str:

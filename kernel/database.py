@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, make_url, text
+from sqlalchemy.engine import ExceptionContext
 
 _ALEMBIC = Path(__file__).with_name("migrations")
 _MIGRATION_LOCK = 7_233_001  # any number, the same for every process
@@ -49,7 +50,10 @@ class Database:
             self.engine = self._sqlite("BEGIN" if for_reading else "BEGIN IMMEDIATE")
         else:
             snapshot: dict[str, Any] = {"isolation_level": "REPEATABLE READ"} if for_reading else {}
-            self.engine = create_engine(self.url, pool_size=connections, max_overflow=0, **snapshot)
+            self.engine = create_engine(
+                self.url, pool_size=connections, max_overflow=0, hide_parameters=True, **snapshot
+            )
+        event.listen(self.engine, "handle_error", _without_values)
 
     @property
     def is_sqlite(self) -> bool:
@@ -59,7 +63,9 @@ class Database:
         if self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         # Threads queue for the one connection here, which is fairer and cheaper than SQLite's busy polling.
-        engine = create_engine(self.url, poolclass=QueuePool, pool_size=1, max_overflow=0, pool_timeout=60)
+        engine = create_engine(
+            self.url, poolclass=QueuePool, pool_size=1, max_overflow=0, pool_timeout=60, hide_parameters=True
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
         return engine
@@ -98,6 +104,17 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _without_values(context: ExceptionContext) -> None:
+    """Take a row's values out of an error, whoever will log or keep it.
+
+    PostgreSQL has them in the lines after the first, such as
+    `DETAIL: Failing row contains (ord-1, A. Customer, 1 Street, ...)`.
+    """
+    for error in (context.original_exception, context.sqlalchemy_exception):
+        if error is not None and error.args:
+            error.args = (str(error.args[0]).partition("\n")[0], *error.args[1:])
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -43,7 +43,7 @@ class NotAnEvent(ValueError):
 class CloudEvent(BaseModel):
     """One event. `source` and `id` together are unique, for ever; `sequence` sorts as text."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     specversion: Literal["1.0"] = "1.0"
     id: _Id

@@ -12,7 +12,7 @@ from rich.table import Column, Table
 
 from audit.books import OrderBooks, read
 from audit.invariants import Report, audit
-from cli.console import out, show_audit
+from cli.console import out, show_audit, shown
 from cli.trace import tree_of
 from client.contracts import PlacedOrder, Review, Stage
 from client.order import Address, Order, OrderLine
@@ -218,7 +218,7 @@ def _table(
             _euros(book.refunded),
             str(sum(book.held.values()) or ""),
             str(book.parcels_booked or ""),
-            one.state.reason or scenario.story,
+            shown(one.state.reason) or scenario.story,
         )
     return table
 

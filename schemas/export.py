@@ -6,7 +6,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import CoreSchema
 
-from kernel.contracts import Event
+from kernel.contracts import Contract, Event, contracts_in
 from kernel.envelope import DATA_SCHEMA, CloudEvent
 from schemas.asyncapi import asyncapi
 from schemas.catalogue import event_types
@@ -32,11 +32,19 @@ def documents() -> dict[str, str]:
 def data_schema(kind: type[Event]) -> Schema:
     """Of an event's `data`, as it is published. Its `$id` is what the envelope's `dataschema` says."""
     schema = _schema(kind, DATA_SCHEMA.format(type=kind.type()))
-    for name in kind.private:
-        schema["properties"][name][PRIVATE] = True
-    # Who is outside gets the event without them, and checks it by the same schema.
-    schema["required"] = [name for name in schema["required"] if name not in kind.private]
+    _mark_private(schema, kind, schema.get("$defs", {}))
     return schema
+
+
+def _mark_private(schema: Schema, contract: type[Contract], definitions: dict[str, Schema]) -> None:
+    for name, field in contract.model_fields.items():
+        if name in contract.private:
+            schema["properties"][name][PRIVATE] = True
+        else:
+            for inner in contracts_in(field.annotation):
+                _mark_private(definitions[inner.__name__], inner, definitions)
+    # Who is outside gets the event without them, and checks it by the same schema.
+    schema["required"] = [name for name in schema["required"] if name not in contract.private]
 
 
 def envelope_schema() -> Schema:

@@ -68,8 +68,6 @@ def environment_of(settings: LabSettings, namespace: str) -> Environment:
 
 def _program(program: str, environment: Environment) -> list[str]:
     """A worker that is to meet faults is the laboratory's."""
-    if program == "lab":
-        return ["-m", "lab"]
     faulty = program == "worker.py" and environment.get("FAULTS")
     return ["-m", "lab", "worker"] if faulty else [str(ROOT / program)]
 
@@ -108,9 +106,7 @@ async def run_each(program: str, environment: Environment, *commands: tuple[str,
     return await asyncio.gather(*map(one, commands))
 
 
-def run_here(
-    environment: Environment, *arguments: str, stdin: str | bytes = "", main: Callable[[], int] = starter.main
-) -> Ran:
+def run_here(environment: Environment, *arguments: str, stdin: str | bytes = "") -> Ran:
     """`starter.py` in this process, a hundred times cheaper: for what needs no connection.
 
     `test_refusing_in_this_process_is_refusing_in_a_process_of_its_own` holds it to the real thing.
@@ -128,7 +124,7 @@ def run_here(
         patch.setattr(sys, "argv", ["starter.py", *arguments])
         patch.setattr(sys, "stdin", given)
         patch.chdir(environment["DATA_DIR"])
-        code = main()
+        code = starter.main()
     return _told(Ran(code, out.getvalue(), err.getvalue()))
 
 

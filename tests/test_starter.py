@@ -382,9 +382,7 @@ async def test_a_rejected_order_says_why_and_exits_with_1(terminal: Terminal) ->
     )
     assert (unknown.code, sold_out.code) == (1, 1)
     assert (unknown.err, sold_out.err) == ("", "")
-    assert unknown.out.startswith(
-        "✗ unknown-card rejected  12.00 EUR\n  PaymentDeclined: no such token: tok_unheard_of"
-    )
+    assert unknown.out.startswith("✗ unknown-card rejected  12.00 EUR\n  PaymentDeclined: there is no such card token")
     assert sold_out.document["reason"] == "OutOfStock: sold-out-scale: 1 wanted, 0 on hand"
 
 

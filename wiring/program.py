@@ -13,6 +13,7 @@ from temporalio.service import RPCError
 
 from kernel.environment import one_line
 from kernel.errors import UserError
+from kernel.visible import visible
 
 GOOD, BAD_END, BAD_INPUT = 0, 1, 2
 _INTERRUPTED = 130
@@ -46,9 +47,9 @@ def exit_code_of(command: Callable[[], int | None]) -> int:
 
 
 def complain(message: str) -> None:
-    """One line on standard error."""
+    """One line on standard error, whoever's words are in it."""
     typer.secho("✗ ", fg="red", nl=False, err=True)
-    typer.echo(" ".join(message.split()), err=True)
+    typer.echo(visible(" ".join(message.split())), err=True)
 
 
 def end_as_by_ctrl_c() -> None:

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from cli.console import BadInput, err, out, print_json
+from cli.console import BadInput, err, out, print_json, shown
 from wiring.program import BAD_END, GOOD, complain, end_as_by_ctrl_c
 
 _INTERRUPTED = 130
@@ -42,14 +41,14 @@ def compare(
     end_as_by_ctrl_c()
     try:
         conditions = Conditions(orders, seed, faults, kill_every)
-        comparison = compare_styles(conditions, load(), lambda text: err.print(escape(text)))
+        comparison = compare_styles(conditions, load(), lambda text: err.print(shown(text)))
     except KeyboardInterrupt:
         complain("stopped, with all that was started")
         return _INTERRUPTED
     if page:
         from lab.compare.page import write_page
 
-        err.print(f"written: {escape(str(write_page(comparison, page)))}")
+        err.print(f"written: {shown(str(write_page(comparison, page)))}")
     if as_json:
         print_json(comparison.document())
     else:
@@ -58,7 +57,7 @@ def compare(
             out.print("[green]✓ no invariant is violated, and every order is at rest[/]")
         for one in comparison.styles:
             for said in (*one.violations, *one.problems):
-                out.print(f"[bold red]✗ {one.style}[/]: {escape(said)}")
+                out.print(f"[bold red]✗ {one.style}[/]: {shown(said)}")
     return GOOD if comparison.is_good else BAD_END
 
 

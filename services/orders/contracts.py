@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Protocol
+from typing import Annotated, ClassVar, Protocol
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
@@ -48,6 +48,8 @@ Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY, strict=True)]
 
 class Address(Contract):
     """Where a parcel goes. `country` is an ISO 3166 two-letter code."""
+
+    private: ClassVar[tuple[str, ...]] = ("name", "street", "postal_code", "city")
 
     name: Text
     street: Text

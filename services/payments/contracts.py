@@ -1,6 +1,7 @@
 """What the payments service is asked and what it answers, and its port to the card processor."""
 
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import Protocol
 
 from kernel.contracts import Command, Contract, Undo, Undone
@@ -13,7 +14,7 @@ class ChargeCard(Command):
     payment_token: str
 
     def in_words(self) -> str:
-        return f"{self.amount} from {self.payment_token}"
+        return str(self.amount)
 
 
 class Charged(Contract):
@@ -31,8 +32,26 @@ class PaymentsPort(Protocol):
     def refund(self, command: Undo) -> Undone: ...
 
 
+class Decline(StrEnum):
+    """Why a processor does not charge a card, in our words: a processor's own may name the card or its holder."""
+
+    DECLINED = "the card was declined"
+    NO_FUNDS = "the card has insufficient funds"
+    EXPIRED = "the card has expired"
+    WRONG_CODE = "the card's security code is incorrect"
+    FRAUDULENT = "the card was declined as fraudulent"
+    NOT_PROCESSED = "the card could not be processed"
+    UNKNOWN_CARD = "there is no such card token"
+    REVERSED = "this charge was reversed"
+    KEY_REUSED = "the idempotency key was used before, for another charge"
+
+
 class CardDeclined(Exception):
-    """The processor's word for a charge that it will not make; its text says why."""
+    """The processor will not make this charge. Of the reasons only `why` goes on record; the text goes nowhere."""
+
+    def __init__(self, text: str = "", *, why: Decline = Decline.DECLINED) -> None:
+        super().__init__(text or why)
+        self.why = why
 
 
 class ChargeRecord(Contract):

@@ -10,6 +10,7 @@ from kernel.contracts import Undo, Undone
 from kernel.database import Database
 from kernel.money import Money
 from kernel.operations import Clock, Operations, system_clock
+from kernel.providers import asking
 from services.payments.contracts import CardDeclined, ChargeCard, Charged, PaymentDeclined, PaymentGateway
 from services.payments.events import PaymentFailed, PaymentProcessed, PaymentRefunded
 from services.payments.tables import payments
@@ -25,9 +26,10 @@ class Payments:
 
         def ask() -> str:
             try:
-                return self._gateway.charge(command.key, command.amount, command.payment_token)
+                with asking("the card processor", CardDeclined):
+                    return self._gateway.charge(command.key, command.amount, command.payment_token)
             except CardDeclined as declined:
-                raise PaymentDeclined(str(declined)) from declined
+                raise PaymentDeclined(declined.why.value) from None
 
         def effect(tx: Connection, charge_id: str) -> tuple[Charged, PaymentProcessed]:
             row = {"order_id": command.order_id, "charge_id": charge_id, "refunded": 0}
@@ -38,7 +40,8 @@ class Payments:
 
     def refund(self, command: Undo) -> Undone:
         """Give back what was charged, also when only the processor knows that it was."""
-        self._gateway.reverse(command.key)
+        with asking("the card processor"):
+            self._gateway.reverse(command.key)
 
         def effect(tx: Connection) -> PaymentRefunded:
             of_order = payments.c.order_id == command.order_id

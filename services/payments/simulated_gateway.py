@@ -7,17 +7,17 @@ from sqlalchemy import BigInteger, Column, MetaData, String, Table, insert, sele
 
 from kernel.database import Database
 from kernel.money import Money
-from services.payments.contracts import CardDeclined, ChargeRecord
+from services.payments.contracts import CardDeclined, ChargeRecord, Decline
 
 # https://docs.stripe.com/testing lists these tokens and what each card does.
 APPROVED = {"tok_visa", "tok_visa_debit", "tok_mastercard", "tok_amex", "tok_discover", "tok_diners", "tok_jcb"}
 DECLINED = {
-    "tok_chargeDeclined": "the card was declined",
-    "tok_chargeDeclinedInsufficientFunds": "the card has insufficient funds",
-    "tok_chargeDeclinedExpiredCard": "the card has expired",
-    "tok_chargeDeclinedIncorrectCvc": "the card's security code is incorrect",
-    "tok_chargeDeclinedFraudulent": "the card was declined as fraudulent",
-    "tok_chargeDeclinedProcessingError": "the card could not be processed",
+    "tok_chargeDeclined": Decline.DECLINED,
+    "tok_chargeDeclinedInsufficientFunds": Decline.NO_FUNDS,
+    "tok_chargeDeclinedExpiredCard": Decline.EXPIRED,
+    "tok_chargeDeclinedIncorrectCvc": Decline.WRONG_CODE,
+    "tok_chargeDeclinedFraudulent": Decline.FRAUDULENT,
+    "tok_chargeDeclinedProcessingError": Decline.NOT_PROCESSED,
 }
 
 CHARGED, REFUSED, REFUNDED, REVERSED = "charged", "refused", "refunded", "reversed"
@@ -56,15 +56,15 @@ class SimulatedGateway:
                 row |= {"currency": amount.currency, "payment_token": payment_token, "message": message}
                 tx.execute(insert(ledger), row | {"amount": charged, "refunded": 0})
             elif first.state in (REFUNDED, REVERSED):
-                raise CardDeclined("this charge was reversed")
+                raise CardDeclined(why=Decline.REVERSED)
             elif (first.payment_token, first.currency) != (payment_token, amount.currency) or (
                 first.amount not in (0, amount.amount)
             ):
-                raise CardDeclined("the idempotency key was used before, for another charge")
+                raise CardDeclined(why=Decline.KEY_REUSED)
             else:
                 message, charge_id = first.message, first.charge_id
         if message:
-            raise CardDeclined(message)
+            raise CardDeclined(why=_decline(message))
         return charge_id
 
     def reverse(self, key: str) -> None:
@@ -89,7 +89,12 @@ class SimulatedGateway:
 def _refusal_of(payment_token: str) -> str:
     if payment_token in APPROVED:
         return ""
-    return DECLINED.get(payment_token, f"no such token: {payment_token}")
+    return DECLINED.get(payment_token, Decline.UNKNOWN_CARD)
+
+
+def _decline(message: str) -> Decline:
+    # Ledgers from before there was such a list say "no such token", and which.
+    return Decline(message) if message in set(Decline) else Decline.UNKNOWN_CARD
 
 
 def _charge_id(key: str) -> str:

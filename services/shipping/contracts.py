@@ -1,6 +1,7 @@
 """What the shipping service is asked and what it answers, and its port to the courier."""
 
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import Protocol
 
 from kernel.contracts import Command, Contract, Seconds, Undo, Undone
@@ -28,7 +29,7 @@ class ShipOrder(Command):
     ship_to: Destination
 
     def in_words(self) -> str:
-        return f"to {self.ship_to.city}, {self.ship_to.country}"
+        return f"to {self.ship_to.country}"
 
 
 class Booked(Contract):
@@ -45,12 +46,25 @@ class ShippingPort(Protocol):
     def withdraw(self, command: Undo) -> Undone: ...
 
 
+class NotServed(StrEnum):
+    """Why a courier does not take a parcel, in our words: a courier's own may name who gets it, and where."""
+
+    COUNTRY = "no courier goes to {country}"
+    ADDRESS = "no courier goes to this address"
+    CANCELLED = "this booking was cancelled"
+    KEY_REUSED = "the booking's key was used before, for another parcel"
+
+
 class AddressNotServed(Exception):
-    """The courier's word for a parcel that it will not take; its text says why."""
+    """The courier will not take this parcel. Of the reasons only `why` goes on record; the text goes nowhere."""
+
+    def __init__(self, text: str = "", *, why: NotServed = NotServed.ADDRESS) -> None:
+        super().__init__(text or why)
+        self.why = why
 
 
 class AlreadyCollected(Exception):
-    """The courier has the parcel and cannot give it back."""
+    """The courier has the parcel and cannot give it back. Its text goes nowhere."""
 
 
 class ParcelRecord(Contract):

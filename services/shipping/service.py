@@ -3,12 +3,13 @@
 The courier is asked outside of any transaction, and first, as the card processor is.
 """
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert, select, update
 
 from kernel.contracts import Undo, Undone
 from kernel.database import Database
 from kernel.errors import CannotUndo
 from kernel.operations import Clock, Operations, system_clock
+from kernel.providers import asking
 from services.shipping.contracts import (
     AddressNotServed,
     AlreadyCollected,
@@ -26,6 +27,7 @@ BOOKED, CANCELLED = "booked", "cancelled"
 class Shipping:
     def __init__(self, database: Database, courier: Courier, clock: Clock = system_clock) -> None:
         self._operations = Operations(database, clock)
+        self._database = database
         self._courier = courier
 
     def ship(self, command: ShipOrder) -> Booked:
@@ -33,9 +35,10 @@ class Shipping:
 
         def ask() -> str:
             try:
-                return self._courier.book(command.key, command.ship_to)
+                with asking("the courier", AddressNotServed):
+                    return self._courier.book(command.key, command.ship_to)
             except AddressNotServed as not_served:
-                raise Undeliverable(str(not_served)) from not_served
+                raise Undeliverable(not_served.why.format(country=command.ship_to.country)) from None
 
         def effect(tx: Connection, tracking_number: str) -> tuple[Booked, Shipped]:
             row = {"order_id": command.order_id, "tracking_number": tracking_number, "status": BOOKED}
@@ -48,9 +51,10 @@ class Shipping:
     def cancel(self, command: Undo) -> Undone:
         """Call the parcel back. Raises CannotUndo once the courier has it."""
         try:
-            self._courier.cancel(command.key)
-        except AlreadyCollected as refusal:
-            raise CannotUndo(str(refusal)) from refusal
+            with asking("the courier", AlreadyCollected):
+                self._courier.cancel(command.key)
+        except AlreadyCollected:
+            raise CannotUndo(f"the courier has {self._parcel_of(command.order_id)} already") from None
 
         def effect(tx: Connection) -> ShipmentCancelled:
             of_order = shipments.c.order_id == command.order_id
@@ -59,6 +63,11 @@ class Shipping:
 
         nothing = ShipmentCancelled(had_effect=False, reason=command.reason)
         return self._operations.undo(command, effect, otherwise=nothing)
+
+    def _parcel_of(self, order_id: str) -> str:
+        with self._database.begin() as tx:
+            number = tx.scalar(select(shipments.c.tracking_number).where(shipments.c.order_id == order_id))
+        return f"parcel {number}" if number else "the parcel"
 
     def withdraw(self, command: Undo) -> Undone:
         """Cancel the shipment unless it took place, after which an order only goes forward. Raises TooLate."""

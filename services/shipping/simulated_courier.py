@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text, insert
 
 from kernel.database import Database
 from kernel.operations import Clock, milliseconds, system_clock
-from services.shipping.contracts import AddressNotServed, AlreadyCollected, Destination, ParcelRecord
+from services.shipping.contracts import AddressNotServed, AlreadyCollected, Destination, NotServed, ParcelRecord
 
 # ISO 3166: places without a courier, and the codes that no country has (AA, QM to QZ, XA to XZ, ZZ).
 NOT_SERVED = {"AQ", "BV", "GS", "HM", "KP", "TF", "AA", "ZZ"}
@@ -52,13 +52,13 @@ class SimulatedCourier:
                 now = milliseconds(self._clock())
                 tx.execute(insert(parcels), row | {"message": message, "booked_at": now})
             elif parcel.status == CANCELLED:
-                message = "this booking was cancelled"
+                message = NotServed.CANCELLED
             elif parcel.destination != destination:
-                message = "the booking's key was used before, for another parcel"
+                message = NotServed.KEY_REUSED
             else:
                 message, number = parcel.message, parcel.tracking_number
         if message:
-            raise AddressNotServed(message)
+            raise AddressNotServed(why=_not_served(message))
         return number
 
     def cancel(self, key: str) -> None:
@@ -70,7 +70,7 @@ class SimulatedCourier:
                 tx.execute(insert(parcels), row | {"message": "cancelled before it was booked", "booked_at": now})
             elif parcel.status == BOOKED:
                 if now >= parcel.booked_at + self._pickup / timedelta(milliseconds=1):
-                    raise AlreadyCollected(f"the courier has parcel {parcel.tracking_number} already")
+                    raise AlreadyCollected(f"parcel {parcel.tracking_number}")
                 tx.execute(update(parcels).where(parcels.c.key == key).values(status=CANCELLED))
 
     def parcels(self) -> Iterator[ParcelRecord]:
@@ -84,8 +84,13 @@ class SimulatedCourier:
 def _refusal_of(ship_to: Destination) -> str:
     unassigned = ship_to.country[0] == "X" or "QM" <= ship_to.country <= "QZ"
     if unassigned or ship_to.country in NOT_SERVED:
-        return f"no courier goes to {ship_to.country}"
+        return NotServed.COUNTRY
     return ""
+
+
+def _not_served(message: str) -> NotServed:
+    # Records from before there was such a list say which country.
+    return NotServed(message) if message in set(NotServed) else NotServed.COUNTRY
 
 
 def _tracking_number(key: str) -> str:

@@ -1,6 +1,7 @@
 import sqlite3
 import subprocess
 import sys
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import import_module
@@ -12,6 +13,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, create_engine, inspect, make_url, text
+from sqlalchemy.exc import IntegrityError
 
 from kernel.database import Database
 from kernel.inbox import inbox
@@ -21,6 +23,7 @@ from services import SERVICES
 from tests.databases import Databases, migrations_of
 from tests.services.together import at_once
 
+ORDERED_BY = "Marked"
 PROJECT = Path(__file__).parents[2]
 
 
@@ -205,3 +208,17 @@ def test_what_is_written_in_one_database_is_read_by_anything_else(databases: Dat
     with engine.connect() as connection:
         assert connection.execute(text("SELECT * FROM stock")).all() == []
     engine.dispose()
+
+
+def test_an_error_has_none_of_the_values_in_it(databases: Databases) -> None:
+    """PostgreSQL says the whole row that it refuses, and SQLAlchemy the statement's parameters."""
+    database = databases.open("inventory")
+    with database.begin() as tx:
+        tx.execute(text("CREATE TABLE people (name VARCHAR(40) UNIQUE, age INTEGER NOT NULL)"))
+        tx.execute(text("INSERT INTO people VALUES (:name, 1)"), {"name": "Mx " + ORDERED_BY})
+    for age in (None, 1):  # a row that is not whole, and one that is there already
+        with pytest.raises(IntegrityError) as raised, database.begin() as tx:
+            tx.execute(text("INSERT INTO people VALUES (:name, :age)"), {"name": "Mx " + ORDERED_BY, "age": age})
+        told = "".join(traceback.format_exception(raised.value))
+        assert "people" in told
+        assert ORDERED_BY not in told

@@ -1,0 +1,28 @@
+"""Texts from outside on somebody's terminal: they may say anything there, and do nothing."""
+
+import logging
+import unicodedata
+from types import TracebackType
+
+_ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+
+def visible(text: str) -> str:
+    """The text with all that acts on a terminal, ends a line or hides in it as a visible escape, such as `\\x1b`."""
+    return text if text.isprintable() else "".join(map(_visible, text))
+
+
+def _visible(character: str) -> str:
+    if character.isprintable() or unicodedata.category(character) == "Zs":  # a space, if a wide or a narrow one
+        return character
+    return character.encode("unicode_escape", "surrogatepass").decode()
+
+
+class VisibleFormatter(logging.Formatter):
+    """Log lines for a terminal: a record is one line, and a traceback its own."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is logging's
+        return visible(super().formatMessage(record))
+
+    def formatException(self, ei: _ExceptionInfo) -> str:  # noqa: N802
+        return "\n".join(map(visible, super().formatException(ei).split("\n")))
