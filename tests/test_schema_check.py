@@ -34,7 +34,7 @@ class Project:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.docs = root / FOLDER
-        for folder in ("schemas", "services", "choreography", "messaging", FOLDER):
+        for folder in ("kernel", "schemas", "services", "choreography", "messaging", FOLDER):
             shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
 
     def edit(self, file: str, old: str, new: str) -> None:
@@ -118,7 +118,7 @@ def test_an_edit_by_hand_is_no_way_round(project: Project) -> None:
 
 
 def test_the_type_of_an_event_is_for_ever(project: Project) -> None:
-    for file in ("services/orders/events.py", "services/orders/service.py", "schemas/catalogue.py"):
+    for file in ("services/orders/events.py", "services/orders/declaration.py", "schemas/catalogue.py"):
         project.edit(file, "OrderFlagged", "OrderMarked")
     ran = project.run("--check")
     assert ran.code == 1
@@ -129,16 +129,15 @@ def test_the_type_of_an_event_is_for_ever(project: Project) -> None:
 
 
 def test_the_envelope_is_for_ever_too(project: Project) -> None:
-    project.edit("messaging/envelope.py", "    causationid: str\n", "    causationid: str | None\n")
+    project.edit("kernel/envelope.py", "    causationid: _Id\n", "    causationid: _Id | None\n")
     ran = project.run("--check")
     assert ran.code == 1
     assert ran.said.startswith("CloudEvent: `causationid` may be null; whoever reads it does not expect that\n")
 
 
 def test_another_reaction_changes_the_bus_document_and_breaks_nobody(project: Project) -> None:
-    project.edit(
-        "choreography/reactions.py", '    _on("orders", Shipped, does="complete", by=commands.complete),\n', ""
-    )
+    line = "    orders.does(OrdersPort.complete, commands.complete, after=(Shipped,)),\n"
+    project.edit("choreography/reactions.py", line, "")
     ran = project.run("--check")
     assert ran == (1, f"{FOLDER}/asyncapi.json is not what the code says; run `make schemas`\n", "")
 
