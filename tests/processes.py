@@ -1,12 +1,14 @@
 """The two programs as their users run them: in processes of their own, told everything by their environment."""
 
 import asyncio
+import ctypes
 import io
 import itertools
 import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -22,8 +24,9 @@ ROOT = Path(__file__).parent.parent
 NOBODY_LISTENS = "127.0.0.1:1"
 
 _SECONDS = 60
-_AT_ONCE = 4
 _numbers = itertools.count(1)
+_INSIDE = asyncio.Lock()
+_thread = 0
 
 Environment = dict[str, str]
 
@@ -95,15 +98,16 @@ async def run(program: str, environment: Environment, *arguments: str, stdin: st
     return _told(Ran(process.returncode, out.decode(), err.decode()))
 
 
-async def run_each(program: str, environment: Environment, *commands: tuple[str, ...]) -> list[Ran]:
-    """Several commands side by side, each on its own."""
-    places = asyncio.Semaphore(_AT_ONCE)
+async def run_inside(environment: Environment, *arguments: str, stdin: str | bytes = "") -> Ran:
+    """`run_here` for what needs a connection: in a thread, since the command has an event loop of its own.
 
-    async def one(command: tuple[str, ...]) -> Ran:
-        async with places:
-            return await run(program, environment, *command)
-
-    return await asyncio.gather(*map(one, commands))
+    One at a time: each has the environment, the folder and the output of this process for itself.
+    """
+    async with _INSIDE:
+        command = asyncio.create_task(asyncio.to_thread(_in_thread, environment, arguments, stdin))
+        if not (await asyncio.wait([command], timeout=_SECONDS))[0]:
+            _press_ctrl_c()
+        return await command
 
 
 def run_here(environment: Environment, *arguments: str, stdin: str | bytes = "") -> Ran:
@@ -131,6 +135,17 @@ def run_here(environment: Environment, *arguments: str, stdin: str | bytes = "")
 def _told(ran: Ran) -> Ran:
     assert "Traceback" not in ran.out + ran.err, ran.err
     return ran
+
+
+def _in_thread(environment: Environment, arguments: tuple[str, ...], stdin: str | bytes) -> Ran:
+    global _thread
+    _thread = threading.get_ident()
+    return run_here(environment, *arguments, stdin=stdin)
+
+
+def _press_ctrl_c() -> None:
+    """A command that does not end fails its test, not all that come after it."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(_thread), ctypes.py_object(KeyboardInterrupt))
 
 
 class WorkerUnderTest:
