@@ -4,10 +4,9 @@ import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import make_url, select
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from choreography.client import ChoreographyClient
@@ -19,7 +18,7 @@ from messaging.bus import BusDown
 from services.orders.contracts import OrderStatus
 from services.orders.tables import OrderRow
 from settings import Settings
-from wiring.bus import EventBus, open_bus
+from wiring.bus import EventBus, bus_is_there, open_bus
 from wiring.program import complain
 
 
@@ -36,7 +35,7 @@ class ChoreographedOrders:
 
     async def has(self, order_id: str) -> bool:
         """Whether the bus knows it as an order of this style."""
-        if not self._bus_is_there():
+        if not bus_is_there(self._settings):
             return False
         try:
             return is_choreographed(await (await self._bus()).bus.of(order_id))
@@ -60,12 +59,6 @@ class ChoreographedOrders:
         if self._events is None:
             self._events = await self._opened.enter_async_context(open_bus(self._settings))
         return self._events
-
-    def _bus_is_there(self) -> bool:
-        """Whether there is anything to look at: a log in a file comes with the first worker, or the first event."""
-        url = make_url(self._settings.url_of("bus"))
-        in_file = not self._settings.bus_url and url.get_backend_name() == "sqlite"
-        return not in_file or Path(url.database or "").exists()
 
     def _recorded(self, status: OrderStatus | None, limit: int) -> list[PlacedOrder]:
         query = select(*OrderRow.__table__.c).where(OrderRow.style == Style.CHOREOGRAPHY)
