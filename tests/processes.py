@@ -71,6 +71,8 @@ def environment_of(settings: LabSettings, namespace: str) -> Environment:
 
 def _program(program: str, environment: Environment) -> list[str]:
     """A worker that is to meet faults is the laboratory's."""
+    if program == "lab":
+        return ["-m", "lab"]
     faulty = program == "worker.py" and environment.get("FAULTS")
     return ["-m", "lab", "worker"] if faulty else [str(ROOT / program)]
 
@@ -110,7 +112,9 @@ async def run_inside(environment: Environment, *arguments: str, stdin: str | byt
         return await command
 
 
-def run_here(environment: Environment, *arguments: str, stdin: str | bytes = "") -> Ran:
+def run_here(
+    environment: Environment, *arguments: str, stdin: str | bytes = "", main: Callable[[], int] = starter.main
+) -> Ran:
     """`starter.py` in this process, a hundred times cheaper: for what needs no connection.
 
     `test_refusing_in_this_process_is_refusing_in_a_process_of_its_own` holds it to the real thing.
@@ -128,7 +132,7 @@ def run_here(environment: Environment, *arguments: str, stdin: str | bytes = "")
         patch.setattr(sys, "argv", ["starter.py", *arguments])
         patch.setattr(sys, "stdin", given)
         patch.chdir(environment["DATA_DIR"])
-        code = starter.main()
+        code = main()
     return _told(Ran(code, out.getvalue(), err.getvalue()))
 
 
