@@ -4,6 +4,7 @@ A row stays once its event is on the bus: should the bus be lost, what it had is
 """
 
 import json
+import logging
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -27,6 +28,9 @@ from sqlalchemy import (
 )
 
 from kernel.envelope import CloudEvent, cloud_event
+from kernel.environment import one_line
+
+_log = logging.getLogger(__name__)
 
 metadata = MetaData()
 
@@ -102,7 +106,10 @@ def all_published(tx: Connection, source: str, *, correlation: str = "", since: 
     if correlation:
         query = query.where(outbox.c.correlation == correlation)
     for row in tx.execution_options(yield_per=500).execute(query):
-        yield _event(source, row)
+        try:
+            yield _event(source, row)
+        except (ValueError, ArithmeticError) as error:  # damaged: it was never published, and stops no other
+            _log.error("row %d of the outbox of %s is no event: %s", row.position, source, one_line(error))
 
 
 def _event(source: str, row: Any) -> CloudEvent:

@@ -20,6 +20,7 @@ from messaging.quarantine import Quarantine
 from messaging.relay import Relay
 from tests.databases import Databases, rows
 from tests.messaging.conftest import SECONDS, Log, ids, read_all
+from tests.messaging.fates import SqlFate
 
 
 class Outboxes:
@@ -192,6 +193,24 @@ async def test_several_relays_publish_each_event_once_and_in_order(any_outboxes:
             await asyncio.to_thread(any_outboxes.write, number)
         await any_outboxes.is_empty()
     assert ids(await read_all(sqlite_bus)) == [f"event-{number}" for number in range(100)]
+
+
+async def test_a_relay_says_at_its_start_that_the_bus_lacks_what_was_published(
+    outboxes: Outboxes, sqlite_databases: Databases, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also when no consumer had read it."""
+    fate = SqlFate(sqlite_databases)
+    outboxes.write(1)
+    for _ in range(2):
+        async with fate.log.opened() as bus, outboxes.relayed(bus):
+            await outboxes.is_empty()
+        assert not caplog.records
+    await fate.lose()
+    async with fate.log.opened() as bus, outboxes.relayed(bus):
+        outboxes.write(2)
+        await outboxes.is_empty()
+    (told,) = caplog.records
+    assert "the bus lacks event-1, which orders has published" in told.getMessage()
 
 
 async def test_another_relay_takes_over(outboxes: Outboxes, bus: Bus) -> None:

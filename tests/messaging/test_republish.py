@@ -10,7 +10,7 @@ from kernel.envelope import CloudEvent
 from messaging.bus import Bus
 from messaging.republish import Republished, republish
 from tests.databases import Databases
-from tests.messaging.conftest import NOON, event, events, ids, read_all
+from tests.messaging.conftest import NOON, Log, event, events, ids, read_all
 
 BOTH = frozenset(("orders", "payments"))
 NOON_MS = int(NOON.timestamp() * 1000)
@@ -97,6 +97,17 @@ async def test_less_is_appended_when_less_is_asked_for(
     kept.hear("payments", said("b", 4))
     await republish(kept.services, bus, chosen, order=order, since=since)
     assert ids(await read_all(bus)) == expected
+
+
+async def test_a_damaged_row_stops_no_other(kept: Kept, sqlite_log: Log, caplog: pytest.LogCaptureFixture) -> None:
+    for number in (1, 2, 3):
+        kept.publish("orders", "order-1", number)
+    with kept.services["orders"].begin() as tx:
+        tx.execute(text("UPDATE outbox SET data = 'not json' WHERE event_id = 'order-1:2'"))
+    async with sqlite_log.opened() as bus:
+        await republish(kept.services, bus, BOTH)
+        assert ids(await read_all(bus)) == ["order-1:1", "order-1:3"]
+    assert "is no event" in caplog.text
 
 
 async def test_what_still_waits_is_left_to_the_relay(kept: Kept, bus: Bus) -> None:
