@@ -285,6 +285,24 @@ async def test_a_row_of_which_no_event_can_be_made_is_kept_and_the_others_go_on(
     assert [json.loads(one.message.raw)["data"] for one in kept] == ["not json", "[]"]
 
 
+async def test_after_a_restart_what_was_set_aside_is_still_in_nobody_s_way(
+    outboxes: Outboxes, sqlite_bus: Bus, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The relay begins with a look at what was published last, which is neither of these."""
+    taking: Bus = TakesLittle(sqlite_bus)  # type: ignore[assignment] # the rest is the bus' own
+    for data in (f'{{"note": "{"x" * 200}"}}', "not json"):
+        with outboxes.database.begin() as tx:
+            write(tx, 1_000 + len(data), data)
+        async with outboxes.relayed(taking):
+            await outboxes.is_empty()
+        caplog.clear()
+        async with outboxes.relayed(taking):
+            outboxes.write(len(data))
+            await outboxes.is_empty()
+        assert caplog.messages == []
+    assert len(await read_all(sqlite_bus)) == 2
+
+
 async def test_an_event_over_the_limit_of_nats_stops_no_other(outboxes: Outboxes, nats_log: Log) -> None:
     """Not on this connection, which the server would end, and not after a restart."""
     with outboxes.database.begin() as tx:
