@@ -43,7 +43,10 @@ def republish(
     done = with_bus(settings, run)
     console.out.print(f"{done.appended} events were appended; {done.known} were on the log already.")
     if done.refused:
-        complain(f"{done.refused} events were not taken: the broker knows their ids still; try again in five minutes")
+        complain(
+            f"{done.refused} events were not taken: they are too large for the bus, or it knows their ids for some "
+            "minutes more; try again in five"
+        )
     return BAD_END if done.refused else GOOD
 
 

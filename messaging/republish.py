@@ -6,6 +6,7 @@ published: what customers, reviewers and operators said, and what the choreograp
 
 import asyncio
 import heapq
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from itertools import islice
 from kernel import inbox, outbox
 from kernel.database import Storage
 from kernel.envelope import CloudEvent
-from messaging.bus import Bus, readable
+from messaging.bus import Bus, EventRefused, readable
+
+_log = logging.getLogger(__name__)
 
 _BATCH = 500
 
@@ -23,7 +26,8 @@ _BATCH = 500
 class Republished:
     """How many events were appended, how many the log had already, and how many it did not take.
 
-    A broker that remembers ids for a while may refuse one although the event is gone: the same again, later, helps.
+    What is too large for it is in the program's log. A broker that remembers ids for a while also refuses one of which
+    the event is gone: the same again, later, helps.
     """
 
     appended: int
@@ -48,7 +52,7 @@ async def republish(
         events = _merged(services, chosen, stack, order, since)
         while batch := await asyncio.to_thread(lambda: list(islice(events, _BATCH))):
             missing = [event for event in batch if event.id not in known and event.id not in appended]
-            await bus.append(missing)
+            await _append(bus, missing)
             appended.update(event.id for event in missing)
             there.update(event.id for event in batch if event.id in known)
     refused = len(appended - await _ids_on(bus, order)) if appended else 0
@@ -67,6 +71,18 @@ def _merged(
         heard = inbox.all_heard(tx, correlation=order, since=since)
         kept.append(event for event in heard if event.source not in sources)
     return heapq.merge(*kept, key=lambda event: event.time)
+
+
+async def _append(bus: Bus, events: list[CloudEvent]) -> None:
+    """All but those that the bus will never take."""
+    while events:
+        try:
+            await bus.append(events)
+        except EventRefused as refused:
+            _log.error("%s", refused)
+            events = [event for event in events if event.id != refused.event_id]
+        else:
+            return
 
 
 async def _ids_on(bus: Bus, order: str) -> set[str]:

@@ -213,6 +213,33 @@ async def test_a_relay_says_at_its_start_that_the_bus_lacks_what_was_published(
     assert "the bus lacks event-1, which orders has published" in told.getMessage()
 
 
+async def test_a_damaged_row_stops_no_relay_that_comes_later(outboxes: Outboxes, sqlite_bus: Bus) -> None:
+    with outboxes.database.begin() as tx:
+        write(tx, 1, data="not json")
+    for number in (2, 3):
+        async with outboxes.relayed(sqlite_bus):
+            await outboxes.is_empty()
+        outboxes.write(number)
+        with outboxes.database.begin() as tx:
+            write(tx, 10 * number, data="not json")
+    async with outboxes.relayed(sqlite_bus):
+        await outboxes.is_empty()
+    assert ids(await read_all(sqlite_bus)) == ["event-2", "event-3"]
+
+
+async def test_a_relay_misses_nothing_that_the_bus_has_never_taken(
+    outboxes: Outboxes, sqlite_bus: Bus, caplog: pytest.LogCaptureFixture
+) -> None:
+    taking: Bus = TakesLittle(sqlite_bus)  # type: ignore[assignment] # the rest is the bus' own
+    with outboxes.database.begin() as tx:
+        write(tx, 1, data=f'{{"note": "{"x" * 200}"}}')
+    for _ in range(2):
+        async with outboxes.relayed(taking):
+            await outboxes.is_empty()
+    assert "is a dead letter" in caplog.text
+    assert "the bus lacks" not in caplog.text
+
+
 async def test_another_relay_takes_over(outboxes: Outboxes, bus: Bus) -> None:
     async with outboxes.relayed(bus) as first:
         async with outboxes.relayed(bus):

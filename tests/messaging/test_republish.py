@@ -110,6 +110,15 @@ async def test_a_damaged_row_stops_no_other(kept: Kept, sqlite_log: Log, caplog:
     assert "is no event" in caplog.text
 
 
+async def test_what_nats_does_not_take_is_counted_and_stops_no_other(kept: Kept, nats_log: Log) -> None:
+    for number in (1, 3):
+        kept.publish("orders", "order-1", number)
+    kept.hear("orders", said("order-1", 2).model_copy(update={"data": {"note": "x" * 2_000_000}}))
+    async with nats_log.opened() as bus:
+        assert await republish(kept.services, bus, BOTH) == Republished(appended=2, known=0, refused=1)
+        assert ids(await read_all(bus)) == ["order-1:1", "order-1:3"]
+
+
 async def test_what_still_waits_is_left_to_the_relay(kept: Kept, bus: Bus) -> None:
     kept.publish("orders", "order-1", 1, is_on_bus=False)
     await republish(kept.services, bus, BOTH)
