@@ -52,7 +52,7 @@ def add_events_0002() -> None:
 def keep_what_is_published_0003() -> None:
     """The outbox keeps its rows once they are on the bus, and the inbox how an event came: both can be sent again."""
     published_at = sa.Column(
-        "published_at", sa.BigInteger, comment="milliseconds since 1970; null until it is on the bus"
+        "published_at", sa.BigInteger, comment="milliseconds since 1970; null: waits; 0: set aside"
     )
     op.add_column("outbox", published_at)
     waiting = sa.text("published_at IS NULL")
