@@ -9,16 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from choreography.events import AttentionNeeded, OrderStalled, ReviewDecided
 from choreography.projection import OrderView
 from kernel.contracts import Event, Style
 from kernel.envelope import CloudEvent, new_event
-from kernel.environment import one_line
 from kernel.keys import event_id
+from kernel.trouble import Trouble
 from kernel.waiting import is_set_within
-from messaging.bus import Bus, BusDown
+from messaging.bus import Bus
 from messaging.locks import Locks, held
 from services.fraud.contracts import Decision
 from services.orders.contracts import OrdersPort
@@ -53,6 +51,7 @@ class Deadlines:
         self._limits = limits
         self._clock = clock
         self._stop = asyncio.Event()
+        self._trouble = Trouble(_log, "deadlines")
 
     async def run(self) -> None:
         pause = max(0.1, min(5.0, self._limits.step / 5, self._limits.review / 5))
@@ -61,8 +60,9 @@ class Deadlines:
                 async with held(self._locks, "deadlines") as is_ours:
                     if is_ours:
                         await self.look()
-            except (BusDown, SQLAlchemyError) as error:
-                _log.warning("deadlines: %s; going on in a moment", one_line(error)[:300])
+                self._trouble.over("all orders")
+            except Exception as error:  # noqa: BLE001 - whatever it is, the clock goes on
+                self._trouble.met("all orders", error)
             await is_set_within(self._stop, pause)
 
     def stop(self) -> None:
@@ -73,10 +73,16 @@ class Deadlines:
         now = self._clock()
         oldest = now - timedelta(seconds=min(self._limits.step, self._limits.review))
         for order_id in await asyncio.to_thread(self._orders.unended, Style.CHOREOGRAPHY, oldest):
-            event = passed(OrderView(order_id, await self._bus.of(order_id)), now, self._limits)
+            recorded = await self._bus.of(order_id)
+            try:
+                event = passed(OrderView(order_id, recorded), now, self._limits)
+            except (ValueError, LookupError, TypeError) as error:  # one order's damaged events stop no other's clock
+                self._trouble.met(order_id, error)
+                continue
             if event:
                 _log.warning("order %s: %s", order_id, event.data)
                 await self._bus.append([event])
+            self._trouble.over(order_id)
 
 
 def passed(order: OrderView, now: datetime, limits: Limits) -> CloudEvent | None:

@@ -7,6 +7,7 @@ import typer
 from cli import console
 from cli.console import AsJson, BadInput, print_json
 from kernel.envelope import NotAnEvent
+from kernel.visible import visible
 from messaging.progress import DeliveryFailure, FailureState
 from messaging.quarantine import Quarantine, QuarantinedMessage
 from services import SERVICES
@@ -90,8 +91,8 @@ def discard(
 
 
 def as_text(raw: bytes) -> str:
-    """Bytes that anybody may have written, without what a terminal would obey."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in raw.decode(errors="backslashreplace"))
+    """Bytes that anybody may have written, for a person to see."""
+    return visible(raw.decode(errors="backslashreplace"))
 
 
 DeadLetter = DeliveryFailure | QuarantinedMessage

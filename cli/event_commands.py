@@ -15,6 +15,7 @@ from cli.log_commands import log_commands
 from cli.replay import replay as replay_consumer
 from cli.schemas import schemas
 from kernel.keys import Key
+from kernel.visible import visible
 from messaging.bus import Entry, Recorded, Unreadable
 from messaging.log_check import problem
 from messaging.subscription import Rule
@@ -171,7 +172,7 @@ def _show(recorded: Entry, *, as_json: bool) -> None:
         print_json(_document(recorded))
         return
     if isinstance(recorded, Unreadable):
-        filed = f"{as_text(recorded.type.encode())} of {as_text(recorded.correlation.encode())}"
+        filed = f"{visible(recorded.type)} of {visible(recorded.correlation)}"
         why = f"[bold red]unreadable[/], filed as {shown(filed)}: {shown(recorded.why)}"
         console.out.print(f"[dim]{recorded.position:>6}[/] {why}")
         return

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ import nats
 import pytest
 from sqlalchemy import text
 
+from choreography.deadlines import Deadlines, Limits
 from client.contracts import Resolution, ResolveBy, Review, Stage
 from client.errors import TooLong
 from client.order import OrderLine
@@ -20,6 +22,7 @@ from lab.settings import LabSettings
 from messaging.progress import FailureState
 from services.fraud.contracts import Decision
 from services.orders.contracts import OrderStatus
+from services.orders.declaration import ORDERS
 from tests.choreographed import ChoreographedShop, open_shop
 from tests.processes import NOBODY_LISTENS, Environment, Ran, environment_of, run
 from tests.shop import POLICY, sample_order, undeliverable
@@ -170,3 +173,19 @@ async def test_nobody_says_more_than_what_can_be_sent(choreographed: Choreograph
     with pytest.raises(TooLong):
         await choreographed.client.resolve(order.order_id, RETRY.model_copy(update={"note": too_long}))
     assert "CancelRequested" not in await choreographed.types(order)
+
+
+async def test_one_order_s_damaged_events_stop_no_other_s_clock(tmp_path: Path) -> None:
+    damaged, held = (sample_order(lines=(OrderLine(sku="espresso-machine", quantity=1),)) for _ in range(2))
+    async with open_shop(LabSettings(data_dir=tmp_path, policy=POLICY)) as shop:
+        for order in (damaged, held):
+            assert (await shop.run(order)).stage is Stage.REVIEW
+        first = (await shop.events(damaged))[0].event
+        await shop.eventing.bus.append(
+            [first.model_copy(update={"id": f"{first.id}:damaged", "type": "AttentionNeeded", "data": {}})]
+        )
+        orders = shop.eventing.services.open(ORDERS)
+        tomorrow = datetime.now(UTC) + timedelta(days=1)
+        limits = Limits(step=60, undo=60, review=60)
+        await Deadlines(orders, shop.eventing.bus, shop.eventing.locks, limits, lambda: tomorrow).look()
+        assert "ReviewDecided" in await shop.types(held)
