@@ -16,9 +16,10 @@ from audit.events import audit_events
 from audit.invariants import audit
 from cli.archive import behind
 from client.contracts import OrderState, Review
+from client.order import OrderLine
 from lab.servers.nats import NatsServer
 from lab.settings import LabSettings
-from services.orders.contracts import OrderLine, OrderStatus
+from services.orders.contracts import OrderStatus
 from tests.choreographed import ChoreographedShop, open_shop
 from tests.processes import NOBODY_LISTENS, Environment, Ran, environment_of, run
 from tests.shop import POLICY, sample_order, undeliverable

@@ -279,7 +279,9 @@ def test_which_line_failed_is_what_the_dead_letter_says() -> None:
 
 
 def _event(kind: str) -> CloudEvent:
-    return new_event(kind, {}, event_id="1", source="/test", correlation="order", causation="", style="choreography")
+    return new_event(
+        kind, {}, event_id="1", source="/test", correlation="order", causation="/test", style="choreography"
+    )
 
 
 def _names_a_step(problem: str) -> bool:
