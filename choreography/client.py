@@ -12,6 +12,7 @@ from choreography.reaction import Reaction, lines_of, that_failed
 from choreography.reactions import REACTIONS
 from client.contracts import PlacedOrder, Resolution, ResolveBy, Review, Stage
 from client.errors import DifferentContent, NoSuchOrder, NotNow
+from client.free_text import check_length
 from client.order import Order
 from kernel.contracts import Event, Style, UndoneEvent
 from kernel.envelope import CloudEvent, new_event
@@ -68,7 +69,8 @@ class ChoreographyClient:
         return placed
 
     async def cancel(self, order_id: str, reason: str) -> None:
-        """Raises NoSuchOrder, NotNow."""
+        """Raises NoSuchOrder, NotNow, TooLong."""
+        check_length(reason)
         too_late = f"order {order_id}: it is too late to cancel: "
         order = await self._in_progress(order_id)
         if order.is_past_pivot:
@@ -85,7 +87,8 @@ class ChoreographyClient:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def review(self, order_id: str, review: Review) -> None:
-        """Raises NoSuchOrder, NotNow."""
+        """Raises NoSuchOrder, NotNow, TooLong."""
+        check_length(review.note)
         order = await self._in_progress(order_id)
         if order.stage is not Stage.REVIEW:
             raise NotNow(f"order {order_id}: the order is not held for review")
@@ -93,7 +96,11 @@ class ChoreographyClient:
         await self._publish(order_id, decided, _unique(order_id), "/reviewer")
 
     async def resolve(self, order_id: str, resolution: Resolution) -> None:
-        """Have what is stuck tried again, or publish that it is done by hand. Raises NoSuchOrder, NotNow."""
+        """Have what is stuck tried again, or publish that it is done by hand.
+
+        Raises NoSuchOrder, NotNow, TooLong.
+        """
+        check_length(resolution.note)
         order = await self._in_progress(order_id)
         if not order.problems:
             raise NotNow(f"order {order_id}: the order does not need attention")

@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypedDict, TypeVar
 from choreography.events import AttentionNeeded, AttentionSettled, CancelRequested, OrderStalled
 from kernel.contracts import Event, Style
 from kernel.envelope import CloudEvent
+from kernel.keys import Key
 from kernel.service import Kind
 from services import SERVICES
 from services.orders.events import ENDS
@@ -71,7 +72,7 @@ class OrderEvents:
     def request(self) -> Request:
         order_id = self.cause.correlationid
         return {
-            "key": f"{order_id}:{self.step}",
+            "key": str(Key(order_id, self.step)),
             "order_id": order_id,
             "style": Style.CHOREOGRAPHY,
             "cause": self.cause,

@@ -12,8 +12,9 @@ def audit_of_events(settings: Settings) -> list[Violation]:
     """Whether events were published as they should be, and the audit log is whole. Raises SettingsError."""
 
     async def run(events: EventBus) -> list[Violation]:
-        found = await audit_events(settings, events.bus)
-        found += audit_chain(events.database(AUDIT_LOG), events.progress)
-        return found
+        return [
+            *await audit_events(settings, events.bus),
+            *audit_chain(events.database(AUDIT_LOG), events.progress),
+        ]
 
     return with_bus(settings, run)

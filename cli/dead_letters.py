@@ -80,7 +80,7 @@ def discard(
     async def run(events: EventBus) -> int:
         dead_letters = _chosen(_letters(events, consumer, order), chosen or [], every=every)
         for dead_letter in dead_letters:
-            if not isinstance(dead_letter, QuarantinedMessage):
+            if isinstance(dead_letter, DeliveryFailure):
                 settle(events, dead_letter.consumer, dead_letter.recorded.event)
             events.progress.discard(dead_letter.consumer, dead_letter.id, note)
         return len(dead_letters)

@@ -11,5 +11,9 @@ class DifferentContent(UserError):
     """The order id was used before, for an order with another content."""
 
 
+class TooLong(UserError):
+    """A reason or a note that is longer than what every database, bus and payload takes."""
+
+
 class NotNow(UserError):
     """The order cannot do what is asked, for the reason that the text gives."""

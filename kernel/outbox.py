@@ -4,6 +4,7 @@ A row stays once its event is on the bus: should the bus be lost, what it had is
 """
 
 import json
+import logging
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -27,6 +28,9 @@ from sqlalchemy import (
 )
 
 from kernel.envelope import CloudEvent, cloud_event
+from kernel.environment import one_line
+
+_log = logging.getLogger(__name__)
 
 metadata = MetaData()
 
@@ -43,13 +47,14 @@ outbox = Table(
     Column("style", String(20), nullable=False),
     Column("data", Text, nullable=False, comment="JSON"),
     Column("occurred_at", BigInteger, nullable=False, comment="milliseconds since 1970"),
-    Column("published_at", BigInteger, comment="milliseconds since 1970; null until it is on the bus"),
+    Column("published_at", BigInteger, comment="milliseconds since 1970; null: waits; 0: set aside"),
     Index("ix_outbox_waiting", "position", sqlite_where=_waiting, postgresql_where=_waiting),  # the relay looks often
     Index("ix_outbox_correlation", "correlation"),
     sqlite_autoincrement=True,  # a position is never used again: it is the event's sequence
 )
 
 is_waiting = outbox.c.published_at.is_(None)
+_is_published = outbox.c.published_at > 0
 
 _OLDEST = select(outbox).where(is_waiting).order_by(outbox.c.position).limit(bindparam("limit"))
 _PUBLISHED = update(outbox).where(outbox.c.position == bindparam("sent")).values(published_at=bindparam("now"))
@@ -78,31 +83,39 @@ def oldest(tx: Connection, source: str, limit: int) -> tuple[list[int], list[Clo
     return [row.position for row in rows], [_event(source, row) for row in rows]
 
 
-def oldest_as_text(tx: Connection) -> tuple[int, str, str]:
-    """The row that was written first, if no event can be made of it: its position, its order, and all of it as JSON."""
-    row = tx.execute(_OLDEST, {"limit": 1}).one()
-    return row.position, str(row.correlation), json.dumps(dict(row._mapping), default=str)
-
-
 def published(tx: Connection, positions: list[int]) -> None:
     """Note that they are on the bus."""
     now = int(time.time() * 1000)
     tx.execute(_PUBLISHED, [{"sent": position, "now": now} for position in positions])
 
 
+def set_aside(tx: Connection, position: int) -> None:
+    """Let the others go on: the bus does not take it, or no event can be made of it. The relay keeps a record of it."""
+    tx.execute(_PUBLISHED, {"sent": position, "now": 0})
+
+
 def newest_published(tx: Connection, source: str) -> CloudEvent | None:
     """The one written last of those that are on the bus."""
-    row = tx.execute(select(outbox).where(~is_waiting).order_by(outbox.c.position.desc()).limit(1)).one_or_none()
+    row = tx.execute(select(outbox).where(_is_published).order_by(outbox.c.position.desc()).limit(1)).one_or_none()
     return _event(source, row) if row else None
 
 
 def all_published(tx: Connection, source: str, *, correlation: str = "", since: int = 0) -> Iterator[CloudEvent]:
     """All that are on the bus, or were, in their order: of this order, from this time on (milliseconds since 1970)."""
-    query = select(outbox).where(~is_waiting, outbox.c.occurred_at >= since).order_by(outbox.c.position)
+    query = select(outbox).where(_is_published, outbox.c.occurred_at >= since).order_by(outbox.c.position)
     if correlation:
         query = query.where(outbox.c.correlation == correlation)
     for row in tx.execution_options(yield_per=500).execute(query):
-        yield _event(source, row)
+        try:
+            yield _event(source, row)
+        except (ValueError, ArithmeticError) as error:  # damaged: it was never published, and stops no other
+            _log.error("row %d of the outbox of %s is no event: %s", row.position, source, one_line(error))
+
+
+def oldest_as_text(tx: Connection) -> tuple[int, str, str]:
+    """The row that was written first, if no event can be made of it: its position, its order, and all of it as JSON."""
+    row = tx.execute(_OLDEST, {"limit": 1}).one()
+    return row.position, str(row.correlation), json.dumps(dict(row._mapping), default=str)
 
 
 def _event(source: str, row: Any) -> CloudEvent:

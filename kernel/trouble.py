@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from kernel.environment import one_line
 from kernel.errors import ServiceError, UserError
 
 _QUIET_SECONDS = 3.0
@@ -45,7 +46,7 @@ class Trouble:
         kind = type(error).__name__
         if kind not in self._ongoing:
             self._ongoing[kind] = _Ongoing(time.monotonic())
-            text = one_line(error) if isinstance(error, _FORESEEN) else f"{one_line(error)} at {_raised_at(error)}"
+            text = described(error) if isinstance(error, _FORESEEN) else f"{described(error)} at {_raised_at(error)}"
             self._log.warning("%s (%s): %s; trying again", self._name, place, text)
         ongoing = self._ongoing[kind]
         ongoing.failures += 1
@@ -68,10 +69,9 @@ class Trouble:
         self._log.info("%s: %s is over, after %.0f s and %d failures", self._name, kind, seconds, ongoing.failures)
 
 
-def one_line(error: BaseException) -> str:
-    """Its class and its text, at most 500 characters, all of them printable."""
-    said = getattr(error, "orig", None) or error  # SQLAlchemy's own text is long, and ends in an advertisement
-    text = "".join(char if char.isprintable() else " " for char in f"{type(error).__name__}: {said}")
+def described(error: BaseException) -> str:
+    """Its class and its text, in one line of at most 500 characters, all of them printable."""
+    text = "".join(char if char.isprintable() else " " for char in f"{type(error).__name__}: {one_line(error)}")
     return " ".join(text.split())[:500]
 
 

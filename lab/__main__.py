@@ -22,5 +22,11 @@ for command in (up, demo, compare, outages, bench):
     app.command()(command)
 app.command(epilog=faults_help)(worker)
 
+
+def main() -> int:
+    """Run a command; its exit code."""
+    return exit_code_of(lambda: app(standalone_mode=False))
+
+
 if __name__ == "__main__":
-    leave(exit_code_of(lambda: app(standalone_mode=False)))
+    leave(main())

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from kernel.trouble import Trouble, one_line
+from kernel.trouble import Trouble, described
 from messaging.bus import Bus, BusDown, Entry, Mark, Reader, Recorded, Unreadable
 from messaging.handling import HandlerPool, OrderQueue, reaction_and_cause
 from messaging.log_check import begin, check
@@ -226,7 +226,7 @@ class PartitionSession:
                 await self._hands.run(self._subscription.handle, recorded)
         except Exception as raised:  # noqa: BLE001 - whatever a handler raises is on record, and tried again or dead
             reaction, error = reaction_and_cause(raised)
-            failure = await asyncio.to_thread(progress.failed, name, recorded, one_line(error), reaction)
+            failure = await asyncio.to_thread(progress.failed, name, recorded, described(error), reaction)
             self._on_record.add(event.id)
             retry_policy = self._subscription.retry_policy(event)
             if failure.state is not FailureState.RETRYING:
@@ -256,6 +256,6 @@ class PartitionSession:
         except BusDown:
             raise
         except Exception as error:  # noqa: BLE001 - a bug, or too large: a dead letter is seen, an endless attempt not
-            _log.error("%s: nothing is published about %s: %s", failure.consumer, event.id, one_line(error))
+            _log.error("%s: nothing is published about %s: %s", failure.consumer, event.id, described(error))
         await asyncio.to_thread(self._progress.mark_dead, failure.consumer, event.id)
         self._set_aside.add(event.id)

@@ -1,7 +1,7 @@
 """The relay: takes what services have written to their outboxes to the bus, in order.
 
 It notes that a row is published only after the bus has the event, so one that dies in between publishes it again, under
-the same id. What the bus will not take, or is no event, becomes a dead letter of `relay-<service>`; others go on.
+the same id. What the bus will not take, or is no event, is a dead letter of `relay-<service>`, and the others go on.
 """
 
 import asyncio
@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from kernel import outbox
 from kernel.database import Storage
 from kernel.envelope import CloudEvent
-from kernel.environment import one_line
-from kernel.trouble import Trouble
+from kernel.trouble import Trouble, described
 from kernel.waiting import is_set_within
 from messaging.bus import Bus, EventRefused, Recorded, Unreadable, partition_of
 from messaging.locks import Locks, held
@@ -71,8 +70,8 @@ class Relay:
 
     async def _relay(self, service: str) -> None:
         """Until it is stopped, and everything that was written before then is on the bus."""
-        await self._look_for_the_newest(service)
         looked_at = 0.0
+        await self._look_for_the_newest(service)
         while True:
             stopping = self._stop.is_set()
             self._nudges[service].clear()
@@ -80,9 +79,12 @@ class Relay:
             if positions:
                 try:
                     await self._bus.append(events)
+                    await asyncio.to_thread(self._published, service, positions)
                 except EventRefused as refused:
-                    positions = await self._set_aside(service, positions, events, refused)
-                await asyncio.to_thread(self._published, service, positions)
+                    of_id = dict(zip((one.id for one in events), positions, strict=True))
+                    event = next(one for one in events if one.id == refused.event_id)
+                    refused_one = Recorded(of_id[event.id], event)
+                    await asyncio.to_thread(self._set_aside, service, refused_one, refused.why)
             elif stopping:
                 return
             else:
@@ -93,39 +95,33 @@ class Relay:
             self._trouble[service].over(service)
 
     async def _next(self, service: str) -> tuple[list[int], list[CloudEvent]]:
-        """The oldest rows. One of which no event can be made is set aside alone, and counts as published."""
-        try:
-            return await asyncio.to_thread(self._oldest, service, _BATCH)
-        except (ValueError, ArithmeticError):
-            pass  # one of them is damaged; they are taken one by one until it is passed
-        try:
-            return await asyncio.to_thread(self._oldest, service, 1)
-        except (ValueError, ArithmeticError) as error:
-            return await asyncio.to_thread(self._quarantine, service, one_line(error)), []
+        """The oldest rows. One of which no event can be made is set aside."""
+        limit = _BATCH
+        while True:
+            try:
+                return await asyncio.to_thread(self._oldest, service, limit)
+            except (ValueError, ArithmeticError) as error:
+                if limit == 1:
+                    await asyncio.to_thread(self._quarantine, service, described(error))
+            limit = 1  # one of them is damaged: they are taken one by one until it is passed
 
-    def _quarantine(self, service: str, why: str) -> list[int]:
+    def _quarantine(self, service: str, why: str) -> None:
         with self._outboxes[service].begin() as tx:
             position, correlation, text = outbox.oldest_as_text(tx)
         message = Unreadable(position, partition_of(correlation), text.encode(), why, correlation, type="")
         if Quarantine(self._progress).add(f"relay-{service}", message):
             _log.error("relay of %s: row %d of the outbox is no event: %s", service, position, why)
-        return [position]
+        with self._outboxes[service].begin() as tx:
+            outbox.set_aside(tx, position)
 
-    async def _set_aside(
-        self, service: str, positions: list[int], events: list[CloudEvent], refused: EventRefused
-    ) -> list[int]:
-        """Make it a dead letter; the position in the outbox that is done with."""
-        position, event = next(
-            (position, one) for position, one in zip(positions, events, strict=True) if one.id == refused.event_id
-        )
-        await asyncio.to_thread(self._make_dead, service, Recorded(position, event), refused.why)
-        return [position]
-
-    def _make_dead(self, service: str, recorded: Recorded, why: str) -> None:
+    def _set_aside(self, service: str, recorded: Recorded, why: str) -> None:
+        """Make it a dead letter; its position is the one in the outbox."""
         name = f"relay-{service}"
         self._progress.failed(name, recorded, why)
         if self._progress.mark_dead(name, recorded.event.id):
             _log.error("%s: %s is a dead letter: %s", name, recorded.event.id, why)
+        with self._outboxes[service].begin() as tx:
+            outbox.set_aside(tx, recorded.position)
 
     async def _retry(self, service: str) -> None:
         """Publish those of its dead letters that were sent again."""
@@ -134,8 +130,9 @@ class Relay:
             try:
                 await self._bus.append([failure.recorded.event])
             except EventRefused as refused:
-                await asyncio.to_thread(self._make_dead, service, failure.recorded, refused.why)
+                await asyncio.to_thread(self._set_aside, service, failure.recorded, refused.why)
             else:
+                await asyncio.to_thread(self._published, service, [failure.recorded.position])
                 await asyncio.to_thread(self._progress.settle, name, failure.id)
 
     async def _look_for_the_newest(self, service: str) -> None:

@@ -1,12 +1,14 @@
 """The two programs as their users run them: in processes of their own, told everything by their environment."""
 
 import asyncio
+import ctypes
 import io
 import itertools
 import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -22,8 +24,9 @@ ROOT = Path(__file__).parent.parent
 NOBODY_LISTENS = "127.0.0.1:1"
 
 _SECONDS = 60
-_AT_ONCE = 4
 _numbers = itertools.count(1)
+_INSIDE = asyncio.Lock()
+_thread = 0
 
 Environment = dict[str, str]
 
@@ -68,6 +71,8 @@ def environment_of(settings: LabSettings, namespace: str) -> Environment:
 
 def _program(program: str, environment: Environment) -> list[str]:
     """A worker that is to meet faults is the laboratory's."""
+    if program == "lab":
+        return ["-m", "lab"]
     faulty = program == "worker.py" and environment.get("FAULTS")
     return ["-m", "lab", "worker"] if faulty else [str(ROOT / program)]
 
@@ -95,18 +100,21 @@ async def run(program: str, environment: Environment, *arguments: str, stdin: st
     return _told(Ran(process.returncode, out.decode(), err.decode()))
 
 
-async def run_each(program: str, environment: Environment, *commands: tuple[str, ...]) -> list[Ran]:
-    """Several commands side by side, each on its own."""
-    places = asyncio.Semaphore(_AT_ONCE)
+async def run_inside(environment: Environment, *arguments: str, stdin: str | bytes = "") -> Ran:
+    """`run_here` for what needs a connection: in a thread, since the command has an event loop of its own.
 
-    async def one(command: tuple[str, ...]) -> Ran:
-        async with places:
-            return await run(program, environment, *command)
+    One at a time: each has the environment, the folder and the output of this process for itself.
+    """
+    async with _INSIDE:
+        command = asyncio.create_task(asyncio.to_thread(_in_thread, environment, arguments, stdin))
+        if not (await asyncio.wait([command], timeout=_SECONDS))[0]:
+            _press_ctrl_c()
+        return await command
 
-    return await asyncio.gather(*map(one, commands))
 
-
-def run_here(environment: Environment, *arguments: str, stdin: str | bytes = "") -> Ran:
+def run_here(
+    environment: Environment, *arguments: str, stdin: str | bytes = "", main: Callable[[], int] = starter.main
+) -> Ran:
     """`starter.py` in this process, a hundred times cheaper: for what needs no connection.
 
     `test_refusing_in_this_process_is_refusing_in_a_process_of_its_own` holds it to the real thing.
@@ -124,13 +132,24 @@ def run_here(environment: Environment, *arguments: str, stdin: str | bytes = "")
         patch.setattr(sys, "argv", ["starter.py", *arguments])
         patch.setattr(sys, "stdin", given)
         patch.chdir(environment["DATA_DIR"])
-        code = starter.main()
+        code = main()
     return _told(Ran(code, out.getvalue(), err.getvalue()))
 
 
 def _told(ran: Ran) -> Ran:
     assert "Traceback" not in ran.out + ran.err, ran.err
     return ran
+
+
+def _in_thread(environment: Environment, arguments: tuple[str, ...], stdin: str | bytes) -> Ran:
+    global _thread
+    _thread = threading.get_ident()
+    return run_here(environment, *arguments, stdin=stdin)
+
+
+def _press_ctrl_c() -> None:
+    """A command that does not end fails its test, not all that come after it."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(_thread), ctypes.py_object(KeyboardInterrupt))
 
 
 class WorkerUnderTest:

@@ -12,7 +12,17 @@ from pathlib import Path
 import pytest
 
 from lab.settings import LabSettings
-from tests.processes import NOBODY_LISTENS, ROOT, Environment, Ran, environment_of, run, until, worker_process
+from tests.processes import (
+    NOBODY_LISTENS,
+    ROOT,
+    Environment,
+    Ran,
+    environment_of,
+    run,
+    run_inside,
+    until,
+    worker_process,
+)
 from tests.shop import POLICY, sample_order
 from wiring.bus_roles import ON_THE_BUS
 
@@ -27,7 +37,7 @@ class Terminal:
     environment: Environment
 
     async def run(self, *arguments: str, **environment: str) -> Ran:
-        return await run("starter.py", self.environment | environment, *arguments)
+        return await run_inside(self.environment | environment, *arguments)
 
     async def place(self, order_id: str, *more: str) -> Ran:
         return await self.run(*PLACE, "--order-id", order_id, *(more or ("--item", "mug=1")))
@@ -43,7 +53,7 @@ async def terminal(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Te
 
 
 async def test_a_choreographed_order_is_placed_and_shown(terminal: Terminal) -> None:
-    placed = await terminal.place("good-1")
+    placed = await run("starter.py", terminal.environment, *PLACE, "--order-id", "good-1", "--item", "mug=1")
     assert placed.code == 0
     assert "good-1 completed" in placed.out
     shown, listed, traced, told = await asyncio.gather(

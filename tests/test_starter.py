@@ -24,8 +24,8 @@ from tests.processes import (
     Ran,
     environment_of,
     run,
-    run_each,
     run_here,
+    run_inside,
     worker_process,
 )
 from tests.shop import sample_order, undeliverable
@@ -47,10 +47,14 @@ class Terminal:
     saga: OrchestrationClient
 
     async def run(self, *arguments: str, stdin: str | bytes = "", **environment: str) -> Ran:
-        return await run("starter.py", self.environment | environment, *arguments, stdin=stdin)
+        return await run_inside(self.environment | environment, *arguments, stdin=stdin)
+
+    async def run_alone(self, *arguments: str, stdin: str | bytes = "") -> Ran:
+        """In a process of its own, as its users run it: a second dearer."""
+        return await run("starter.py", self.environment, *arguments, stdin=stdin)
 
     async def run_each(self, *commands: tuple[str, ...]) -> list[Ran]:
-        return await run_each("starter.py", self.environment, *commands)
+        return [await self.run(*command) for command in commands]
 
     def refuses(self, *arguments: str, stdin: str | bytes = "", **environment: str) -> str:
         """The complaint of a command that must not get as far as to a server."""
@@ -283,7 +287,7 @@ async def test_refusing_in_this_process_is_refusing_in_a_process_of_its_own(term
         (("place", "--file", "/"), ""),
         (("review", "büro", "maybe"), ""),
     )
-    ran = await asyncio.gather(*(terminal.run(*arguments, stdin=stdin) for arguments, stdin in commands))
+    ran = await asyncio.gather(*(terminal.run_alone(*arguments, stdin=stdin) for arguments, stdin in commands))
     assert [each.complaint for each in ran] == [
         terminal.refuses(*arguments, stdin=stdin) for arguments, stdin in commands
     ]
@@ -343,7 +347,8 @@ async def test_the_port_alone_will_do(terminal: Terminal) -> None:
 
 
 async def test_an_order_is_placed_and_shown(terminal: Terminal) -> None:
-    ran = await terminal.run("place", "--item", "mug=1", "--item", "mug=1", "--country", "de", "--order-id", "shown")
+    items = ("--item", "mug=1", "--item", "mug=1")
+    ran = await terminal.run_alone("place", *items, "--country", "de", "--order-id", "shown")
     parcel = (await terminal.run("status", "shown", "--json")).document["tracking_number"]
     assert ran.code == 0
     assert ran.err == ""
@@ -408,7 +413,7 @@ async def test_one_bad_line_of_a_file_and_nothing_is_placed(terminal: Terminal, 
 async def test_a_hundred_json_lines_of_standard_input_end_in_their_order(terminal: Terminal) -> None:
     changes: list[dict[str, Any]] = [{}, {}, {"payment_token": "tok_chargeDeclined"}, {}, undeliverable()]
     orders = [sample_order("many", **changes[number % 5]) for number in range(100)]
-    ran = await terminal.run("place", "--file", "-", "--json", stdin=json_lines(*orders))
+    ran = await terminal.run_alone("place", "--file", "-", "--json", stdin=json_lines(*orders))
     expected = ["completed", "completed", "rejected", "completed", "rejected"] * 20
     assert ran.code == 1
     assert [(each["order_id"], each["status"]) for each in ran.document] == [

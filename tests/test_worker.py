@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from audit.books import read
 from lab.settings import LabSettings
 from services.orders.contracts import OrderStatus
 from tests.conftest import client_of
-from tests.processes import NOBODY_LISTENS, Environment, environment_of, run, until, worker_process
+from tests.processes import NOBODY_LISTENS, ROOT, Environment, environment_of, run, until, worker_process
 from tests.shop import ShopUnderTest, eventually, sample_order, step_is
 from wiring.roles import ROLES
 
@@ -67,7 +68,7 @@ async def test_a_worker_says_which_server_it_cannot_reach(shop: ShopUnderTest) -
     ("arguments", "complaint"),
     [
         (("--role", "marketing"), "'marketing' is not one of 'saga', 'orders'"),
-        (("--faults", "nonsense"), "FAULTS: 'nonsense' is not"),
+        (("--faults", "nonsense"), "No such option: --faults"),
         (("--colour", "red"), "No such option: --colour"),
     ],
 )
@@ -75,6 +76,20 @@ async def test_a_worker_with_a_wrong_option_does_not_start(
     shop: ShopUnderTest, arguments: tuple[str, ...], complaint: str
 ) -> None:
     assert complaint in (await run("worker.py", _environment(shop), *arguments)).complaint
+
+
+async def test_a_worker_injects_no_faults(shop: ShopUnderTest) -> None:
+    """The laboratory's does, which tests.processes.run would choose."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(ROOT / "worker.py"),
+        env=_environment(shop) | {"FAULTS": "payments.charge=lost"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert (process.returncode, out) == (2, b"")
+    assert err.decode() == "✗ FAULTS: worker.py injects no faults; unset it, or use 'python -m lab worker'\n"
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])

@@ -1,12 +1,13 @@
 """Constructs the bus, and what reads it."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from kernel.database import Database
@@ -22,6 +23,8 @@ from settings import Settings
 from wiring.services import Services
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 
 class EventBus:
@@ -73,6 +76,7 @@ class EventBus:
         if self.settings.bus_url:
             from messaging.nats.log import NatsLog  # where it is wanted: most run without it
 
+            _log.info("the bus is at %s", self.settings.bus_url)
             return NatsLog(self.settings.bus_url, self.settings.bus_stream)
         log = SqlLog(self.services.database("bus"))
         log.open()
@@ -96,6 +100,14 @@ class EventBus:
         database.close()
         url = database.url.update_query_dict({"options": f"-csearch_path={schema}"})
         return Database(url.render_as_string(hide_password=False), self.settings.database_connections)
+
+
+def bus_is_there(settings: Settings) -> bool:
+    """Whether there is anything to look at: a log in a file comes with the first worker, or the first event."""
+    if settings.bus_url:
+        return True
+    url = make_url(settings.url_of("bus"))
+    return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()
 
 
 @asynccontextmanager

@@ -5,10 +5,9 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import make_url, select
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from choreography.client import ChoreographyClient
@@ -21,7 +20,7 @@ from messaging.bus import BusDown
 from services.orders.contracts import OrderStatus
 from services.orders.tables import orders
 from settings import Settings
-from wiring.bus import EventBus, open_bus
+from wiring.bus import EventBus, bus_is_there, open_bus
 from wiring.listening import settle
 from wiring.program import complain
 
@@ -43,7 +42,7 @@ class ChoreographedOrders:
 
     async def has(self, order_id: str) -> bool:
         """Whether the bus knows it as an order of this style."""
-        if not self._bus_is_there():
+        if not bus_is_there(self._settings):
             return False
         try:
             return OrderView(order_id, await (await self._bus()).bus.of(order_id)).is_choreographed
@@ -68,12 +67,6 @@ class ChoreographedOrders:
         if self._events is None:
             self._events = await self._opened.enter_async_context(open_bus(self._settings))
         return self._events
-
-    def _bus_is_there(self) -> bool:
-        """Whether there is anything to look at: a log in a file comes with the first worker, or the first event."""
-        url = make_url(self._settings.url_of("bus"))
-        in_file = not self._settings.bus_url and url.get_backend_name() == "sqlite"
-        return not in_file or Path(url.database or "").exists()
 
     def _recorded(self, status: OrderStatus | None, limit: int) -> list[PlacedOrder]:
         query = select(orders).where(orders.c.style == Style.CHOREOGRAPHY)

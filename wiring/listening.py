@@ -1,7 +1,6 @@
 """Runs the roles that are on the bus."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -12,8 +11,6 @@ from wiring.bus import EventBus
 from wiring.bus_roles import CONSUMERS, RELAY, Part
 from wiring.services import Services
 from wiring.supervision import Supervised
-
-_log = logging.getLogger("worker")
 
 
 def all_subscriptions(events: EventBus) -> list[Subscription]:
@@ -49,7 +46,6 @@ async def listening(
         listeners += [events.consumer(one, nudge) for one in of_role.subscriptions]
         listeners += of_role.parts
     relays: list[Part] = [relay] if relay else []
-    _log.info("the bus is %s", settings.bus_url or "in SQL")
     # The relay last: it takes on what the others still write.
     in_order = [[Supervised(part) for part in parts] for parts in (listeners, relays)]
     running = [[asyncio.create_task(part.run()) for part in parts] for parts in in_order]

@@ -23,6 +23,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from client.contracts import OrderState, PlacedOrder, Resolution, Review, Stage
 from client.errors import DifferentContent, NoSuchOrder, NotNow
+from client.free_text import check_length
 from client.order import Order
 from kernel.contracts import Policy
 from services.orders.contracts import OrderStatus
@@ -106,16 +107,19 @@ class OrchestrationClient:
             yield replace(self._placed(indexed_state(execution), execution.id), placed_at=execution.start_time)
 
     async def cancel(self, order_id: str, reason: str) -> None:
-        """Raises NoSuchOrder, NotNow."""
+        """Raises NoSuchOrder, NotNow, TooLong."""
+        check_length(reason)
         request = CancelRequest(reason=reason)
         await self._update(order_id, lambda saga: saga.execute_update(OrderSaga.cancel, request))
 
     async def review(self, order_id: str, review: Review) -> None:
-        """Raises NoSuchOrder, NotNow."""
+        """Raises NoSuchOrder, NotNow, TooLong."""
+        check_length(review.note)
         await self._update(order_id, lambda saga: saga.execute_update(OrderSaga.review, review))
 
     async def resolve(self, order_id: str, resolution: Resolution) -> None:
-        """Raises NoSuchOrder, NotNow."""
+        """Raises NoSuchOrder, NotNow, TooLong."""
+        check_length(resolution.note)
         await self._update(order_id, lambda saga: saga.execute_update(OrderSaga.resolve, resolution))
 
     def _handle(self, order_id: str) -> Handle:

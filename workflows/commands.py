@@ -65,13 +65,13 @@ def ship(order: OrderInput) -> ShipOrder:
 
 
 def complete(order: OrderInput) -> CompleteOrder:
-    return CompleteOrder(key=f"{order.order_id}:complete", order_id=order.order_id)
+    return CompleteOrder(key=str(Key(order.order_id, "complete")), order_id=order.order_id)
 
 
 def flag(order: OrderInput, state: OrderState, settled: Settled | None) -> FlagOrder:
     """What needs an operator now; with what one settled by hand, which may be the order's end."""
     return FlagOrder(
-        key=f"{order.order_id}:flag",
+        key=str(Key(order.order_id, "flag")),
         order_id=order.order_id,
         problem="; ".join(state.problems),
         settled=str(settled) if settled else "",

@@ -47,3 +47,15 @@ def add_events_0002() -> None:
         sa.Column("repeats", sa.Integer, nullable=False, comment="deliveries after the first"),
     )
     op.create_index("ix_inbox_correlation", "inbox", ["correlation"])
+
+
+def keep_what_is_published_0003() -> None:
+    """The outbox keeps its rows once they are on the bus, and the inbox how an event came: both can be sent again."""
+    published_at = sa.Column(
+        "published_at", sa.BigInteger, comment="milliseconds since 1970; null until it is on the bus"
+    )
+    op.add_column("outbox", published_at)
+    waiting = sa.text("published_at IS NULL")
+    op.create_index("ix_outbox_waiting", "outbox", ["position"], sqlite_where=waiting, postgresql_where=waiting)
+    op.create_index("ix_outbox_correlation", "outbox", ["correlation"])
+    op.add_column("inbox", sa.Column("envelope", sa.Text, comment="JSON without data; null before release 0.2"))

@@ -170,11 +170,13 @@ class Orders:
         """Under the key of the operation that could not do it, so that the order cannot end a second time."""
         order_id, style, cause = command.order_id, command.style, command.cause
         if status is OrderStatus.COMPLETED:
-            complete = CompleteOrder(key=f"{order_id}:complete", order_id=order_id, style=style, cause=cause)
+            key = str(Key(order_id, "complete"))
+            complete = CompleteOrder(key=key, order_id=order_id, style=style, cause=cause)
             self._complete(complete, command)
         else:
             reason = command.reason or command.settled
-            undo = Undo(key=f"{order_id}:create", order_id=order_id, style=style, cause=cause, reason=reason)
+            key = str(Key(order_id, "create"))
+            undo = Undo(key=key, order_id=order_id, style=style, cause=cause, reason=reason)
             self._take_back(undo, status, command)
 
     def _complete(self, command: CompleteOrder, by_hand: FlagOrder | None = None) -> Completed:

@@ -21,7 +21,7 @@ class PaymentsBooks(Books):
             self._charged = effects(tx, "charge")
             self._recorded = {
                 row.order_id: ChargeRecord(
-                    key=f"{row.order_id}:charge",
+                    key=str(Key(row.order_id, "charge")),
                     charge_id=row.charge_id,
                     amount=Money(amount=row.amount, currency=row.currency),
                     refunded=row.refunded,

@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from kernel.errors import Outage
-from kernel.trouble import Trouble, one_line
+from kernel.trouble import Trouble, described
 
 _log = logging.getLogger("part")
 
@@ -60,5 +60,5 @@ async def test_another_kind_of_trouble_is_told_too_and_a_bug_with_its_place(capl
 
 
 def test_an_error_is_one_printable_line() -> None:
-    assert one_line(ValueError("a\nb\x00c\x1b[31m")) == "ValueError: a b c [31m"
-    assert len(one_line(ValueError("x" * 10_000))) == 500
+    assert described(ValueError("a\nb\x00c\x1b[31m")) == "ValueError: a b c [31m"
+    assert len(described(ValueError("x" * 10_000))) == 500

@@ -1,4 +1,4 @@
-"""`starter.py compare`: the same orders through each style, as its users run it; and what it makes of what it sees."""
+"""`python -m lab compare`: the same orders through each style, as its users run it; and what it makes of them."""
 
 import asyncio
 import os
@@ -13,6 +13,7 @@ import pytest
 from temporalio.client import WithStartWorkflowOperation
 from temporalio.common import WorkflowIDConflictPolicy
 
+import lab.__main__ as lab
 from kernel.contracts import Event, Style
 from kernel.database import Database
 from kernel.envelope import CloudEvent, new_event
@@ -45,7 +46,9 @@ STYLES = ("orchestration", "choreography")
 
 def environment(folder: Path) -> Environment:
     """Nothing but what a process needs, and everything that it writes is in the folder."""
-    return {"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder), "DATA_DIR": str(folder)}
+    return {"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder), "DATA_DIR": str(folder)} | {
+        "PYTHONPATH": str(ROOT)
+    }
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Compared:
 async def compared(tmp_path_factory: pytest.TempPathFactory) -> Compared:
     folder = tmp_path_factory.mktemp("compare")
     arguments = ("--orders", str(ORDERS), "--seed", str(SEED), "--faults", FAULTS, "--kill-every", "3")
-    ran = await run("starter.py", environment(folder), "compare", *arguments, "--json", "--page", "page")
+    ran = await run("lab", environment(folder), "compare", *arguments, "--json", "--page", "page")
     return Compared(ran, folder, _left_in(folder))
 
 
@@ -111,7 +114,7 @@ def test_it_says_how_far_it_is_and_leaves_nothing_behind(compared: Compared) -> 
 def test_the_page_states_its_run_and_shows_no_path_of_the_machine(compared: Compared) -> None:
     page = compared.folder / "page"
     text = (page / "scorecard.md").read_text()
-    command = f"starter.py compare --orders {ORDERS} --seed {SEED} --faults {FAULTS} --kill-every 3"
+    command = f"python -m lab compare --orders {ORDERS} --seed {SEED} --faults {FAULTS} --kill-every 3"
     for told in (command, "| completed |", "Python 3.", "Temporal: SDK 1."):
         assert told in text
     pictures = sorted(file.name for file in page.glob("*.svg"))
@@ -152,7 +155,8 @@ async def test_an_order_that_ends_before_anything_can_be_told_is_found_at_rest(
 async def test_told_to_end_it_ends_what_it_started(tmp_path: Path) -> None:
     program = await asyncio.create_subprocess_exec(
         sys.executable,
-        str(ROOT / "starter.py"),
+        "-m",
+        "lab",
         "compare",
         env=environment(tmp_path),
         cwd=tmp_path,
@@ -204,11 +208,11 @@ def _processes_of(folder: Path) -> list[str]:
 )
 def test_what_cannot_be_compared_is_said_in_one_line(arguments: tuple[str, ...], told: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert told in run_here(environment(tmp_path), "compare", *arguments).complaint
+    assert told in run_here(environment(tmp_path), "compare", *arguments, main=lab.main).complaint
 
 
 async def test_a_bus_that_does_not_answer_is_named_before_anything_is_run(tmp_path: Path) -> None:
-    ran = await run("starter.py", environment(tmp_path) | {"BUS_URL": "nats://127.0.0.1:1"}, "compare")
+    ran = await run("lab", environment(tmp_path) | {"BUS_URL": "nats://127.0.0.1:1"}, "compare")
     assert ran.code == 2
     assert "127.0.0.1:1" in ran.err.splitlines()[-1]
     assert "placing" not in ran.err

@@ -9,16 +9,17 @@ from pathlib import Path
 
 from tests.conftest import free_port
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
-async def _start(module: str, data: Path, **environment: str) -> asyncio.subprocess.Process:
+async def _start(command: str, data: Path, **environment: str) -> asyncio.subprocess.Process:
     own = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
     own |= {"DATA_DIR": str(data), "TEMPORAL_PORT": str(free_port()), "UI_PORT": str(free_port())} | environment
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        module,
+        "lab",
+        command,
         cwd=ROOT,
         env=own,
         stdin=asyncio.subprocess.DEVNULL,
@@ -28,7 +29,7 @@ async def _start(module: str, data: Path, **environment: str) -> asyncio.subproc
 
 
 async def test_the_demo_shows_every_outcome_and_ends_well(tmp_path: Path) -> None:
-    demo = await _start("lab.demo", tmp_path)
+    demo = await _start("demo", tmp_path)
     out, _ = await demo.communicate()
     assert demo.returncode == 0, out.decode()
     for told in ("completed", "declined", "undeliverable", "fraud-approved", "cancelled", "killed", "add up"):
@@ -40,8 +41,8 @@ async def test_a_port_that_is_taken_is_named_with_a_way_out(tmp_path: Path) -> N
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        for module in ("lab.demo", "lab.up"):
-            program = await _start(module, tmp_path, UI_PORT=str(port))
+        for command in ("demo", "up"):
+            program = await _start(command, tmp_path, UI_PORT=str(port))
             out, _ = await program.communicate()
             assert program.returncode == 2
             assert f"port {port} is taken" in out.decode()
@@ -50,7 +51,7 @@ async def test_a_port_that_is_taken_is_named_with_a_way_out(tmp_path: Path) -> N
 
 async def test_up_ends_what_it_started(tmp_path: Path) -> None:
     port = free_port()
-    up = await _start("lab.up", tmp_path, TEMPORAL_PORT=str(port))
+    up = await _start("up", tmp_path, TEMPORAL_PORT=str(port))
     assert up.stdout is not None
     async with asyncio.timeout(60):
         while b"ready:" not in (line := await up.stdout.readline()):

@@ -315,6 +315,9 @@ async def test_a_log_that_cannot_be_used_says_so_to_all_who_use_it(databases: Da
     await log.close()
 
 
+# Of NATS alone
+
+
 @pytest.fixture
 def mortal_server(tmp_path: Path) -> Iterator[NatsServer]:
     """A NATS server that a test may kill."""

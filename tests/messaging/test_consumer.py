@@ -181,7 +181,7 @@ async def test_what_took_effect_before_a_crash_is_absorbed_after_it(listener: Li
         await bus.append([event("order-11")])
         async with listener.at_work(bus):
             await listener.has_handled(11)
-            await until(lambda: listener.repeats() == 10)
+            await until(lambda: listener.repeats() >= 10)
     assert len(set(listener.handled())) == len(listener.handled()) == 11
 
 

@@ -20,6 +20,7 @@ from messaging.quarantine import Quarantine
 from messaging.relay import Relay
 from tests.databases import Databases, rows
 from tests.messaging.conftest import SECONDS, Log, ids, read_all
+from tests.messaging.fates import SqlFate
 
 
 class Outboxes:
@@ -194,6 +195,24 @@ async def test_several_relays_publish_each_event_once_and_in_order(any_outboxes:
     assert ids(await read_all(sqlite_bus)) == [f"event-{number}" for number in range(100)]
 
 
+async def test_a_relay_says_at_its_start_that_the_bus_lacks_what_was_published(
+    outboxes: Outboxes, sqlite_databases: Databases, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also when no consumer had read it."""
+    fate = SqlFate(sqlite_databases)
+    outboxes.write(1)
+    for _ in range(2):
+        async with fate.log.opened() as bus, outboxes.relayed(bus):
+            await outboxes.is_empty()
+        assert not caplog.records
+    await fate.lose()
+    async with fate.log.opened() as bus, outboxes.relayed(bus):
+        outboxes.write(2)
+        await outboxes.is_empty()
+    (told,) = caplog.records
+    assert "the bus lacks event-1, which orders has published" in told.getMessage()
+
+
 async def test_another_relay_takes_over(outboxes: Outboxes, bus: Bus) -> None:
     async with outboxes.relayed(bus) as first:
         async with outboxes.relayed(bus):
@@ -264,6 +283,24 @@ async def test_a_row_of_which_no_event_can_be_made_is_kept_and_the_others_go_on(
     assert ids(await read_all(sqlite_bus)) == ["event-0", "event-3"]
     kept = Quarantine(outboxes.progress).messages(consumer="relay-orders")
     assert [json.loads(one.message.raw)["data"] for one in kept] == ["not json", "[]"]
+
+
+async def test_after_a_restart_what_was_set_aside_is_still_in_nobody_s_way(
+    outboxes: Outboxes, sqlite_bus: Bus, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The relay begins with a look at what was published last, which is neither of these."""
+    taking: Bus = TakesLittle(sqlite_bus)  # type: ignore[assignment] # the rest is the bus' own
+    for data in (f'{{"note": "{"x" * 200}"}}', "not json"):
+        with outboxes.database.begin() as tx:
+            write(tx, 1_000 + len(data), data)
+        async with outboxes.relayed(taking):
+            await outboxes.is_empty()
+        caplog.clear()
+        async with outboxes.relayed(taking):
+            outboxes.write(len(data))
+            await outboxes.is_empty()
+        assert caplog.messages == []
+    assert len(await read_all(sqlite_bus)) == 2
 
 
 async def test_an_event_over_the_limit_of_nats_stops_no_other(outboxes: Outboxes, nats_log: Log) -> None:

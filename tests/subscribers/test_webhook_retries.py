@@ -116,6 +116,7 @@ def test_an_endpoint_that_says_when_to_come_back_is_obeyed_once(
         ("soon", 1, 1),
         ("Sun, 01 Mar 2026 12:00:00", 1, 1),
     ],
+    ids=["far ahead", "long ago", "huge", "zero", "negative", "no date", "no time zone"],
 )
 def test_whatever_it_says_the_pause_stays_within_bounds(
     subscription: Subscription, endpoint: HttpEndpoint, retry_after: str, least: float, most: float
