@@ -26,6 +26,7 @@ from kernel.errors import CannotUndo
 from kernel.inbox import Known
 from kernel.service import Kind
 from lab.settings import LabSettings
+from messaging.progress import FailureState
 from services.fraud.events import FraudConfirmed, PossibleFraud
 from services.inventory.events import OutOfStock
 from services.orders.contracts import OrderStatus
@@ -88,6 +89,7 @@ class Settled:
 
     order: Order
     stuck: OrderState
+    failed: list[str]
     ended: OrderState
     ends: list[str]
 
@@ -138,9 +140,16 @@ async def _settled(shop: ChoreographedShop, line_id: str, way: str) -> Settled:
         while not _rows(shop.settings).get(order.order_id, ("", ""))[1]:
             await asyncio.sleep(0.1)
     stuck = (await shop.client.get(order.order_id)).state
+    dead = shop.eventing.progress.failures(FailureState.RETRYING, FailureState.DEAD, correlation=order.order_id)
     await shop.client.resolve(order.order_id, WAYS[way])
     ended = await shop.rest(order)
-    return Settled(order, stuck, ended, [kind for kind in await shop.types(order) if kind in END_OF_TYPE])
+    return Settled(
+        order,
+        stuck,
+        [one.reaction for one in dead],
+        ended,
+        [kind for kind in await shop.types(order) if kind in END_OF_TYPE],
+    )
 
 
 async def _publish(shop: ChoreographedShop, order: Order, event: Event) -> None:
@@ -190,6 +199,7 @@ def test_what_is_stuck_names_itself(aftermath: Aftermath, line_id: str, way: str
     refusal = next(iter(LINES[line_id].operation.refusals), CannotUndo).name
     assert stuck.status is OrderStatus.NEEDS_ATTENTION
     assert stuck.problems == (f"{step}: {refusal}: {step} says no",)
+    assert aftermath.settled[line_id, way].failed == [line_id]
 
 
 @pytest.mark.parametrize(("line_id", "way"), CASES)
@@ -279,7 +289,9 @@ def test_which_line_failed_is_what_the_dead_letter_says() -> None:
 
 
 def _event(kind: str) -> CloudEvent:
-    return new_event(kind, {}, event_id="1", source="/test", correlation="order", causation="", style="choreography")
+    return new_event(
+        kind, {}, event_id="1", source="/test", correlation="order", causation="/test", style="choreography"
+    )
 
 
 def _names_a_step(problem: str) -> bool:
