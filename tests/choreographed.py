@@ -25,7 +25,7 @@ from wiring.bus_roles import ON_THE_BUS
 from wiring.listening import listening, settle
 from wiring.services import Services
 
-_SECONDS = 60
+_SECONDS, _DEADLINES = 10, 5  # so long, and so many of the shop's own deadlines: a busy machine, and a clock that looks
 
 
 @dataclass(frozen=True)
@@ -34,17 +34,22 @@ class ChoreographedShop:
     client: ChoreographyClient
     eventing: EventBus
 
+    @property
+    def patience(self) -> float:
+        """After so many seconds nothing will come any more: not long in a shop in which deadlines pass soon."""
+        return _SECONDS + min(50, _DEADLINES * self.settings.policy.step_deadline)
+
     async def run(self, order: Order) -> OrderState:
         """Place the order and wait until it has ended, or waits for a person."""
         await self.client.place(order)
         return await self.rest(order)
 
     async def rest(self, order: Order) -> OrderState:
-        async with asyncio.timeout(_SECONDS):
+        async with asyncio.timeout(self.patience):
             return (await self.client.outcome(order.order_id)).state
 
     async def until(self, order: Order, condition: Callable[[OrderState], bool]) -> OrderState:
-        async with asyncio.timeout(_SECONDS):
+        async with asyncio.timeout(self.patience):
             while not condition(state := (await self.client.get(order.order_id)).state):
                 await asyncio.sleep(0.02)
             return state
@@ -58,7 +63,7 @@ class ChoreographedShop:
     async def heard(self, service: str, event_id: str) -> None:
         """Until the service is done with this event."""
         with closing(Database(self.settings.url_of(service), for_reading=True)) as database:
-            async with asyncio.timeout(_SECONDS):
+            async with asyncio.timeout(self.patience):
                 while event_id not in {known for (known,) in rows(database, inbox, "event_id")}:
                     await asyncio.sleep(0.02)
 
