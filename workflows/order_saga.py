@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from kernel.money import Money
     from services.fraud.contracts import DECLINED_IN_REVIEW, Decision, Screened, Verdict
     from services.orders.contracts import OrderStatus
+    from services.shipping.contracts import Booked
     from workflows.contracts import WORKFLOW, CancelRequest, PlaceOrder
     from workflows.required_actions import Settled
     from workflows.saga import Abandoned, Saga
@@ -56,20 +57,27 @@ class OrderSaga:
             )
             await self._clear_of_fraud(screened)
             await saga.on(Payments).step(Payments.charge, commands.charge(order, total), undo=Payments.refund)
-            shipped = await saga.on(Shipping).step(Shipping.ship, commands.ship(order), undo=Shipping.cancel)
-            saga.pivot()
-            self._tracking_number = shipped.tracking_number
-            await saga.on(Orders).forward(Orders.complete, commands.complete(order), local=True)
-            end = OrderStatus.COMPLETED
+            shipped: Booked | None = await saga.on(Shipping).step(
+                Shipping.ship, commands.ship(order), undo=Shipping.cancel, holds_back=True
+            )
+            end = await self._complete(shipped)
         except Abandoned as cause:
             self._reason = cause.reason
-            await saga.compensate(cause)
-            end = OrderStatus.CANCELLED if cause.cancelled else OrderStatus.REJECTED
+            if await saga.compensate(cause):
+                end = OrderStatus.CANCELLED if cause.cancelled else OrderStatus.REJECTED
+            else:  # the parcel is out for good, and asking for it again gets its first answer
+                end = await self._complete(await saga.on(Shipping).forward(Shipping.ship, commands.ship(order)))
         await saga.all_notified()
         self._ended = end
         self._changed()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.state()
+
+    async def _complete(self, shipped: Booked | None) -> OrderStatus:
+        self._saga.pivot()
+        self._reason, self._tracking_number = "", shipped.tracking_number if shipped else ""
+        await self._saga.on(Orders).forward(Orders.complete, commands.complete(self._order), local=True)
+        return OrderStatus.COMPLETED
 
     async def _clear_of_fraud(self, screened: Screened) -> None:
         """Hold a possible fraud until a person decides; the deadline declines."""

@@ -27,7 +27,18 @@ def can_resolve(saga: Saga, resolution: Resolution) -> None:
         raise _not_now("NotYet", "something of it is still being tried; look at the order again in a moment")
     if resolution.step and resolution.step not in saga.problems:
         raise _not_now("NoSuchProblem", f"{resolution.step} is not stuck; {', '.join(saga.problems)} is")
-    if resolution.decision is ResolveBy.RESOLVED and not resolution.note.strip():
+    held_back_by = saga.held_back_by
+    if resolution.decision.is_about_a_parcel and resolution.step not in ("", held_back_by):
+        raise _not_now(
+            "NotAParcel", f"{resolution.decision} is for a shipment that cannot be called back; say resolved"
+        )
+    if resolution.decision.is_about_a_parcel and not held_back_by:
+        raise _not_now(
+            "NotAParcel", f"{resolution.decision} is for a shipment that cannot be called back; say resolved"
+        )
+    if resolution.decision is ResolveBy.RESOLVED and held_back_by and resolution.step in ("", held_back_by):
+        raise _not_now("WhereIsIt", f"{held_back_by} is stuck: say whether the parcel was returned, or delivered")
+    if resolution.decision is not ResolveBy.RETRY and not resolution.note.strip():
         raise _not_now("NoteMissing", "say in a note how it was settled by hand")
 
 
