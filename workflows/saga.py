@@ -7,8 +7,6 @@ later still finds a tombstone); and nothing interrupts the undoing.
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from functools import partial
 from typing import Any, Generic, Never, TypeVar
 
 from temporalio import workflow
@@ -19,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from kernel.contracts import Command, Contract, Policy, Undo, Undone
     from kernel.errors import KeyReused
     from workflows.activity_executions import ActivityExecutions, ActivityFailed
+    from workflows.compensation import Abandoned, Compensation
     from workflows.required_actions import GoesForward, RequiredAction, RequiredActions, Settled
 
 A = TypeVar("A", contravariant=True)  # a service's activities
@@ -26,15 +25,6 @@ C = TypeVar("C", bound=Command)
 R = TypeVar("R", bound=Contract)
 S = TypeVar("S")
 T = TypeVar("T")
-
-
-class Abandoned(Exception):
-    """The saga cannot go on, and what was done must be undone."""
-
-    def __init__(self, reason: str, *, cancelled: bool = False) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.cancelled = cancelled
 
 
 class Saga:
@@ -58,7 +48,7 @@ class Saga:
         self._executions = ActivityExecutions(policy)
         self._changed = changed
         self._required = RequiredActions(self._report, changed, problems_changed)
-        self._compensations: list[_Compensation[Never]] = []
+        self._compensations: list[Compensation[Never]] = []
         self._reports: dict[str, StepReport] = {}
         self._notifying: asyncio.Task[None] | None = None
         self.cancel_reason: str | None = None
@@ -156,7 +146,7 @@ class Saga:
             await workflow.wait([self._notifying])
 
     async def _step(
-        self, do: Callable[[A, C], R], command: C, compensation: "_Compensation[A] | None", *, local: bool
+        self, do: Callable[[A, C], R], command: C, compensation: Compensation[A] | None, *, local: bool
     ) -> R:
         step = activity_name(do)
         if self._compensations:
@@ -242,7 +232,7 @@ class ServiceSteps(Generic[A]):
         Raises:
             Abandoned: refused, unanswered until its deadline, or cancelled.
         """
-        compensation = _Compensation(command.key, undo, on_cancel or undo, holds_back) if undo else None
+        compensation = Compensation(command.key, undo, on_cancel or undo, holds_back) if undo else None
         return await self._saga._step(do, command, compensation, local=local)
 
     async def forward(self, do: Callable[[A, C], R], command: C, *, local: bool = False) -> R | None:
@@ -252,19 +242,3 @@ class ServiceSteps(Generic[A]):
     def notify(self, activity: Callable[[A, C], R], command: C) -> None:
         """Let the service know while the saga goes on; what it is notified of stays in order."""
         self._saga._notify(activity, command)
-
-
-@dataclass(frozen=True)
-class _Compensation(Generic[A]):
-    key: str
-    undo: Callable[[A, Undo], Undone]
-    on_cancel: Callable[[A, Undo], Undone]
-    holds_back: bool
-
-    def action(self, executions: ActivityExecutions, order_id: str, cause: Abandoned) -> RequiredAction:
-        activity = self.on_cancel if cause.cancelled else self.undo
-        command = Undo(key=self.key, order_id=order_id, reason=cause.reason)
-        execute = partial(executions.within_undo_deadline, activity, command)
-        # A saga that began before there was such an order of undos goes on as it began.
-        holds_back = self.holds_back and workflow.patched("an undo holds back those before it")
-        return RequiredAction(activity_name(activity), execute, "undone", holds_back)
