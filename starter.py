@@ -182,13 +182,18 @@ def review(
 @app.command()
 def resolve(
     order: OrderArgument,
-    decision: Annotated[ResolveBy, typer.Argument(help="Try again, or record that it was settled by hand.")],
+    decision: Annotated[
+        ResolveBy,
+        typer.Argument(
+            help="Try again, or record that it was settled by hand; of a parcel: that it was returned, or delivered."
+        ),
+    ],
     note: Annotated[str, typer.Option(help="What was done; it stays in the order's history.")] = "",
     step: Annotated[str, typer.Option(help="Only this of what is stuck, such as payments.refund.")] = "",
     as_json: AsJson = False,
 ) -> int:
     """Get an order moving that needs attention."""
-    if decision is ResolveBy.RESOLVED and not note.strip():
+    if decision is not ResolveBy.RETRY and not note.strip():
         raise BadInput("say in --note how it was settled by hand")
     resolution = Resolution(decision=decision, note=note, step=step)
     return _tell(order, lambda client: client.resolve(order, resolution), as_json)

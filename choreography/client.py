@@ -20,6 +20,9 @@ from kernel.keys import event_id
 from kernel.service import Operation
 from messaging.bus import Bus
 from messaging.progress import DeliveryFailure, FailureState, Progress
+from services.shipping.contracts import ShippingPort
+from services.shipping.declaration import SHIPPING
+from services.shipping.events import Shipped
 
 _POLL_SECONDS = 0.05
 _LONGEST_POLL_SECONDS = 0.5
@@ -27,6 +30,7 @@ _ANSWER_SECONDS = 2.0
 
 Settle = Callable[[str, CloudEvent], None]
 
+_WITHDRAWN = f"{SHIPPING.name}.{SHIPPING.operation(ShippingPort.withdraw).verb}"
 _AT_REST = (Stage.ENDED, Stage.REVIEW, Stage.ATTENTION)
 
 
@@ -110,10 +114,12 @@ class ChoreographyClient:
         elif not stuck:
             raise NotNow(f"order {order_id}: {resolution.step} is not stuck; {', '.join(order.problems)} is")
         for dead_letter in stuck:
+            _check_decision(self._step(dead_letter, order), resolution.decision)
+        for dead_letter in stuck:
             if resolution.decision is ResolveBy.RETRY:
                 await self.retry(dead_letter)
             else:
-                await self._settle_by_hand(dead_letter, order, resolution.note)
+                await self._settle_by_hand(dead_letter, order, resolution)
 
     async def retry(self, dead_letter: DeliveryFailure) -> None:
         """Have a service's dead letter handled again; it does not need attention while it is."""
@@ -130,16 +136,20 @@ class ChoreographyClient:
                 f"order {order.order_id}: no service has failed, so there is nothing to try again; "
                 "'starter.py trace' shows what is missing: settle it by hand"
             )
+        if resolution.decision.is_about_a_parcel:
+            raise NotNow(f"order {order.order_id}: no shipment of it is stuck; say resolved")
         settled = AttentionSettled(step="", note=resolution.note, reason=order.reason)
         await self._publish(order.order_id, settled, _unique(order.order_id), "/operator")
 
-    async def _settle_by_hand(self, dead_letter: DeliveryFailure, order: OrderView, note: str) -> None:
+    async def _settle_by_hand(self, dead_letter: DeliveryFailure, order: OrderView, resolution: Resolution) -> None:
         """The order goes on as if the service had done it; how an order ends, its own service publishes."""
-        order_id, event = order.order_id, dead_letter.recorded.event
+        order_id, event, note = order.order_id, dead_letter.recorded.event, resolution.note
         settled = AttentionSettled(step=self._step(dead_letter, order), note=note, reason=order.reason)
         await self._publish(order_id, settled, _unique(order_id), "/operator")
         line = self._line(dead_letter, order)
         instead = _undone_by_hand(line.operation, note) if line else None
+        if resolution.decision is ResolveBy.DELIVERED:
+            instead = Shipped(tracking_number="", country="")  # only the operator knows of it
         if line and instead:
             by_hand = event_id(event.id, f"{line.operation.verb}-by-hand")
             await self._publish(event.correlationid, instead, by_hand, "/operator", causation=event.id)
@@ -191,6 +201,15 @@ class ChoreographyClient:
             style=Style.CHOREOGRAPHY,
         )
         await self._bus.append([published])
+
+
+def _check_decision(step: str, decision: ResolveBy) -> None:
+    """Of a shipment that cannot be called back, an operator says where the parcel is. Raises NotNow."""
+    of_a_shipment = step == _WITHDRAWN
+    if decision.is_about_a_parcel and not of_a_shipment:
+        raise NotNow(f"{step}: {decision} is for a shipment that cannot be called back; say resolved")
+    if decision is ResolveBy.RESOLVED and of_a_shipment:
+        raise NotNow(f"{step} is stuck: say whether the parcel was returned, or delivered")
 
 
 def _undone_by_hand(operation: Operation[Any], note: str) -> Event | None:

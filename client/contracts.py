@@ -49,8 +49,20 @@ class Review(Contract):
 
 
 class ResolveBy(StrEnum):
+    """What an operator says of what is stuck.
+
+    `resolved` is for what was settled by hand. Of a shipment that cannot be called back, one says where the parcel is:
+    `returned`, and the rest is undone; or `delivered`, and the order is completed.
+    """
+
     RETRY = "retry"
     RESOLVED = "resolved"
+    RETURNED = "returned"
+    DELIVERED = "delivered"
+
+    @property
+    def is_about_a_parcel(self) -> bool:
+        return self in (ResolveBy.RETURNED, ResolveBy.DELIVERED)
 
 
 class Resolution(Contract):

@@ -22,6 +22,7 @@ SOURCES: dict[str, tuple[type[Event], ...]] = {
         StockReleased,
         PaymentRefunded,
         ShipmentCancelled,
+        Shipped,
         OrderRejected,
         OrderCancelled,
         OrderCompleted,

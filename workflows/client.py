@@ -18,7 +18,7 @@ from temporalio.client import (
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from client.contracts import OrderState, PlacedOrder, Resolution, Review, Stage
@@ -27,7 +27,15 @@ from client.free_text import check_length
 from client.order import Order
 from kernel.contracts import Policy
 from services.orders.contracts import OrderStatus
-from workflows.contracts import TASK_QUEUE, WORKFLOW, CancelRequest, OrderInput, PlaceOrder, workflow_id
+from workflows.contracts import (
+    BEING_CANCELLED,
+    TASK_QUEUE,
+    WORKFLOW,
+    CancelRequest,
+    OrderInput,
+    PlaceOrder,
+    workflow_id,
+)
 from workflows.order_saga import OrderSaga
 from workflows.visibility import FIRST_ATTRIBUTES, ORDER_STAGE, ORDER_STATUS, details, indexed_state, summary
 
@@ -153,6 +161,8 @@ class OrchestrationClient:
         try:
             await _answered(update(handle))
         except WorkflowUpdateFailedError as error:
+            if isinstance(error.cause, ApplicationError) and error.cause.type == BEING_CANCELLED:
+                return  # as asked
             raise NotNow(f"order {order_id}: {getattr(error.cause, 'message', error.cause)}") from None
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:

@@ -46,5 +46,8 @@ class PlaceOrder(Contract):
         return order.model_dump(mode="json", exclude_unset=True)
 
 
+BEING_CANCELLED = "BeingCancelled"  # why a second cancel is refused
+
+
 class CancelRequest(Contract):
     reason: str = ""

@@ -1,7 +1,5 @@
 """An order, orchestrated: five services, each step beside its undo."""
 
-from datetime import timedelta
-
 from temporalio import workflow
 from temporalio.exceptions import CancelledError
 
@@ -17,9 +15,11 @@ with workflow.unsafe.imports_passed_through():
     from kernel.money import Money
     from services.fraud.contracts import DECLINED_IN_REVIEW, Decision, Screened, Verdict
     from services.orders.contracts import OrderStatus
+    from workflows.compensation import Abandoned
     from workflows.contracts import WORKFLOW, CancelRequest, PlaceOrder
+    from workflows.fraud_review import FraudReview
     from workflows.required_actions import Settled
-    from workflows.saga import Abandoned, Saga
+    from workflows.saga import Saga
     from workflows.visibility import Visibility
 
 
@@ -28,13 +28,12 @@ class OrderSaga:
     @workflow.init
     def __init__(self, place: PlaceOrder) -> None:
         self._order = place.order
-        self._review_deadline = timedelta(seconds=place.policy.review_deadline)
         self._saga = Saga(place.order.order_id, place.policy, self._changed, self._problems_changed)
         self._visibility = Visibility()
         self._ended: OrderStatus | None = None
-        self._reason, self._tracking_number, self._held = "", "", False
+        self._reason, self._tracking_number = "", ""
         self._total: Money | None = None
-        self._review: Review | None = None
+        self._review = FraudReview(self._saga, place.policy.review_deadline, self._changed)
 
     @workflow.run
     async def run(self, place: PlaceOrder) -> OrderState:
@@ -56,42 +55,37 @@ class OrderSaga:
             )
             await self._clear_of_fraud(screened)
             await saga.on(Payments).step(Payments.charge, commands.charge(order, total), undo=Payments.refund)
-            shipped = await saga.on(Shipping).step(Shipping.ship, commands.ship(order), undo=Shipping.cancel)
-            saga.pivot()
-            self._tracking_number = shipped.tracking_number
-            await saga.on(Orders).forward(Orders.complete, commands.complete(order), local=True)
-            end = OrderStatus.COMPLETED
+            shipped = await saga.on(Shipping).step(
+                Shipping.ship, commands.ship(order), undo=Shipping.cancel, holds_back=True
+            )
+            end = await self._complete(shipped.tracking_number)
         except Abandoned as cause:
             self._reason = cause.reason
-            await saga.compensate(cause)
             end = OrderStatus.CANCELLED if cause.cancelled else OrderStatus.REJECTED
+            if not await saga.compensate(cause):  # the parcel is out for good; asked for again, it has its first answer
+                booked = await saga.on(Shipping).forward(Shipping.ship, commands.ship(order))
+                end = await self._complete(booked.tracking_number if booked else "")
         await saga.all_notified()
         self._ended = end
         self._changed()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.state()
 
+    async def _complete(self, tracking_number: str) -> OrderStatus:
+        self._saga.pivot()
+        self._reason, self._tracking_number = "", tracking_number
+        await self._saga.on(Orders).forward(Orders.complete, commands.complete(self._order), local=True)
+        return OrderStatus.COMPLETED
+
     async def _clear_of_fraud(self, screened: Screened) -> None:
         """Hold a possible fraud until a person decides; the deadline declines."""
         if screened.verdict is Verdict.CLEAR:
             return
-        self._held = True
         self._reason = f"PossibleFraud: {', '.join(screened.rules)} (score {screened.score})"
-        self._changed()
-        try:
-            await workflow.wait_condition(
-                lambda: self._review is not None or self._saga.cancel_reason is not None,
-                timeout=self._review_deadline,
-                timeout_summary="deadline to approve or decline a possible fraud",
-            )
-        except TimeoutError:
-            self._review = Review(decision=Decision.DECLINE, note=f"nobody decided within {self._review_deadline}")
-        self._held = False
-        self._saga.stop_if_cancelled()
-        assert self._review is not None
-        await self._saga.on(Fraud).step(Fraud.decide, commands.decide(self._order, self._review))
-        if self._review.decision is Decision.DECLINE:
-            raise Abandoned(": ".join(filter(None, [DECLINED_IN_REVIEW, self._review.note])))
+        review = await self._review.wait()
+        await self._saga.on(Fraud).step(Fraud.decide, commands.decide(self._order, review))
+        if review.decision is Decision.DECLINE:
+            raise Abandoned(": ".join(filter(None, [DECLINED_IN_REVIEW, review.note])))
         self._reason = ""
 
     def _changed(self) -> None:
@@ -110,7 +104,7 @@ class OrderSaga:
         return OrderState(
             order_id=self._order.order_id,
             status=self._ended or (OrderStatus.NEEDS_ATTENTION if problems else OrderStatus.IN_PROGRESS),
-            stage=Stage.ENDED if self._ended else Stage.REVIEW if self._held else self._saga.stage,
+            stage=Stage.ENDED if self._ended else Stage.REVIEW if self._review.is_held else self._saga.stage,
             reason=self._reason,
             total=self._total,
             tracking_number=self._tracking_number,
@@ -125,16 +119,16 @@ class OrderSaga:
 
     @cancel.validator
     def _can_cancel(self, request: CancelRequest) -> None:
-        update_checks.can_cancel(self._saga, self._reason)
+        update_checks.can_cancel(self._saga, request, self._reason)
 
     @workflow.update
     async def review(self, review: Review) -> None:
         """A person's decision on an order held as a possible fraud."""
-        self._review = review
+        self._review.decide(review)
 
     @review.validator
     def _can_review(self, review: Review) -> None:
-        update_checks.can_review(held=self._held and self._review is None)
+        update_checks.can_review(review, held=self._review.is_awaited)
 
     @workflow.update
     async def resolve(self, resolution: Resolution) -> None:

@@ -17,11 +17,17 @@ class Execute(Protocol):
 
 @dataclass(frozen=True)
 class RequiredAction:
-    """An undo, or a step past the pivot. `done` is what its step is once it was executed."""
+    """An undo, or a step past the pivot.
+
+    Attributes:
+        done: what its step is once it was executed.
+        holds_back: while it is stuck, those that come after it wait: what it could not take back may be out for good.
+    """
 
     step: str
     execute: Execute
     done: str
+    holds_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,10 @@ class Settled:
 
     def __str__(self) -> str:
         return f"{self.step}: {self.problem} – {self.note}"
+
+
+class GoesForward(Exception):
+    """An operator said that what could not be taken back is out for good: the rest stays as it is, too."""
 
 
 class Report(Protocol):
@@ -64,10 +74,24 @@ class RequiredActions:
         """What is stuck, by step, and why."""
         return {step: problem for step, (_, problem) in self._stuck.items()}
 
+    @property
+    def held_back_by(self) -> str:
+        """The stuck step that others wait for; empty if there is none."""
+        return next((step for step, (action, _) in self._stuck.items() if action.holds_back), "")
+
     async def complete(self, actions: list[RequiredAction], *, local: bool = False) -> None:
-        """Execute all of them. What fails does not hold up the others; at the end it waits for an operator."""
+        """Execute all of them. What fails waits for an operator at the end, and holds up the others only if it says so.
+
+        Raises:
+            GoesForward: an operator said so of one that holds back the others.
+        """
         for action in actions:
             await self._attempt(action, local=local)
+            if action.holds_back:
+                await self._until_settled()
+        await self._until_settled()
+
+    async def _until_settled(self) -> None:
         while self._stuck:
             self.waits_for_operator = True
             self._changed()
@@ -87,6 +111,10 @@ class RequiredActions:
             await self._attempt(action, local=False)
         else:
             del self._stuck[step]
+            if resolution.decision is ResolveBy.DELIVERED:
+                self._report(step, "delivered", resolution.note)
+                self._problems_changed(Settled(step, problem, resolution.note))
+                raise GoesForward
             self._report(step, "settled by hand", resolution.note)
             self._problems_changed(Settled(step, problem, resolution.note))
 

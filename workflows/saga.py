@@ -7,8 +7,6 @@ later still finds a tombstone); and nothing interrupts the undoing.
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from functools import partial
 from typing import Any, Generic, Never, TypeVar
 
 from temporalio import workflow
@@ -19,22 +17,14 @@ with workflow.unsafe.imports_passed_through():
     from kernel.contracts import Command, Contract, Policy, Undo, Undone
     from kernel.errors import KeyReused
     from workflows.activity_executions import ActivityExecutions, ActivityFailed
-    from workflows.required_actions import RequiredAction, RequiredActions, Settled
+    from workflows.compensation import Abandoned, Compensation
+    from workflows.required_actions import GoesForward, RequiredAction, RequiredActions, Settled
 
 A = TypeVar("A", contravariant=True)  # a service's activities
 C = TypeVar("C", bound=Command)
 R = TypeVar("R", bound=Contract)
 S = TypeVar("S")
 T = TypeVar("T")
-
-
-class Abandoned(Exception):
-    """The saga cannot go on, and what was done must be undone."""
-
-    def __init__(self, reason: str, *, cancelled: bool = False) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.cancelled = cancelled
 
 
 class Saga:
@@ -58,7 +48,7 @@ class Saga:
         self._executions = ActivityExecutions(policy)
         self._changed = changed
         self._required = RequiredActions(self._report, changed, problems_changed)
-        self._compensations: list[_Compensation[Never]] = []
+        self._compensations: list[Compensation[Never]] = []
         self._reports: dict[str, StepReport] = {}
         self._notifying: asyncio.Task[None] | None = None
         self.cancel_reason: str | None = None
@@ -114,14 +104,22 @@ class Saga:
 
     def pivot(self) -> None:
         """From here the saga only goes forward."""
-        self.past_pivot = True
+        self.past_pivot, self.undoing = True, False
 
-    async def compensate(self, cause: Abandoned) -> None:
-        """Undo what was done, newest first; what cannot be undone waits for an operator at the end."""
+    async def compensate(self, cause: Abandoned) -> bool:
+        """Undo what was done, newest first; what cannot be undone waits for an operator.
+
+        Returns:
+            False if an operator said that what cannot be taken back is out for good: nothing else was undone.
+        """
         self.undoing = True
         self._changed()
         undos = [one.action(self._executions, self._order_id, cause) for one in reversed(self._compensations)]
-        await self._required.complete(undos)
+        try:
+            await self._required.complete(undos)
+        except GoesForward:
+            return False
+        return True
 
     def cancel(self, reason: str) -> None:
         """Wish the saga cancelled. Too late past the pivot; needless once it is undoing."""
@@ -138,12 +136,17 @@ class Saga:
         """An operator's decision on what is stuck, or on one step of it."""
         self._required.resolve(resolution)
 
+    @property
+    def held_back_by(self) -> str:
+        """The stuck undo that the others wait for; empty if there is none."""
+        return self._required.held_back_by
+
     async def all_notified(self) -> None:
         if self._notifying:
             await workflow.wait([self._notifying])
 
     async def _step(
-        self, do: Callable[[A, C], R], command: C, compensation: "_Compensation[A] | None", *, local: bool
+        self, do: Callable[[A, C], R], command: C, compensation: Compensation[A] | None, *, local: bool
     ) -> R:
         step = activity_name(do)
         if self._compensations:
@@ -170,9 +173,15 @@ class Saga:
         self.stop_if_cancelled()
         return reply
 
-    async def _forward(self, do: Callable[[A, C], R], command: C, *, local: bool) -> None:
-        execute = partial(self._executions.within_undo_deadline, do, command)
+    async def _forward(self, do: Callable[[A, C], R], command: C, *, local: bool) -> R | None:
+        reply: R | None = None
+
+        async def execute(*, local: bool) -> None:
+            nonlocal reply
+            reply = await self._executions.within_undo_deadline(do, command, local=local)
+
         await self._required.complete([RequiredAction(activity_name(do), execute, "done")], local=local)
+        return reply
 
     def _notify(self, activity: Callable[[A, C], R], command: C) -> None:
         self._notifying = asyncio.create_task(self._notify_after(self._notifying, activity, command))
@@ -210,37 +219,26 @@ class ServiceSteps(Generic[A]):
         *,
         undo: Callable[[A, Undo], Undone] | None = None,
         on_cancel: Callable[[A, Undo], Undone] | None = None,
+        holds_back: bool = False,
         local: bool = False,
     ) -> R:
         """Do one step, and remember how to undo it.
 
         Args:
             on_cancel: the undo to use instead when the cause is a cancellation.
+            holds_back: as long as it is not undone, no step before it is.
             local: short and idempotent, so tried first inside the workflow task.
 
         Raises:
             Abandoned: refused, unanswered until its deadline, or cancelled.
         """
-        compensation = _Compensation(command.key, undo, on_cancel or undo) if undo else None
+        compensation = Compensation(command.key, undo, on_cancel or undo, holds_back) if undo else None
         return await self._saga._step(do, command, compensation, local=local)
 
-    async def forward(self, do: Callable[[A, C], R], command: C, *, local: bool = False) -> None:
-        """A step past the pivot: done, or settled by an operator."""
-        await self._saga._forward(do, command, local=local)
+    async def forward(self, do: Callable[[A, C], R], command: C, *, local: bool = False) -> R | None:
+        """A step past the pivot: done, or, without a reply, settled by an operator."""
+        return await self._saga._forward(do, command, local=local)
 
     def notify(self, activity: Callable[[A, C], R], command: C) -> None:
         """Let the service know while the saga goes on; what it is notified of stays in order."""
         self._saga._notify(activity, command)
-
-
-@dataclass(frozen=True)
-class _Compensation(Generic[A]):
-    key: str
-    undo: Callable[[A, Undo], Undone]
-    on_cancel: Callable[[A, Undo], Undone]
-
-    def action(self, executions: ActivityExecutions, order_id: str, cause: Abandoned) -> RequiredAction:
-        activity = self.on_cancel if cause.cancelled else self.undo
-        command = Undo(key=self.key, order_id=order_id, reason=cause.reason)
-        execute = partial(executions.within_undo_deadline, activity, command)
-        return RequiredAction(activity_name(activity), execute, "undone")

@@ -4,31 +4,53 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 with workflow.unsafe.imports_passed_through():
-    from client.contracts import Resolution, ResolveBy
+    from client.contracts import Resolution, ResolveBy, Review
+    from client.errors import TooLong
+    from client.free_text import check_length
+    from workflows.contracts import BEING_CANCELLED, CancelRequest
     from workflows.saga import Saga
 
 
-def can_cancel(saga: Saga, reason: str) -> None:
+def can_cancel(saga: Saga, request: CancelRequest, reason: str) -> None:
+    """A second cancel is refused too: a workflow takes only so many updates, and an operator's must be among them."""
+    _check_length(request.reason)
+    if saga.cancel_reason is not None:
+        raise _not_now(BEING_CANCELLED, "the order is being cancelled already")
     if saga.past_pivot:
         raise _not_now("TooLate", "it is too late to cancel: the parcel is on its way")
-    if saga.undoing and saga.cancel_reason is None:
+    if saga.undoing:
         raise _not_now("TooLate", f"it is too late to cancel: the order is being undone already ({reason})")
 
 
-def can_review(*, held: bool) -> None:
+def can_review(review: Review, *, held: bool) -> None:
+    _check_length(review.note)
     if not held:
         raise _not_now("NotHeld", "the order is not held for review")
 
 
 def can_resolve(saga: Saga, resolution: Resolution) -> None:
+    _check_length(resolution.note)
     if not saga.problems:
         raise _not_now("NoProblem", "the order does not need attention")
     if not saga.waits_for_operator:
         raise _not_now("NotYet", "something of it is still being tried; look at the order again in a moment")
     if resolution.step and resolution.step not in saga.problems:
         raise _not_now("NoSuchProblem", f"{resolution.step} is not stuck; {', '.join(saga.problems)} is")
-    if resolution.decision is ResolveBy.RESOLVED and not resolution.note.strip():
+    parcel = saga.held_back_by if resolution.step in ("", saga.held_back_by) else ""
+    if resolution.decision.is_about_a_parcel and not parcel:
+        said = f"{resolution.decision} is for a shipment that cannot be called back; say resolved"
+        raise _not_now("NotAParcel", said)
+    if resolution.decision is ResolveBy.RESOLVED and parcel:
+        raise _not_now("WhereIsIt", f"{parcel} is stuck: say whether the parcel was returned, or delivered")
+    if resolution.decision is not ResolveBy.RETRY and not resolution.note.strip():
         raise _not_now("NoteMissing", "say in a note how it was settled by hand")
+
+
+def _check_length(text: str) -> None:
+    try:
+        check_length(text)
+    except TooLong as error:
+        raise _not_now("TooLong", str(error)) from None
 
 
 def _not_now(type: str, message: str) -> ApplicationError:

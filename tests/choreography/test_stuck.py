@@ -33,6 +33,7 @@ from services.orders.contracts import OrderStatus
 from services.orders.events import END_OF_TYPE
 from services.orders.tables import orders as orders_table
 from services.payments.events import PaymentFailed, PaymentProcessed
+from services.shipping.contracts import ShippingPort
 from services.shipping.events import ShipmentCancelled, Shipped, ShippingFailed
 from tests.choreographed import ChoreographedShop, open_shop
 from tests.choreography.conftest import PATIENT
@@ -49,6 +50,15 @@ WAYS = {
     BY_HAND: Resolution(decision=ResolveBy.RESOLVED, note="done by phone"),
     AGAIN: Resolution(decision=ResolveBy.RETRY),
 }
+PARCEL = WAYS[BY_HAND].model_copy(update={"decision": ResolveBy.RETURNED})
+
+
+def _decision(line_id: str, way: str) -> Resolution:
+    """Of a shipment, an operator says where the parcel is."""
+    is_parcel = LINES[line_id].operation.undoes is ShippingPort.ship
+    return PARCEL if way == BY_HAND and is_parcel else WAYS[way]
+
+
 CASES = [(line_id, way) for line_id in LINES for way in WAYS]
 
 # What is to be said of an order for each first event of a line to come.
@@ -141,7 +151,7 @@ async def _settled(shop: ChoreographedShop, line_id: str, way: str) -> Settled:
             await asyncio.sleep(0.1)
     stuck = (await shop.client.get(order.order_id)).state
     dead = shop.eventing.progress.failures(FailureState.RETRYING, FailureState.DEAD, correlation=order.order_id)
-    await shop.client.resolve(order.order_id, WAYS[way])
+    await shop.client.resolve(order.order_id, _decision(line_id, way))
     ended = await shop.rest(order)
     return Settled(
         order,

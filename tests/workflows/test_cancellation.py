@@ -4,12 +4,18 @@ import asyncio
 from contextlib import closing
 
 import pytest
-from temporalio.client import WithStartWorkflowOperation, WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.client import (
+    WithStartWorkflowOperation,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowUpdateFailedError,
+)
 from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import ApplicationError
 
-from client.contracts import Stage
+from client.contracts import Resolution, ResolveBy, Stage
 from client.errors import NotNow
-from client.order import Order
+from client.order import Order, OrderLine
 from kernel.database import Database
 from kernel.outbox import outbox
 from services.orders.contracts import OrderStatus
@@ -118,7 +124,7 @@ async def test_past_the_pivot_it_is_too_late(shop: ShopUnderTest) -> None:
 
 
 async def test_a_parcel_that_cannot_be_called_back_needs_a_person(shop: ShopUnderTest) -> None:
-    """Everything else is undone meanwhile."""
+    """Until then, no money goes back and no stock: whoever has the parcel may keep it."""
     order = sample_order("collected-at-once")
     await shop.saga().place(order)
     await shop.until(order, step_is("shipping.ship", "running"))
@@ -126,8 +132,69 @@ async def test_a_parcel_that_cannot_be_called_back_needs_a_person(shop: ShopUnde
     state = await shop.until(order, lambda state: state.stage is Stage.ATTENTION)
     assert state.status is OrderStatus.NEEDS_ATTENTION
     assert "shipping.cancel: CannotUndo" in state.problems[0]
-    assert shop.books(order).charged == shop.books(order).refunded
+    assert (shop.books(order).charged, shop.books(order).refunded) == (4850, 0)
+    assert shop.books(order).held == {"mug": 2, "tea-sampler": 1}
+    with pytest.raises(NotNow, match="say whether the parcel was returned, or delivered"):
+        await shop.saga().resolve(order.order_id, Resolution(decision=ResolveBy.RESOLVED, note="by phone"))
+    with pytest.raises(NotNow, match="say in a note"):
+        await shop.saga().resolve(order.order_id, Resolution(decision=ResolveBy.DELIVERED))
+    await shop.saga().resolve(order.order_id, Resolution(decision=ResolveBy.DELIVERED, note="the customer keeps it"))
+    state = await shop.handle(order).result()
+    assert (state.status, state.reason, state.problems) == (OrderStatus.COMPLETED, "", ())
+    assert state.tracking_number
+    assert (shop.books(order).charged, shop.books(order).refunded, shop.books(order).parcels_booked) == (4850, 0, 1)
+    assert shop.books(order).held == {"mug": 2, "tea-sampler": 1}
+
+
+async def test_a_parcel_that_came_back_lets_the_rest_be_undone(shop: ShopUnderTest) -> None:
+    order = sample_order("collected-and-returned")
+    await shop.saga().place(order)
+    await shop.until(order, step_is("shipping.ship", "running"))
+    await shop.saga().cancel(order.order_id, "")
+    await shop.until(order, lambda state: state.stage is Stage.ATTENTION)
+    await shop.saga().resolve(order.order_id, Resolution(decision=ResolveBy.RETURNED, note="it is on the shelf"))
+    state = await shop.handle(order).result()
+    assert state.status is OrderStatus.CANCELLED
+    assert shop.books(order).charged == shop.books(order).refunded == 4850
     assert shop.books(order).held == {}
+
+
+async def test_cancelling_again_and_again_leaves_the_operators_updates(shop: ShopUnderTest) -> None:
+    """A workflow takes 2,000 updates in its life; those that are refused do not count."""
+    order = sample_order("down-inventory.release", lines=(OrderLine(sku="espresso-machine", quantity=1),))
+    saga = shop.saga(POLICY.model_copy(update={"undo_deadline": 0.5}))
+    await saga.place(order)
+    await shop.until(order, lambda state: state.stage is Stage.REVIEW)
+    await saga.cancel(order.order_id, "no")
+    await shop.until(order, lambda state: state.stage is Stage.ATTENTION)
+    before = (await shop.handle(order).describe()).history_length
+    for _ in range(30):
+        await saga.cancel(order.order_id, "again")
+    assert (await shop.handle(order).describe()).history_length - before < 10
+    await saga.resolve(order.order_id, Resolution(decision=ResolveBy.RESOLVED, note="put back by hand"))
+    assert (await shop.handle(order).result()).status is OrderStatus.CANCELLED
+
+
+async def test_a_reason_of_any_length_stops_no_undo(shop: ShopUnderTest) -> None:
+    """Who cancels by Temporal's own means, or from another program, is bound by no client of ours."""
+    order = sample_order("down-shipping.ship")
+    await shop.saga().place(order)
+    await shop.until(order, step_is("shipping.ship", "running"))
+    with pytest.raises(WorkflowUpdateFailedError) as refused:
+        await shop.handle(order).execute_update(OrderSaga.cancel, CancelRequest(reason="z" * 1_500_000))
+    assert isinstance(refused.value.cause, ApplicationError)
+    assert "at most" in refused.value.cause.message
+    await shop.saga().cancel(order.order_id, "z" * 1_000)
+    assert (await shop.handle(order).result()).status is OrderStatus.CANCELLED
+    _nothing_is_left(shop, order)
+
+
+async def test_only_a_shipment_is_returned_or_delivered(shop: ShopUnderTest) -> None:
+    order = sample_order("refused-payments.refund", **undeliverable())
+    assert (await shop.run(order)).stage is Stage.ATTENTION
+    for decision in (ResolveBy.RETURNED, ResolveBy.DELIVERED):
+        with pytest.raises(NotNow, match="is for a shipment that cannot be called back; say resolved"):
+            await shop.saga().resolve(order.order_id, Resolution(decision=decision, note="by phone"))
 
 
 async def _begun(shop: ShopUnderTest, order: Order, step: str) -> None:

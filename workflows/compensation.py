@@ -1,0 +1,44 @@
+"""Why a saga is undone, and how one of its steps is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities import activity_name
+    from kernel.contracts import Undo, Undone
+    from workflows.activity_executions import ActivityExecutions
+    from workflows.required_actions import RequiredAction
+
+A = TypeVar("A", contravariant=True)  # a service's activities
+
+# It goes into every undo, whose payload has a limit; people and services may say any amount.
+_LONGEST_REASON = 2_000
+
+
+class Abandoned(Exception):
+    """The saga cannot go on, and what was done must be undone."""
+
+    def __init__(self, reason: str, *, cancelled: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason[:_LONGEST_REASON]
+        self.cancelled = cancelled
+
+
+@dataclass(frozen=True)
+class Compensation(Generic[A]):
+    key: str
+    undo: Callable[[A, Undo], Undone]
+    on_cancel: Callable[[A, Undo], Undone]
+    holds_back: bool
+
+    def action(self, executions: ActivityExecutions, order_id: str, cause: Abandoned) -> RequiredAction:
+        activity = self.on_cancel if cause.cancelled else self.undo
+        command = Undo(key=self.key, order_id=order_id, reason=cause.reason)
+        execute = partial(executions.within_undo_deadline, activity, command)
+        # A saga that began before there was such an order of undos goes on as it began.
+        holds_back = self.holds_back and workflow.patched("an undo holds back those before it")
+        return RequiredAction(activity_name(activity), execute, "undone", holds_back)

@@ -1,0 +1,51 @@
+"""A possible fraud is held until a person decides; the deadline declines."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from client.contracts import Review
+    from services.fraud.contracts import Decision
+    from workflows.saga import Saga
+
+
+class FraudReview:
+    """Of one order.
+
+    Args:
+        seconds: until it is declined.
+        changed: called when it is held.
+    """
+
+    def __init__(self, saga: Saga, seconds: float, changed: Callable[[], None]) -> None:
+        self._saga = saga
+        self._deadline = timedelta(seconds=seconds)
+        self._changed = changed
+        self._review: Review | None = None
+        self.is_held = False
+
+    @property
+    def is_awaited(self) -> bool:
+        return self.is_held and self._review is None
+
+    def decide(self, review: Review) -> None:
+        self._review = review
+
+    async def wait(self) -> Review:
+        """What was decided. Raises Abandoned once the saga is cancelled."""
+        self.is_held = True
+        self._changed()
+        try:
+            await workflow.wait_condition(
+                lambda: self._review is not None or self._saga.cancel_reason is not None,
+                timeout=self._deadline,
+                timeout_summary="deadline to approve or decline a possible fraud",
+            )
+        except TimeoutError:
+            self._review = Review(decision=Decision.DECLINE, note=f"nobody decided within {self._deadline}")
+        self.is_held = False
+        self._saga.stop_if_cancelled()
+        assert self._review is not None
+        return self._review
