@@ -1,0 +1,20 @@
+"""The wrapping service's activities."""
+
+from temporalio import activity
+
+from activities import ServiceActivities
+from kernel.contracts import Undo, Undone
+from services.wrapping.contracts import WrapGift, Wrapped, WrappingPort
+from services.wrapping.declaration import WRAPPING
+
+
+class Wrapping(ServiceActivities[WrappingPort]):
+    declaration = WRAPPING
+
+    @activity.defn(name="wrapping.wrap")
+    def wrap(self, command: WrapGift) -> Wrapped:
+        return self._service.wrap(command)
+
+    @activity.defn(name="wrapping.unwrap")
+    def unwrap(self, command: Undo) -> Undone:
+        return self._service.unwrap(command)

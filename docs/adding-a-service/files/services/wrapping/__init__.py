@@ -1,0 +1,1 @@
+"""Wrapping: every parcel is a gift."""
