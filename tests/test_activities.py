@@ -54,8 +54,8 @@ def test_an_activity_of_another_name_or_of_no_operation_is_named() -> None:
 
 
 def test_a_service_without_activities_is_named() -> None:
-    wrapping: Service[PaymentsPort] = replace(PAYMENTS, name="wrapping")
-    assert problems([*SERVICES, wrapping]) == ["wrapping: activities.wrapping is missing"]
+    lottery: Service[PaymentsPort] = replace(PAYMENTS, name="lottery")
+    assert problems([*SERVICES, lottery]) == ["lottery: activities.lottery is missing"]
 
 
 def test_activities_of_no_service_are_named() -> None:

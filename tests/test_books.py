@@ -330,7 +330,7 @@ class Paper(Books):
 
 def _with_books(monkeypatch: pytest.MonkeyPatch, books: Callable[[Site], Books]) -> None:
     """A sixth service, with these; they are read right after those of the orders."""
-    sixth = replace(SHIPPING, name="wrapping", books=books)
+    sixth = replace(SHIPPING, name="lottery", books=books)
     monkeypatch.setattr("audit.books.SERVICES", (sixth, *SERVICES))
 
 

@@ -158,14 +158,10 @@ async def test_each_role_in_a_process_of_its_own_and_one_that_comes_late(server:
     assert state.status is OrderStatus.COMPLETED
     assert shop.books(order).charges == [(4850, "EUR")]
     assert shop.violations(order) == []
-    assert await _queues(shop.handle(order)) == {
-        "orders.create": "orders",
-        "fraud.screen": "fraud",
-        "inventory.reserve": "inventory",
-        "payments.charge": "payments",
-        "shipping.ship": "shipping",
-        "orders.complete": "orders",
-    }
+    queues = await _queues(shop.handle(order))
+    steps = ("orders.create", "fraud.screen", "inventory.reserve", "payments.charge", "shipping.ship")
+    assert {*steps, "orders.complete"} <= queues.keys()
+    assert queues == {step: step.partition(".")[0] for step in queues}
     assert set((await _attempts(shop.handle(order))).values()) == {1}
 
 

@@ -11,89 +11,89 @@ import choreography.commands as commands
 from choreography.completeness import IncompleteTable, check, gaps
 from choreography.order_events import OrderEvents
 from choreography.reaction import Reaction, Reactions, Table
-from choreography.reactions import REACTIONS, inventory, orders, payments
+from choreography.reactions import REACTIONS, inventory
 from kernel.contracts import Command, Contract, Event, FailureEvent, Undo, Undone, UndoneEvent
 from kernel.service import Kind, Service, step, undo
-from services.fraud.events import FraudConfirmed
 from services.inventory.contracts import InventoryPort
-from services.inventory.events import StockReleased, StockReserved
-from services.orders.contracts import OrdersPort
+from services.inventory.events import StockReserved
 from services.orders.events import OrderCreated
-from services.payments.contracts import PaymentsPort
-from services.payments.events import PaymentFailed, PaymentRefunded
-from services.shipping.events import ShipmentCancelled, Shipped, ShippingFailed
+from services.shipping.events import Shipped, ShippingFailed
 
 Line = Reaction[Any, Any]
 
-# A sixth service, with its lines and what it changes of the others'.
+# One more service, whichever there are, with its lines and what it changes of the others'.
 
 
-class GiftWrapped(Event):
+class Engraved(Event):
     pass
 
 
-class WrappingFailed(FailureEvent):
+class EngravingFailed(FailureEvent):
     pass
 
 
-class GiftUnwrapped(UndoneEvent):
+class EngravingRemoved(UndoneEvent):
     pass
 
 
-class Wrapped(Contract):
+class EngravingDone(Contract):
     pass
 
 
-class WrappingPort(Protocol):
-    def wrap(self, command: Command) -> Wrapped: ...
-    def unwrap(self, command: Undo) -> Undone: ...
+class EngravingPort(Protocol):
+    def engrave(self, command: Command) -> EngravingDone: ...
+    def remove(self, command: Undo) -> Undone: ...
 
 
 def _open(_site: object) -> NoReturn:
     raise AssertionError("only its lines are looked at")
 
 
-WRAPPING: Service[WrappingPort] = Service(
-    name="wrapping",
-    port=WrappingPort,
+ENGRAVING: Service[EngravingPort] = Service(
+    name="engraving",
+    port=EngravingPort,
     open=_open,
     books=_open,
     operations=(
-        step(WrappingPort.wrap, publishes=(GiftWrapped,), refused=WrappingFailed),
-        undo(WrappingPort.unwrap, of=WrappingPort.wrap, publishes=(GiftUnwrapped,)),
+        step(EngravingPort.engrave, publishes=(Engraved,), refused=EngravingFailed),
+        undo(EngravingPort.remove, of=EngravingPort.engrave, publishes=(EngravingRemoved,)),
     ),
     migrations=Path(),
 )
-wrapping = Reactions(WRAPPING)
+engraving = Reactions(ENGRAVING)
 
 
-def wrap(events: OrderEvents) -> Command:
+def engrave(events: OrderEvents) -> Command:
     events.first(OrderCreated)
     return Command(**events.request)
 
 
+def _for_the_same_reason(line: Line) -> Line:
+    """What this line undoes when shipping fails, it undoes when engraving fails."""
+    return replace(line, by=commands.undo(EngravingFailed), after=(EngravingFailed, *line.after[1:]))
+
+
 NEW = (
-    wrapping.does(WrappingPort.wrap, wrap, after=(OrderCreated, StockReserved)),
-    wrapping.undoes(WrappingPort.unwrap, because=PaymentFailed),
-    wrapping.undoes(WrappingPort.unwrap, because=ShippingFailed),
-    wrapping.undoes(WrappingPort.unwrap, because=FraudConfirmed),
-    wrapping.undoes(WrappingPort.unwrap, because=ShipmentCancelled),
-    inventory.undoes(InventoryPort.release, because=WrappingFailed),
-    payments.undoes(PaymentsPort.refund, because=WrappingFailed),
-    orders.undoes(OrdersPort.reject, because=WrappingFailed, after=(StockReleased, PaymentRefunded)),
+    engraving.does(EngravingPort.engrave, engrave, after=(OrderCreated, StockReserved)),
+    *(
+        engraving.undoes(EngravingPort.remove, because=line.because)
+        for line in REACTIONS
+        if line.step == "inventory.release" and line.because
+    ),
+    *(_for_the_same_reason(line) for line in REACTIONS if line.because is ShippingFailed),
 )
 
 
-def _with_wrapping(line: Line) -> Line:
+def _with_engraving(line: Line) -> Line:
     if line.step == "shipping.ship":
-        return replace(line, after=(*line.after, GiftWrapped))
+        return replace(line, after=(*line.after, Engraved))
     if line.kind is Kind.UNDO and line.service.name == "orders" and "OutOfStock" not in line.types:
-        return replace(line, after=(*line.after, GiftUnwrapped))
+        return replace(line, after=(*line.after, EngravingRemoved))
     return line
 
 
-WRAPPED: Table = (*map(_with_wrapping, REACTIONS), *NEW)
-TABLES = {"as it is": REACTIONS, "with a sixth service": WRAPPED}
+ENGRAVED: Table = (*map(_with_engraving, REACTIONS), *NEW)
+TABLES = {"as it is": REACTIONS, "with one service more": ENGRAVED}
 
 
 def _without(table: Table, line: Line, *instead: Line) -> Table:

@@ -19,6 +19,7 @@ from client.contracts import OrderState, Review
 from client.order import OrderLine
 from lab.servers.nats import NatsServer
 from lab.settings import LabSettings
+from services import SERVICES
 from services.orders.contracts import OrderStatus
 from tests.choreographed import ChoreographedShop, open_shop
 from tests.processes import NOBODY_LISTENS, Environment, Ran, environment_of, run
@@ -115,7 +116,7 @@ def _where(state: OrderState) -> tuple[object, ...]:
 
 
 async def _all_complain(caplog: pytest.LogCaptureFixture) -> None:
-    wanted = {"orders", "fraud", "inventory", "payments", "shipping", "notifications", "analytics", "audit-log"}
+    wanted = {*(service.name for service in SERVICES), "notifications", "analytics", "audit-log"}
     async with asyncio.timeout(SECONDS):
         while wanted - {
             record.getMessage().partition(":")[0]

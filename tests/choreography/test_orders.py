@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 
+from choreography.reactions import REACTIONS, UNDONE
 from client.errors import DifferentContent
 from client.order import Order, OrderLine
+from kernel.service import Kind
 from services.orders.contracts import OrderStatus
 from tests.choreographed import ChoreographedShop
 from tests.shop import sample_order, step_is, undeliverable
@@ -29,15 +31,9 @@ async def test_an_order_is_charged_shipped_and_taken_from_stock_once(choreograph
 async def test_each_service_speaks_once_and_nobody_else(choreographed: ChoreographedShop) -> None:
     order = sample_order()
     await choreographed.run(order)
-    assert sorted(await choreographed.types(order)) == [
-        "NoFraudDetected",
-        "OrderCompleted",
-        "OrderCreated",
-        "OrderPlaced",
-        "PaymentProcessed",
-        "Shipped",
-        "StockReserved",
-    ]
+    done = {line.operation.publishes[0].type() for line in REACTIONS if line.kind in (Kind.STEP, Kind.FORWARD)}
+    assert done >= {"NoFraudDetected", "OrderCompleted", "PaymentProcessed", "Shipped", "StockReserved"}
+    assert sorted(await choreographed.types(order)) == sorted({"OrderPlaced", *done})
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -102,7 +98,8 @@ async def test_an_order_ends_only_when_nothing_is_left_of_it(choreographed: Chor
     await choreographed.run(order)
     types = await choreographed.types(order)
     assert types[-1] == "OrderRejected"
-    assert sorted(types[-3:-1]) == ["PaymentRefunded", "StockReleased"]
+    assert {"PaymentRefunded", "StockReleased"} <= {event.type() for event in UNDONE}
+    assert sorted(types[-1 - len(UNDONE) : -1]) == sorted(event.type() for event in UNDONE)
 
 
 async def test_a_declined_card_releases_the_stock(choreographed: ChoreographedShop) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import select, text
 from audit.invariants import audit
 from choreography.events import CancelRequested, OrderStalled
 from choreography.reaction import Reaction, lines_of, that_failed
-from choreography.reactions import REACTIONS
+from choreography.reactions import ALL_UNDONE, REACTIONS, UNDONE
 from cli.archive import behind
 from client.contracts import OrderState, Resolution, ResolveBy
 from client.order import Order, OrderLine
@@ -280,10 +280,10 @@ async def test_two_that_are_stuck_and_both_tried_again_need_nobody_any_more(tmp_
 # Which line failed, when nothing says so: the inbox could not be read, or the dead letter is of release 0.1.
 
 
-@pytest.mark.parametrize("last", ["StockReleased", "PaymentRefunded", "ShipmentCancelled"])
+@pytest.mark.parametrize("last", [event.type() for event in ALL_UNDONE])
 @pytest.mark.parametrize("stop", ["CancelRequested", "OrderStalled"])
 def test_which_line_failed_is_worked_out_from_the_orders_events(stop: str, last: str) -> None:
-    types = [stop, "ShipmentCancelled", "StockReleased", "PaymentRefunded"]
+    types = [stop, *(event.type() for event in ALL_UNDONE)]
     events = [Known(kind, {}) for kind in types if kind != last]
     line = that_failed(lines_of(REACTIONS, "orders"), "", _event(last), events)
     assert line is not None
@@ -292,7 +292,7 @@ def test_which_line_failed_is_worked_out_from_the_orders_events(stop: str, last:
 
 
 def test_which_line_failed_is_what_the_dead_letter_says() -> None:
-    rejected = "orders_reject_after_FraudConfirmed_StockReleased_PaymentRefunded"
+    rejected = f"orders_reject_after_FraudConfirmed_{'_'.join(event.type() for event in UNDONE)}"
     line = that_failed(REACTIONS, rejected, _event("PaymentRefunded"), [Known("CancelRequested", {})])
     assert line is not None
     assert line.id == rejected
