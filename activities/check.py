@@ -1,20 +1,26 @@
-"""What the type checker cannot see: that there is an activity, of the right name, for every declared operation."""
+"""What the type checker cannot see: that each service's folder is declared, with an activity for every operation."""
 
 from collections.abc import Iterator, Sequence
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
 from temporalio.activity import _Definition as Definition
 
 import activities
+import services as folders
 from activities import ServiceActivities, activities_class, functions_of
 from kernel.service import Service
 
 
-def problems(services: Sequence[Service[Any]]) -> list[str]:
-    """In words; none if a worker can host each service, and nothing else."""
-    return [*(problem for service in services for problem in _of_service(service)), *_of_nobody(services)]
+_FOLDER = Path(folders.__path__[0])
+
+
+def problems(services: Sequence[Service[Any]], folder: Path = _FOLDER) -> list[str]:
+    """In words; none if a worker can host each service, and nothing else. `folder` has a folder for each."""
+    found = [problem for service in services for problem in _of_service(service)]
+    return [*found, *_of_nobody(services), *_of_folders(services, folder)]
 
 
 def _of_service(service: Service[Any]) -> Iterator[str]:
@@ -49,3 +55,11 @@ def _of_nobody(services: Sequence[Service[Any]]) -> Iterator[str]:
                 service: Service[Any] | None = vars(kind).get("declaration")
                 if service not in services:
                     yield f"{module.name}: {kind.__name__} is of no declared service"
+
+
+def _of_folders(services: Sequence[Service[Any]], folder: Path) -> Iterator[str]:
+    declared, there = {service.name for service in services}, {path.parent.name for path in folder.glob("*/*.py")}
+    for name in sorted(there - declared):
+        yield f"{name}: the folder services/{name} is there, and SERVICES has no service of that name"
+    for name in sorted(declared - there):
+        yield f"{name}: it is among SERVICES, and the folder services/{name} is not there"

@@ -1,6 +1,7 @@
 """`python -m activities` finds what would keep a worker from hosting a service, before an order does."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from temporalio import activity
 
@@ -55,12 +56,25 @@ def test_an_activity_of_another_name_or_of_no_operation_is_named() -> None:
 
 def test_a_service_without_activities_is_named() -> None:
     lottery: Service[PaymentsPort] = replace(PAYMENTS, name="lottery")
-    assert problems([*SERVICES, lottery]) == ["lottery: activities.lottery is missing"]
+    assert problems([*SERVICES, lottery]) == [
+        "lottery: activities.lottery is missing",
+        "lottery: it is among SERVICES, and the folder services/lottery is not there",
+    ]
 
 
 def test_activities_of_no_service_are_named() -> None:
     assert problems([one for one in SERVICES if one is not PAYMENTS]) == [
-        "activities.payments: Payments is of no declared service"
+        "activities.payments: Payments is of no declared service",
+        "payments: the folder services/payments is there, and SERVICES has no service of that name",
+    ]
+
+
+def test_a_folder_that_nobody_declares_is_named(tmp_path: Path) -> None:
+    for name in (*(service.name for service in SERVICES), "lottery"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "declaration.py").touch()
+    assert problems(SERVICES, tmp_path) == [
+        "lottery: the folder services/lottery is there, and SERVICES has no service of that name"
     ]
 
 
