@@ -13,7 +13,6 @@ import services as folders
 from activities import ServiceActivities, activities_class, functions_of
 from kernel.service import Service
 
-
 _FOLDER = Path(folders.__path__[0])
 
 
