@@ -184,13 +184,15 @@ class WorkerUnderTest:
 
 
 @asynccontextmanager
-async def worker_process(environment: Environment, *arguments: str) -> AsyncIterator[WorkerUnderTest]:
-    """A `worker.py` that is ready."""
+async def worker_process(
+    environment: Environment, *arguments: str, program: str = "worker.py"
+) -> AsyncIterator[WorkerUnderTest]:
+    """A `worker.py` that is ready; `program` may be that of another tree."""
     log = Path(environment["DATA_DIR"]) / f"worker-{next(_numbers)}.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *_program("worker.py", environment),
+            *_program(program, environment),
             *arguments,
             env=environment,
             cwd=environment["DATA_DIR"],

@@ -1,14 +1,13 @@
-"""What docs/adding-a-service.md says is so: its quotes are in the files, and on a copy of the tree the walk works."""
+"""What docs/adding-a-service.md says is so: its quotes are in the files, and on a copy of the tree its files work."""
 
 import asyncio
-import itertools
-import json
+import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, closing
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,500 +15,274 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from audit.books import OrderBooks, read
-from choreography.reactions import REACTIONS
-from client.order import Order, OrderLine
-from kernel.contracts import Event, Style
+from client.order import Order
+from kernel.contracts import Style
 from kernel.database import Database
 from lab.settings import LabSettings
-from services import SERVICES
-from services.fraud import events as told_by_fraud
-from services.fraud.declaration import FRAUD
-from tests.choreographed import clients_of
-from tests.processes import Environment, Ran, WorkerUnderTest, environment_of, run
+from tests.processes import Ran, environment_of, run, worker_process
 from tests.shop import sample_order, undeliverable
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "adding-a-service.md").read_text()
+CHOOSING = (ROOT / "docs" / "choosing.md").read_text()
+FILES = ROOT / "docs" / "adding-a-service" / "files"
+PATCH = ROOT / "docs" / "adding-a-service" / "existing.patch"
+NEW = sorted(str(path.relative_to(FILES)) for path in FILES.rglob("*.py"))
 NAMESPACE = "roles"
-NAMES = tuple(service.name for service in SERVICES)
+STYLES = pytest.mark.parametrize("style", Style)
 
-# Who is started anew in each style; whoever is not listed goes on with the old code.
-NEW_ROLES = {Style.ORCHESTRATION: ("saga", "relay"), Style.CHOREOGRAPHY: ("choreography", "relay")}
+_SECONDS = 300
 
 WORKFLOW, TABLE = "workflows/order_saga.py", "choreography/reactions.py"
 # What decides, and what knows where an order stands.
 DECIDING = {
-    Style.ORCHESTRATION: (WORKFLOW, "workflows/commands.py", "workflows/contracts.py"),
+    Style.ORCHESTRATION: (WORKFLOW, "workflows/commands.py"),
     Style.CHOREOGRAPHY: (
         TABLE,
         "choreography/commands.py",
         "choreography/events.py",
         "choreography/deadlines.py",
-        "cli/order_from_events.py",
+        "choreography/projection.py",
     ),
 }
 OF_FRAUD = re.compile(r"fraud|review|screen|verdict|_held|cleared", re.IGNORECASE)
-
-# The walk's headings, what the page's table calls them, and where the flow itself is.
-PARTS = {
-    "Both styles": ("both styles", ""),
-    "Orchestrated": ("orchestrated", "workflows/"),
-    "Choreographed": ("choreographed", "choreography/"),
-    "Tests": ("tests", ""),
+# The rows of the page's table, by where a file is.
+ROWS = {
+    "the service and its tests": ("services/", "tests/"),
+    "orchestrated": ("activities/", "workflows/"),
+    "choreographed": ("choreography/",),
+    "deployment": ("docker-compose.yml",),
 }
-
-_SECONDS = 120
 
 
 @dataclass(frozen=True)
-class Block:
-    """Code on the page, under the headings that say for which part of it, and for which file."""
+class Change:
+    """What the patch does to one file, in lines."""
 
-    part: str
-    path: str
-    is_new: bool
-    language: str
-    lines: tuple[str, ...]
-
-    @property
-    def text(self) -> str:
-        return "".join(f"{line}\n" for line in self.lines)
-
-    def count(self, sign: str) -> int:
-        return sum(line.startswith(sign) for line in self.lines)
-
-    @property
-    def hunks(self) -> list[tuple[list[str], list[str]]]:
-        """The lines to be found in the file, and those to be there instead, for each place."""
-        places: list[tuple[list[str], list[str]]] = [([], [])]
-        for line in self.lines:
-            if line == "@@":
-                places.append(([], []))
-                continue
-            sign, content = line[:1] or " ", line[1:]
-            assert sign in " +-", f"{self.path}: {line}"
-            if sign != "+":
-                places[-1][0].append(content)
-            if sign != "-":
-                places[-1][1].append(content)
-        return places
+    added: int
+    removed: int
 
 
-def _blocks() -> Iterator[Block]:
-    part, heading, fence, lines = "", "", "", list[str]()
-    for line in PAGE.splitlines():
-        if fence and line == "```":
-            paths = re.findall(r"`([\w./-]+)`", heading)
-            yield Block(part, paths[0] if paths else "", heading.startswith("New: "), fence, tuple(lines))
-            fence, lines = "", []
-        elif fence:
-            lines.append(line)
-        elif line.startswith("```"):
-            fence = line[3:]
-        elif line.startswith("## "):
-            part, heading = line[3:].partition(":")[0], ""
-        elif line.startswith("### "):
-            heading = line[4:]
+def _changes() -> dict[str, Change]:
+    changes: dict[str, Change] = {}
+    for part in re.split(r"^diff --git .*\n", PATCH.read_text(), flags=re.MULTILINE)[1:]:
+        path = re.search(r"^\+\+\+ b/(.+)$", part, re.MULTILINE)
+        assert path is not None
+        lines = part.partition("@@")[2].splitlines()
+        added, removed = (sum(line.startswith(sign) for line in lines) for sign in "+-")
+        changes[path[1]] = Change(added, removed)
+    return changes
 
 
-BLOCKS = tuple(_blocks())
-QUOTES = [block for block in BLOCKS if block.part.startswith("Fraud")]
-WALK = [block for block in BLOCKS if block.part in PARTS and block.path and block.language in ("python", "diff")]
-COMMANDS = [line for block in BLOCKS if block.language == "sh" for line in block.lines]
+CHANGES = _changes()
 
 
-# Those on the page that are quick, and the replay of what it has recorded.
-TESTS = (
-    "tests/services/test_wrapping.py",
-    "tests/workflows/test_replay.py",
-    "tests/choreography/test_orders.py::test_each_service_speaks_once_and_nobody_else",
-    "tests/choreography/test_orders.py::test_an_order_ends_only_when_nothing_is_left_of_it",
-    "tests/test_schemas.py::test_whatever_the_services_publish_keeps_to_its_schema_and_is_told_by_them",
-    "tests/test_compose.py::test_every_role_of_the_worker_is_a_service",
-    "tests/test_compose.py::test_every_database_is_made",
-    "tests/test_readme.py::test_the_sagas_lines_are_the_sagas_own",
-)
+def _git_apply(tree: Path, *options: str) -> None:
+    # Not the repository that the temporary folder may be in.
+    environment = os.environ | {"GIT_CEILING_DIRECTORIES": str(tree.parent)}
+    command = ["git", "apply", *options, str(PATCH)]
+    ran = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
 
 
-# Fraud
-
-
-def test_every_quoted_line_is_in_the_file_it_is_quoted_from() -> None:
-    assert {block.path for block in QUOTES} == {WORKFLOW, TABLE}
-    assert [block.text for block in QUOTES if f"\n{block.text}" not in (ROOT / block.path).read_text()] == []
-
-
-@pytest.mark.parametrize("path", [WORKFLOW, TABLE])
-def test_every_line_that_is_there_for_fraud_is_quoted(path: str) -> None:
-    quoted = {line for block in QUOTES if block.path == path for line in block.lines}
-    assert [line for line in _lines_of_fraud(path) if line not in quoted] == []
-
-
-def test_the_lines_that_name_fraud_are_counted() -> None:
-    table = {style: [f"`{path}` | {len(_lines_of_fraud(path))}" for path in DECIDING[style]] for style in Style}
-    for style, counted in table.items():
-        total = sum(len(_lines_of_fraud(path)) for path in DECIDING[style])
-        for cell in (*counted, f"**together** | **{total}**"):
-            assert f"| {cell} |" in PAGE, f"{style}: {cell}"
-
-
-def test_fraud_changed_what_every_other_service_does_in_the_choreography() -> None:
-    told = {kind for kind in vars(told_by_fraud).values() if isinstance(kind, type) and issubclass(kind, Event)}
-    others = {line.service.name for line in REACTIONS if line.service is not FRAUD and told & set(line.after)}
-    assert others == set(NAMES) - {"fraud"}
-    assert f"changed what {_and(service for service in NAMES if service in others)} do" in " ".join(PAGE.split())
-
-
-def _lines_of_fraud(path: str) -> list[str]:
-    return [line for line in (ROOT / path).read_text().splitlines() if OF_FRAUD.search(line)]
-
-
-def _and(names: Iterator[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}"
-
-
-# The walk
-
-
-@pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tree with everything done that the page says."""
-    tree = tmp_path_factory.mktemp("adding") / "tree"
+def _copy(tree: Path) -> Path:
     ignored = [line.rstrip("/") for line in (ROOT / ".gitignore").read_text().split()]
     shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", *ignored))
-    for block in WALK:
-        _do(block, tree / block.path)
-    for command in COMMANDS:
-        if command not in ("make check", "make test"):
-            _make(tree, command)
     return tree
 
 
-def _do(block: Block, file: Path) -> None:
-    if block.is_new:
-        assert not file.exists(), f"{block.path} is not new"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(block.text)
-        return
-    content = file.read_text()
-    for before, after in block.hunks:
-        found, instead = ("".join(f"\n{line}" for line in lines) + "\n" for lines in (before, after))
-        assert f"\n{content}".count(found) == 1, f"{block.path} has not once:{found}"
-        content = f"\n{content}".replace(found, instead)[1:]
-    file.write_text(content)
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tree as it is without wrapping, also where somebody has followed the page."""
+    tree = _copy(tmp_path_factory.mktemp("adding") / "before")
+    if (tree / "services/wrapping").exists():
+        _git_apply(tree, "--reverse")
+        for path in NEW:
+            (tree / path).unlink()
+    return tree
 
 
-def _make(tree: Path, command: str) -> None:
-    """What make would run, with the Python that runs this: make itself would set up a .venv first."""
-    target = command.removeprefix("make ")
-    recipe = re.search(rf"^{target}:.*\n\t@\$\(BIN\)/python (.+)", (tree / "Makefile").read_text(), re.MULTILINE)
-    assert recipe is not None, command
-    _run(tree, sys.executable, *recipe[1].replace("$(ARGS)", "").split())
+@pytest.fixture(scope="module")
+def after(before: Path) -> Path:
+    """The tree with what the page adds."""
+    tree = before.with_name("after")
+    shutil.copytree(before, tree)
+    if (ROOT / ".mypy_cache").exists():
+        shutil.copytree(ROOT / ".mypy_cache", tree / ".mypy_cache")  # for a check that takes seconds
+    shutil.copytree(FILES, tree, dirs_exist_ok=True)
+    _git_apply(tree)
+    _run(tree, "-m", "schemas")
+    return tree
 
 
-def _run(tree: Path, *command: str) -> None:
-    ran = subprocess.run(command, cwd=tree, capture_output=True, text=True, timeout=_SECONDS, check=False)
+def _run(tree: Path, *arguments: str) -> None:
+    command = (sys.executable, *arguments)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    ran = subprocess.run(
+        command, cwd=tree, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False
+    )
     assert ran.returncode == 0, f"{' '.join(command)}\n{ran.stdout}{ran.stderr}"
 
 
-def test_what_was_added_passes_the_checks(copy: Path) -> None:
-    files = sorted({block.path for block in WALK if block.path.endswith(".py")})
-    _run(copy, sys.executable, "-m", "ruff", "check", *files)
-    _run(copy, sys.executable, "-m", "ruff", "format", "--check", *files)
-    _run(copy, sys.executable, "-m", "mypy", *files)
-    _run(copy, str(Path(sys.executable).with_name("lint-imports")))
-    _run(copy, sys.executable, "-m", "schemas", "--check")
+# The page.
 
 
-def test_its_tests_pass_and_those_that_know_every_step(copy: Path) -> None:
-    _run(copy, sys.executable, "-m", "pytest", "-k", "not postgresql", *TESTS)
+def _quotes() -> Iterator[tuple[str, str]]:
+    """Each quote, with the heading that it is under."""
+    for section in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]:
+        for quote in re.findall(r"```python\n(.*?)```", section, re.DOTALL):
+            yield section.partition("\n")[0], quote
 
 
-def test_nothing_that_was_told_before_is_told_otherwise(copy: Path) -> None:
-    before, after = (
-        {file.name: file.read_text() for file in (tree / "docs/events").iterdir()} for tree in (ROOT, copy)
-    )
-    changed = [name for name, schema in before.items() if after[name] != schema]
-    assert changed == ["asyncapi.json"]
-    assert len(after) - len(before) == 3
-    assert "| events of before that changed | none | none |" in PAGE
+def test_the_page_is_short() -> None:
+    assert len(PAGE.splitlines()) <= 120
 
 
-def test_nothing_inside_a_service_of_before_is_touched() -> None:
-    services = {block.path for block in WALK if block.path.startswith("services/") and not block.is_new}
-    assert services == {"services/faults.py"}
-    assert "| files touched inside a service of before | none | none |" in PAGE
+def test_every_quote_of_fraud_is_in_the_files(before: Path) -> None:
+    quotes = [quote for heading, quote in _quotes() if "fraud" in heading]
+    assert len(quotes) == 7
+    told = "".join(f"\n{(before / path).read_text()}" for path in (WORKFLOW, TABLE))
+    assert [quote for quote in quotes if f"\n{quote}" not in told] == []
 
 
-def test_the_blocks_are_counted() -> None:
-    assert [row for row in took() if row not in PAGE] == []
+def test_every_quote_of_wrapping_is_what_the_patch_adds() -> None:
+    quotes = [quote for heading, quote in _quotes() if "wrapping" in heading]
+    assert len(quotes) == 3
+    added = "".join(f"\n{line[1:]}" for line in PATCH.read_text().splitlines() if line.startswith("+")) + "\n"
+    assert [quote for quote in quotes if f"\n{quote}" not in added] == []
 
 
-def took() -> list[str]:
-    """The rows of the page's table."""
-    rows = []
-    for title, (name, flow) in PARTS.items():
-        of = [block for block in WALK if block.part == title]
-        rows.append(_row(name, of))
-        if flow:
-            rows.append(_row(f"of that, in `{flow}`", [block for block in of if block.path.startswith(flow)]))
-    return rows
+def test_the_files_are_counted() -> None:
+    rows = [_row(name, *places) for name, places in ROWS.items()]
+    everywhere = tuple(place for places in ROWS.values() for place in places)
+    rows.append(_row("together", *everywhere).replace("| ", "| **").replace(" |", "** |"))
+    assert [row for row in rows if row not in PAGE] == []
 
 
-def _row(name: str, blocks: Sequence[Block]) -> str:
-    changed, new = [block for block in blocks if not block.is_new], [block for block in blocks if block.is_new]
-    went_in, went_out = (sum(block.count(sign) for block in changed) for sign in "+-")
-    files, lines = len({block.path for block in changed}), sum(len(block.lines) for block in new)
-    return f"| {name} | {files} | +{went_in} −{went_out} | {len(new)} | {lines} |"
+def _row(name: str, *places: str) -> str:
+    new = [path for path in NEW if path.startswith(places)]
+    lines = sum(len((FILES / path).read_text().splitlines()) for path in new)
+    changed = [change for path, change in CHANGES.items() if path.startswith(places)]
+    added, removed = sum(change.added for change in changed), sum(change.removed for change in changed)
+    return f"| {name} | {len(new)} | {lines} | {len(changed)} | +{added} −{removed} |"
 
 
-# Orders, before and after
+def test_few_existing_files_change_and_none_is_long(after: Path) -> None:
+    assert len(CHANGES) <= 6
+    lengths = {path: len((after / path).read_text().splitlines()) for path in CHANGES}
+    assert {path: lines for path, lines in lengths.items() if lines > 150} == {}
+
+
+def test_no_other_service_is_touched() -> None:
+    assert [path for path in CHANGES if path.startswith("services/")] == ["services/__init__.py"]
+
+
+def test_what_choosing_a_style_counts_is_so(before: Path) -> None:
+    fraud = {
+        style: sum(bool(OF_FRAUD.search(line)) for path in paths for line in (before / path).read_text().splitlines())
+        for style, paths in DECIDING.items()
+    }
+    workflows = CHANGES["workflows/order_saga.py"].added + CHANGES["workflows/commands.py"].added
+    table = [change for path, change in CHANGES.items() if path.startswith("choreography/")]
+    added, removed = sum(change.added for change in table), sum(change.removed for change in table)
+    said = " ".join(CHOOSING.split())
+    for claim in (
+        f"Orchestrated: {workflows} lines in `workflows/`",
+        f"Choreographed: {added} lines added and {removed} taken out in `choreography/`",
+        f"Fraud, as it is here: {fraud[Style.ORCHESTRATION]} lines name it",
+        f"in two files, and {fraud[Style.CHOREOGRAPHY]} in the choreographed, in five",
+    ):
+        assert claim in said
+
+
+# The tree with what the page adds.
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "ruff check .",
+        "ruff format --check .",
+        "mypy .",
+        "activities",
+        "choreography",
+        "schemas --check",
+        "pytest -k not·postgresql tests/services/test_wrapping.py tests/workflows/test_replay.py "
+        "tests/choreography/test_completeness.py tests/test_activities.py tests/test_compose.py tests/test_readme.py",
+    ],
+)
+def test_what_was_added_passes(after: Path, command: str) -> None:
+    _run(after, "-m", *(word.replace("·", " ") for word in command.split()))
+
+
+def test_its_borders_are_kept(after: Path) -> None:
+    command = [str(Path(sys.executable).with_name("lint-imports"))]
+    ran = subprocess.run(command, cwd=after, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout
+
+
+def test_no_event_of_before_is_another_now(before: Path, after: Path) -> None:
+    old, new = ({file.name: file.read_text() for file in (tree / "docs/events").iterdir()} for tree in (before, after))
+    assert [name for name, schema in old.items() if new.get(name) != schema] in ([], ["asyncapi.json"])
+    assert {"GiftWrapped.schema.json", "GiftUnwrapped.schema.json"} <= new.keys()
 
 
 @dataclass(frozen=True)
-class Orders:
-    """What became of orders; those held and the `large_before` were placed when nobody wrapped."""
+class Placed:
+    """What became of an order that goes well and of one that cannot be delivered, in each style."""
 
-    tree: Path
-    environment: Environment
-    settings: LabSettings
-    held: dict[Style, Order]
-    large_before: Order
-    told_of_large_before: list[str]
-    placed: dict[Style, dict[str, Order]]
+    orders: dict[Style, tuple[Order, Order]]
     states: dict[str, Any]
-    settled: list[Any]
     wrapped: dict[str, int]
     audit: Ran
 
-    def state(self, order: Order) -> Any:
-        return self.states[order.order_id]
-
-    def done(self, order: Order, *steps: str) -> bool:
-        """Whether they were done, in this order."""
-        reported = [report["step"] for report in self.state(order)["steps"] if report["state"] == "done"]
-        return [step for step in reported if step in steps] == list(steps)
-
-    def books(self, order: Order) -> OrderBooks:
-        return read(self.settings).orders[order.order_id]
-
-
-LARGE = (OrderLine(sku="mug", quantity=21),)
-SUSPICIOUS = (OrderLine(sku="espresso-machine", quantity=1),)
-STYLES = pytest.mark.parametrize("style", Style)
+    def steps(self, order: Order, state: str) -> list[str]:
+        return [report["step"] for report in self.states[order.order_id]["steps"] if report["state"] == state]
 
 
 @pytest.fixture(scope="module")
-def changed(copy: Path) -> dict[str, bool]:
-    """Of each service of before, whether its lines of the table are others now."""
-    show = (
-        "from choreography.reactions import *; print(*(f'{line.service.name} {line}' for line in REACTIONS), sep='\\n')"
-    )
-    tables = []
-    for tree in (ROOT, copy):
-        ran = subprocess.run([sys.executable, "-c", show], cwd=tree, capture_output=True, text=True, check=True)
-        tables.append([re.sub(r" at 0x\w+", "", line) for line in ran.stdout.splitlines()])
-    old, new = tables
-    return {
-        service: [line for line in old if line.startswith(f"{service} ")]
-        != [line for line in new if line.startswith(f"{service} ")]
-        for service in NAMES
+async def placed(after: Path, server: LabSettings, tmp_path_factory: pytest.TempPathFactory) -> Placed:
+    settings = server.model_copy(update={"data_dir": tmp_path_factory.mktemp("wrapped"), "faults": ""})
+    environment = environment_of(settings, NAMESPACE) | {"PYTHONPATH": str(after)}
+    orders = {
+        style: (sample_order(f"good-{style}"), sample_order(f"far-{style}", **undeliverable())) for style in Style
     }
+    worker, starter = str(after / "worker.py"), str(after / "starter.py")
 
+    async def place(style: Style) -> list[Any]:
+        lines = "\n".join(order.model_dump_json() for order in orders[style])
+        ran = await run(starter, environment, "place", "--style", style, "--json", "--file", "-", stdin=lines)
+        document: list[Any] = ran.document
+        return document
 
-@pytest.fixture(scope="module")
-async def orders(
-    copy: Path, changed: dict[str, bool], server: LabSettings, tmp_path_factory: pytest.TempPathFactory
-) -> Orders:
-    """First the old workers run everything; then those that need not change go on, and new ones have the rest."""
-    policy = server.policy.model_copy(update={"review_deadline": 600})
-    settings = server.model_copy(update={"data_dir": tmp_path_factory.mktemp("wrapped"), "policy": policy})
-    environment = environment_of(settings, NAMESPACE)
-    stuck = {"FAULTS": "wrapping.unwrap=refuse:*@stuck-*"}
-    held = {style: sample_order(f"held-{style}", lines=SUSPICIOUS) for style in Style}
-    large = sample_order("large-before", lines=LARGE)
-    placed = {
-        style: {
-            "good": sample_order(f"good-{style}"),
-            "large": sample_order(f"large-{style}", lines=LARGE),
-            "undeliverable": sample_order(f"far-{style}", **undeliverable()),
-            "stuck": sample_order(f"stuck-{style}", **undeliverable()),
-        }
-        for style in Style
-    }
-    choreographed, orchestrated = Style.CHOREOGRAPHY, Style.ORCHESTRATION
-    everything = ("saga", *NAMES, "relay", "choreography", "subscribers")
-    async with _worker(ROOT, environment, NAMES, everything):
-        await asyncio.gather(
-            _place(ROOT, environment, orchestrated, held[orchestrated]),
-            _place(ROOT, environment, choreographed, held[choreographed], large),
-        )
-    stay = [service for service in NAMES if not changed[service]]
-    come = [*(service for service in NAMES if changed[service]), "wrapping"]
-    async with (
-        _worker(
-            copy, environment | stuck, come, ("wrapping", *{role: None for of in NEW_ROLES.values() for role in of})
-        ),
-        _worker(ROOT, environment, stay, (*NAMES, "choreography", "subscribers")),
-    ):
-        told = await asyncio.gather(
-            *(_place(copy, environment, style, *placed[style].values()) for style in Style),
-            *(_starter(copy, environment, "review", held[style].order_id, "approve") for style in Style),
-        )
-        by_hand = await asyncio.gather(
-            *(
-                _starter(copy, environment, "resolve", of["stuck"].order_id, "resolved", "--note", "torn off")
-                for of in placed.values()
-            )
-        )
-        seen = await _starter(copy, environment, "status", large.order_id)
-        async with clients_of(settings) as clients:
-            await clients.heard("shipping", f"{large.order_id}:wrap:WrappingFailed")
-            told_of_large = await clients.types(large)
-    audit = await _starter(copy, environment, "audit")
+    async with worker_process(environment, program=worker):
+        told = await asyncio.gather(*map(place, Style))
+    audit = await run(starter, environment, "audit", "--json")
     with closing(Database(settings.url_of("wrapping"), for_reading=True)) as database, database.begin() as tx:
         rows = tx.execute(text("SELECT order_id, pieces FROM wrappings"))
         wrapped = {str(order_id): int(pieces) for order_id, pieces in rows}
-    several, single = [ran.document for ran in told[: len(Style)]], [ran.document for ran in told[len(Style) :]]
-    states = {state["order_id"]: state for state in [*itertools.chain(*several), *single, seen.document]}
-    settled = [ran.document for ran in by_hand]
-    return Orders(copy, environment, settings, held, large, told_of_large, placed, states, settled, wrapped, audit)
+    return Placed(orders, {state["order_id"]: state for states in told for state in states}, wrapped, audit)
 
 
 @STYLES
-def test_a_good_order_is_wrapped_and_ends_well(orders: Orders, style: Style) -> None:
-    order = orders.placed[style]["good"]
-    assert orders.state(order)["status"] == "completed"
-    assert orders.wrapped[order.order_id] == 3
-    assert orders.done(order, "payments.charge", "wrapping.wrap", "shipping.ship")
+def test_a_good_order_is_wrapped_before_it_is_shipped(placed: Placed, style: Style) -> None:
+    order, _ = placed.orders[style]
+    assert placed.states[order.order_id]["status"] == "completed"
+    done = placed.steps(order, "done")
+    assert done.index("inventory.reserve") < done.index("wrapping.wrap") < done.index("shipping.ship")
+    assert placed.wrapped[order.order_id] == 3
 
 
 @STYLES
-def test_a_gift_too_large_fails_its_order_and_leaves_nothing(orders: Orders, style: Style) -> None:
-    order = orders.placed[style]["large"]
-    assert orders.state(order)["status"] == "rejected"
-    assert orders.state(order)["reason"] == "GiftTooLarge: 21 pieces, 20 at most"
-    _nothing_is_left(orders, order)
+def test_an_undeliverable_order_is_unwrapped(placed: Placed, style: Style) -> None:
+    _, order = placed.orders[style]
+    assert placed.states[order.order_id]["status"] == "rejected"
+    assert "wrapping.wrap" in placed.steps(order, "done")
+    assert "wrapping.unwrap" in placed.steps(order, "undone")
+    assert order.order_id not in placed.wrapped
 
 
-@STYLES
-def test_an_undeliverable_order_is_unwrapped(orders: Orders, style: Style) -> None:
-    order = orders.placed[style]["undeliverable"]
-    assert orders.state(order)["status"] == "rejected"
-    assert orders.state(order)["reason"] == "Undeliverable: no courier goes to AQ"
-    assert {"step": "wrapping.unwrap", "state": "undone", "detail": ""} in orders.state(order)["steps"]
-    assert orders.done(order, "payments.charge", "wrapping.wrap")
-    _nothing_is_left(orders, order)
-
-
-@STYLES
-def test_an_order_that_was_under_way_is_wrapped_before_it_is_shipped(orders: Orders, style: Style) -> None:
-    order = orders.held[style]
-    assert orders.state(order)["status"] == "completed"
-    assert orders.done(order, "wrapping.wrap", "shipping.ship")
-
-
-def test_an_order_that_was_shipped_before_is_left_alone(orders: Orders) -> None:
-    assert orders.state(orders.large_before)["status"] == "completed"
-    told = orders.told_of_large_before
-    assert told.index("OrderCompleted") < told.index("WrappingFailed")
-    books = orders.books(orders.large_before)
-    assert (len(books.charges), books.refunded, books.parcels_booked) == (1, 0, 1)
-    assert books.held == {"mug": 21}
-
-
-@STYLES
-def test_a_paper_that_does_not_come_off_needs_an_operator(orders: Orders, style: Style) -> None:
-    order = orders.placed[style]["stuck"]
-    assert orders.state(order)["status"] == "needs-attention"
-    assert orders.state(order)["problems"] == ["wrapping.unwrap: CannotUndo: wrapping.unwrap says no"]
-    assert [state["status"] for state in orders.settled if state["order_id"] == order.order_id] == ["rejected"]
-    assert orders.books(order).charged == orders.books(order).refunded > 0
-    assert orders.books(order).held == {}
-
-
-def test_the_audit_finds_nothing(orders: Orders) -> None:
-    assert orders.audit.document["violations"] == []
-    assert orders.audit.document["by_status"] == {"completed": 5, "rejected": 6}
-
-
-async def test_the_audit_would_find_a_paper_that_stayed_on(orders: Orders) -> None:
-    order_id = orders.placed[Style.CHOREOGRAPHY]["undeliverable"].order_id
-    with closing(Database(orders.settings.url_of("wrapping"))) as database, database.begin() as tx:
-        tx.execute(text("INSERT INTO wrappings VALUES (:order_id, 3)"), {"order_id": order_id})
-    audit = await _starter(orders.tree, orders.environment, "audit")
-    found = [(one["order_id"], one["invariant"]) for one in audit.document["violations"]]
-    assert found == [(order_id, "rejected: nothing wrapped")]
-
-
-def test_who_went_on_as_they_were_is_as_the_page_says(changed: dict[str, bool], orders: Orders) -> None:
-    assert orders.audit.code == 0
-    others = [service for service in NAMES if changed[service]]
-    stayed = [service for service in NAMES if not changed[service]]
-    roles = (", ".join(f"`{role}`" for role in NEW_ROLES[style]) for style in (Style.ORCHESTRATION, Style.CHOREOGRAPHY))
-    for row in (
-        f"| roles started anew | {' | '.join(roles)} |",
-        f"| services whose part of the flow changed | none | {', '.join(others)} |",
-        f"| services that went on as they were | {', '.join(NAMES)} | {', '.join(stayed)} |",
-    ):
-        assert row in PAGE, row
-
-
-def _nothing_is_left(orders: Orders, order: Order) -> None:
-    books = orders.books(order)
-    assert order.order_id not in orders.wrapped
-    assert books.charged == books.refunded > 0
-    assert books.held == {}
-    assert books.parcels_booked == 0
-
-
-# The programs of either tree. A worker has the reactions of some services only, as if each were deployed alone.
-
-_PART_OF = """\
-import sys
-from wiring.bus import EventBus
-from worker import Role, main
-
-here, everyones = sys.argv[1].split(","), EventBus.reactions
-EventBus.reactions = lambda eventing: [one for one in everyones(eventing) if one.name in here]
-main([Role(role) for role in sys.argv[2:]])
-"""
-
-
-@asynccontextmanager
-async def _worker(
-    tree: Path, environment: Environment, reacting: Sequence[str], roles: Sequence[str]
-) -> AsyncIterator[None]:
-    log = Path(environment["DATA_DIR"]) / f"worker-of-{','.join(reacting)}.log"
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            _PART_OF,
-            ",".join(reacting),
-            *roles,
-            env=environment | {"PYTHONPATH": str(tree)},
-            cwd=environment["DATA_DIR"],
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
-    worker = WorkerUnderTest(process, log)
-    try:
-        await worker.says("ready: ")
-        yield
-    finally:
-        await worker.end()
-
-
-async def _place(tree: Path, environment: Environment, style: Style, *orders: Order) -> Ran:
-    many = json.dumps([order.model_dump(mode="json") for order in orders])
-    return await _starter(tree, environment, "place", "--style", style, "--file", "-", stdin=many)
-
-
-async def _starter(tree: Path, environment: Environment, *arguments: str, stdin: str = "") -> Ran:
-    ran = await run(str(tree / "starter.py"), environment, *arguments, "--json", stdin=stdin)
-    assert ran.code < 2, ran
-    return ran
+def test_the_audit_finds_nothing(placed: Placed) -> None:
+    assert placed.audit.code == 0
+    assert placed.audit.document["violations"] == []
+    assert placed.audit.document["by_status"] == {"completed": 2, "rejected": 2}

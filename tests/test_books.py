@@ -43,6 +43,8 @@ STOCK = "stock adds up"
 def sell(settings: Settings, *orders: Order) -> None:
     """Run the orders through the services, as a saga does; those that are refused are undone."""
     with closing(Services(settings)) as shop:
+        for service in SERVICES:
+            shop.open(service)
         for order in orders:
             _sell(shop, order)
 
