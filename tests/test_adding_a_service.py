@@ -167,9 +167,9 @@ def _row(name: str, *places: str) -> str:
     return f"| {name} | {len(new)} | {lines} | {len(changed)} | +{added} −{removed} |"
 
 
-def test_few_existing_files_change_and_none_is_long(after: Path) -> None:
+def test_few_existing_files_change_and_no_module_is_long(after: Path) -> None:
     assert len(CHANGES) <= 6
-    lengths = {path: len((after / path).read_text().splitlines()) for path in CHANGES}
+    lengths = {path: len((after / path).read_text().splitlines()) for path in CHANGES if path.endswith(".py")}
     assert {path: lines for path, lines in lengths.items() if lines > 150} == {}
 
 

@@ -106,12 +106,9 @@ async def test_a_worker_that_is_told_to_stop_finishes_what_it_is_at(
     async with worker_process(_environment(shop)):
         state = await shop.handle(order).result()
     assert state.status is OrderStatus.COMPLETED
-    assert await _attempts(shop.handle(order)) == {
-        "fraud.screen": 1,
-        "inventory.reserve": 1,
-        "payments.charge": 1,
-        "shipping.ship": 1,
-    }
+    attempts = await _attempts(shop.handle(order))
+    assert {"fraud.screen", "inventory.reserve", "payments.charge", "shipping.ship"} <= attempts.keys()
+    assert set(attempts.values()) == {1}
     assert shop.violations(order) == []
 
 
