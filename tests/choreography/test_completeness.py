@@ -73,7 +73,7 @@ def _for_the_same_reason(line: Line) -> Line:
     return replace(line, by=commands.undo(EngravingFailed), after=(EngravingFailed, *line.after[1:]))
 
 
-NEW = (
+NEW: Table = (
     engraving.does(EngravingPort.engrave, engrave, after=(OrderCreated, StockReserved)),
     *(
         engraving.undoes(EngravingPort.remove, because=line.because)
