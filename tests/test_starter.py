@@ -367,16 +367,21 @@ async def test_an_order_without_an_id_gets_one_and_json_is_the_whole_of_it(termi
     assert state["total"] == {"amount": 1200, "currency": "EUR"}
     assert state["workflow_id"] == workflow_id(state["order_id"])
     assert state["link"] == terminal.link(state["order_id"])
-    assert {step["step"]: step["state"] for step in state["steps"]} == dict.fromkeys(
-        (
-            "orders.create",
-            "fraud.screen",
-            "inventory.reserve",
-            "payments.charge",
-            "shipping.ship",
-            "orders.complete",
-        ),
-        "done",
+    steps = {step["step"]: step["state"] for step in state["steps"]}
+    assert set(steps.values()) == {"done"}
+    assert (
+        steps.items()
+        >= dict.fromkeys(
+            (
+                "orders.create",
+                "fraud.screen",
+                "inventory.reserve",
+                "payments.charge",
+                "shipping.ship",
+                "orders.complete",
+            ),
+            "done",
+        ).items()
     )
 
 
