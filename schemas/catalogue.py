@@ -1,32 +1,25 @@
-"""All events, by who tells them. A new event is one line here."""
+"""All events, by who publishes them: what the services declare, and what comes from outside them."""
 
 from choreography.events import PUBLISHED
-from kernel.contracts import Event
-from services.fraud.events import FraudConfirmed, NoFraudDetected, PossibleFraud
-from services.inventory.events import OutOfStock, StockReleased, StockReserved
-from services.orders.events import OrderCancelled, OrderCompleted, OrderCreated, OrderFlagged, OrderRejected
-from services.payments.events import PaymentFailed, PaymentProcessed, PaymentRefunded
-from services.shipping.events import ShipmentCancelled, Shipped, ShippingFailed
+from kernel.contracts import Event, UndoneEvent
+from services import SERVICES
+from services.orders.events import ENDS
+from services.shipping.events import Shipped
+
+_UNDONE = [
+    event
+    for service in SERVICES
+    for operation in service.operations
+    for event in operation.publishes
+    if issubclass(event, UndoneEvent)
+]
 
 # By CloudEvents' `source`. The choreography adds to its own who of it: its deadlines, or the service that gives up.
 SOURCES: dict[str, tuple[type[Event], ...]] = {
-    "/orders": (OrderCreated, OrderCompleted, OrderRejected, OrderCancelled, OrderFlagged),
-    "/fraud": (NoFraudDetected, PossibleFraud, FraudConfirmed),
-    "/inventory": (StockReserved, OutOfStock, StockReleased),
-    "/payments": (PaymentProcessed, PaymentFailed, PaymentRefunded),
-    "/shipping": (Shipped, ShippingFailed, ShipmentCancelled),
+    **{f"/{service.name}": service.events for service in SERVICES},
     **{source: events for source, events in PUBLISHED.items() if source != "/operator"},
-    # Who has settled by hand what a service cannot do tells it in the service's place; until 0.1, an order's end too.
-    "/operator": (
-        *PUBLISHED["/operator"],
-        StockReleased,
-        PaymentRefunded,
-        ShipmentCancelled,
-        Shipped,
-        OrderRejected,
-        OrderCancelled,
-        OrderCompleted,
-    ),
+    # What is settled by hand is published in the place of its service; until 0.1, an order's end too.
+    "/operator": tuple(dict.fromkeys((*PUBLISHED["/operator"], *_UNDONE, Shipped, *ENDS))),
 }
 
 
