@@ -1,5 +1,6 @@
 """What docs/start-your-own.md says is so: done on a copy of the tree, what is left is a saga that stands alone."""
 
+import ast
 import asyncio
 import os
 import re
@@ -38,6 +39,7 @@ SAGAS_TESTS = (
     "tests/test_compose.py::test_everything_that_the_image_copies_is_there",
     "tests/test_compose.py::test_the_image_has_every_module_that_its_programs_import",
 )
+CHECKS = ("ruff format --check .", "ruff check .", "mypy .", "lint-imports", "python -m activities")
 _SECONDS = 240
 
 
@@ -83,10 +85,24 @@ def _change(file: Path, hunk: list[str]) -> None:
 
 
 def _starts(tree: Path) -> None:
-    """Both programs, and whatever the checks that are quick find."""
+    """Both programs, and all that is quick to check."""
+    assert list(_dangling(tree)) == []
     _run(tree, _tool("lint-imports"), "--no-cache")
     for program in ("worker.py", "starter.py"):
         _run(tree, sys.executable, program, "--help", environment={"PATH": os.environ["PATH"]})
+
+
+def _dangling(tree: Path) -> Iterator[str]:
+    """Imports of what is no more."""
+    ours = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    for file in tree.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for module in modules:
+                place = tree.joinpath(*module.split("."))
+                if module.partition(".")[0] in ours and not (place.is_dir() or place.with_suffix(".py").exists()):
+                    yield f"{file.relative_to(tree)}: {module}"
 
 
 @pytest.fixture(scope="module")
@@ -169,15 +185,12 @@ def test_what_is_left_is_the_core(core: Path) -> None:
 
 
 def test_what_is_left_passes_the_checks(core: Path) -> None:
-    _run(core, _tool("ruff"), "format", "--check", ".")
-    _run(core, _tool("ruff"), "check", ".")
-    _run(core, _tool("mypy"), ".")
-    _run(core, _tool("lint-imports"), "--no-cache")
+    for command in CHECKS:
+        name, *arguments = command.split()
+        _run(core, _tool(name), *arguments)
     check = re.search(r"^check:.*\n((?:\t.*\n)+)", (core / "Makefile").read_text(), re.MULTILINE)
     assert check is not None
-    assert check[1].split("\n")[:-1] == [
-        f"\t$(BIN)/{command}" for command in ("ruff format --check .", "ruff check .", "mypy .", "lint-imports")
-    ]
+    assert check[1].split("\n")[:-1] == [f"\t$(BIN)/{command}" for command in CHECKS]
 
 
 def test_the_sagas_tests_pass_in_what_is_left(core: Path, developed: Path) -> None:

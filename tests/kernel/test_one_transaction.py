@@ -17,7 +17,7 @@ from services.inventory.contracts import NotEnoughStock, Reserved
 from services.inventory.events import OutOfStock, StockReleased, StockReserved
 from services.inventory.tables import reservations
 from tests.databases import Databases, rows
-from tests.messaging.conftest import event
+from tests.events import event
 from tests.services.samples import MUG, ORDER, Clock, reserve, undo
 
 CAUSE = event(ORDER)

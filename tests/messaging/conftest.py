@@ -2,22 +2,22 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from kernel.envelope import CloudEvent, cloud_event
+from kernel.envelope import CloudEvent
 from lab.servers.nats import NatsServer
 from messaging.bus import Bus, Entry, Recorded, readable
 from messaging.nats.log import NatsLog
 from messaging.sql_log import SqlLog
 from tests.databases import Databases
+from tests.events import NOON as NOON
+from tests.events import event as event
 from tests.postgres import Postgres
 
 SECONDS = 30  # for what takes a moment
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 class Log:
@@ -33,21 +33,6 @@ class Log:
             yield bus
         finally:
             await bus.close()
-
-
-def event(order: str, number: int = 1) -> CloudEvent:
-    """An order's event of this number."""
-    return cloud_event(
-        "OrderCreated",
-        {"customer": "Zoë", "total": {"amount": 100 * number, "currency": "EUR"}},
-        event_id=f"{order}:{number}",
-        source="/orders",
-        correlation=order,
-        causation="command-1",
-        style="orchestration",
-        at=NOON,
-        sequence=number,
-    )
 
 
 def events(order: str, numbers: range) -> list[CloudEvent]:

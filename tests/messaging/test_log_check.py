@@ -13,8 +13,9 @@ from messaging.bus import Bus, Mark, partition_of
 from messaging.log_check import adopt, problem
 from tests.conftest import free_port
 from tests.messaging.conftest import events, ids, read_all
-from tests.messaging.fates import Fate, NatsFate, SqlFate
+from tests.messaging.fates import Fate, SqlFate
 from tests.messaging.listening import Listener, until
+from tests.messaging.nats_fate import NatsFate
 from tests.messaging.test_bus import append_in_spite_of_outages
 
 ORDER = "order-1"
