@@ -22,6 +22,7 @@ from services import SERVICES
 from services.orders.contracts import OrderStatus
 from tests.choreographed import ChoreographedShop, open_shop
 from tests.shop import sample_order, undeliverable
+from wiring.choreographed_orders import ChoreographedOrders
 from wiring.services import Services
 
 HOUR = 3600.0
@@ -310,6 +311,16 @@ def test_without_a_bus_events_are_not_judged(tmp_path: Path) -> None:
     report = full_audit(settings)
     assert report.violations == []
     assert [one.why.partition(":")[0] for one in report.not_judged] == ["events"]
+
+
+async def test_orders_that_cannot_be_listed_are_no_empty_list(settings: LabSettings) -> None:
+    orders = ChoreographedOrders(settings)
+    for part in settings.data_dir.glob("orders.db*"):
+        part.unlink()
+    assert await orders.recent(None, 10) == []  # no worker has ever run here
+    (settings.data_dir / "orders.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(SettingsError, match="the database of orders cannot be read: file is not a database"):
+        await orders.recent(None, 10)
 
 
 async def test_the_audit_has_nothing_against_orders_that_run(tmp_path: Path) -> None:
