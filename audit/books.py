@@ -22,22 +22,24 @@ B = TypeVar("B", bound=Books)
 
 @dataclass(frozen=True)
 class AllBooks:
-    """`placed` are the orders on record; `unplaced` the ids that only other services know of."""
+    """`names` are those of the services; `placed` are the orders on record, `unplaced` the ids of others."""
 
     services: Sequence[Books]
+    names: Sequence[str]
     placed: Mapping[str, OrderRecord]
     unplaced: frozenset[str]
 
 
 def read_all(sources: Sources) -> AllBooks:
     """Raises SettingsError when something is not there or cannot be read."""
-    orders = read_books(sources, ORDERS)
-    services = [orders, *(read_books(sources, service) for service in SERVICES if service is not ORDERS)]
+    in_order = [ORDERS, *(service for service in SERVICES if service is not ORDERS)]
+    services = [read_books(sources, service) for service in in_order]
+    orders = services[0]
     placed = orders.placed()
     unplaced = frozenset(order_id for books in services for order_id in books.orders()) - placed.keys()
     if unplaced:
         unplaced -= read_books(sources, ORDERS).placed().keys()
-    return AllBooks(services, placed, unplaced)
+    return AllBooks(services, [service.name for service in in_order], placed, unplaced)
 
 
 @dataclass

@@ -3,9 +3,10 @@
 Each service says of its own books what does not hold; here is decided what it is asked, by how the order stands.
 """
 
+import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from pydantic import BaseModel
 
@@ -18,6 +19,9 @@ from services import SERVICES
 from services.orders.contracts import OrderStatus
 
 _STEPS = sum(operation.kind is Kind.STEP for service in SERVICES for operation in service.operations)
+_SERVICES = frozenset(service.name for service in SERVICES)
+# Its policy travels with the order, and no database has it.
+_UNKNOWN_DEADLINE = "it is held for a person, perhaps for longer by its own policy than by this program's"
 _UNDOS = sum(operation.kind is Kind.UNDO for service in SERVICES for operation in service.operations)
 
 
@@ -29,78 +33,92 @@ class Violation(BaseModel):
     detail: str
 
 
+class NotJudged(BaseModel):
+    """What the audit left out, and why. `order_id` is empty for what concerns no single order."""
+
+    order_id: str
+    why: str
+
+
 class Report(BaseModel):
-    """Orders that an operator settled by hand are listed, not judged: their note says what was done instead."""
+    """Only when nothing was found and nothing is `not_judged` does all add up."""
 
     orders: int
     by_status: dict[str, int]
     settled_by_hand: dict[str, str]
     violations: list[Violation]
+    not_judged: list[NotJudged] = []
 
 
 def audit(sources: Sources) -> Report:
     """Raises SettingsError when something is not there or cannot be read."""
     found = read_all(sources)
+    violations: list[Violation] = []
+    not_judged: list[NotJudged] = []
+    for order_id, finding, why in _findings(found, sources.policy):
+        if why:
+            left_out = f"{why}: {finding.invariant}: {finding.detail}"
+            not_judged.append(NotJudged(order_id=order_id, why=left_out))
+        else:
+            violations.append(Violation(order_id=order_id, invariant=finding.invariant, detail=finding.detail))
     return Report(
         orders=len(found.placed),
         by_status=dict(sorted(Counter(order.status for order in found.placed.values()).items())),
         settled_by_hand={order_id: order.settled for order_id, order in found.placed.items() if order.settled},
-        violations=[
-            Violation(order_id=order_id, invariant=finding.invariant, detail=finding.detail)
-            for order_id, finding in _findings(found, sources.policy)
-        ],
+        violations=violations,
+        not_judged=not_judged,
     )
 
 
-def _findings(found: AllBooks, policy: Policy) -> Iterator[tuple[str, Finding]]:
+def _findings(found: AllBooks, policy: Policy) -> Iterator[tuple[str, Finding, str]]:
+    """Each with why it is not held against anybody, if it is not."""
     for order_id, order in found.placed.items():
-        if not order.settled:
-            for finding in _of_order(found.services, order_id, order, policy):
-                yield order_id, finding
+        for books in found.services:
+            for finding in books.contradictions(order_id):
+                yield order_id, finding, ""
+        for service, books in zip(found.names, found.services, strict=True):
+            for finding in _of_books(books, order_id, order):
+                yield order_id, finding, _excuse(service, order)
+        if order.ends == OrderStatus.IN_PROGRESS and not order.problem:
+            in_review = any(books.waits_for_a_person(order_id) for books in found.services)
+            for finding in _of_unended(order, policy):
+                yield order_id, finding, _UNKNOWN_DEADLINE if in_review else ""
     for order_id in sorted(found.unplaced):
-        for finding in _of_undone(found.services, order_id, "without an order"):
-            yield order_id, finding
+        for books in found.services:
+            for finding in (*_undone(books, order_id, "without an order"), *books.contradictions(order_id)):
+                yield order_id, finding, ""
     for books in found.services:
         for finding in books.as_a_whole():
-            yield "", finding
+            yield "", finding, ""
 
 
-def _of_order(services: Sequence[Books], order_id: str, order: OrderRecord, policy: Policy) -> Iterator[Finding]:
-    match OrderStatus(order.status):
+def _of_books(books: Books, order_id: str, order: OrderRecord) -> Iterator[Finding]:
+    match OrderStatus(order.ends):
         case OrderStatus.COMPLETED:
-            yield from _of_completed(services, order_id, order)
+            yield from books.missing(order_id, order)
+            yield from books.disagreements(order_id)
         case OrderStatus.REJECTED | OrderStatus.CANCELLED:
-            yield from _of_undone(services, order_id, order.status)
-        case OrderStatus.IN_PROGRESS:
-            yield from _of_unended(order, policy)
-            yield from _contradictions(services, order_id)
-        case OrderStatus.NEEDS_ATTENTION:  # an operator knows
-            yield from _contradictions(services, order_id)
+            yield from _undone(books, order_id, order.ends)
 
 
-def _of_completed(services: Sequence[Books], order_id: str, order: OrderRecord) -> Iterator[Finding]:
-    for books in services:
-        yield from books.missing(order_id, order)
-        yield from books.disagreements(order_id)
-    yield from _contradictions(services, order_id)
+def _undone(books: Books, order_id: str, ended: str) -> Iterator[Finding]:
+    for invariant, detail in books.kept(order_id):
+        yield Finding(f"{ended}: {invariant}", detail)
+    yield from books.disagreements(order_id)
 
 
-def _of_undone(services: Sequence[Books], order_id: str, ended: str) -> Iterator[Finding]:
-    for books in services:
-        for invariant, detail in books.kept(order_id):
-            yield Finding(f"{ended}: {invariant}", detail)
-        yield from books.disagreements(order_id)
-    yield from _contradictions(services, order_id)
+def _excuse(service: str, order: OrderRecord) -> str:
+    """A step that waits for an operator, or that one has settled, is its service's; the others are judged."""
+    for text, why in ((order.problem, "it waits for an operator"), (order.settled, "it was settled by hand")):
+        named = {name for name in _SERVICES if re.search(rf"(^|; ){name}\.[a-z_]+: ", text)}
+        if text and (service in named or not named):
+            return f"{why} ({text})"
+    return ""
 
 
 def _of_unended(order: OrderRecord, policy: Policy) -> Iterator[Finding]:
     """An order that takes longer than all its deadlines together was stopped by force, or is stuck."""
     longest = _STEPS * policy.step_deadline + policy.review_deadline + _UNDOS * policy.undo_deadline
-    age = time.time() - order.placed_at / 1000
+    age = time.time() - max(order.placed_at, order.flagged_at) / 1000
     if age > longest:
         yield Finding("every order ends", f"in progress for {age / 3600:.0f} h; see its workflow")
-
-
-def _contradictions(services: Sequence[Books], order_id: str) -> Iterator[Finding]:
-    for books in services:
-        yield from books.contradictions(order_id)

@@ -48,11 +48,9 @@ class Reactor(Generic[P]):
         self._table = lines_of(table, service.name)
 
     def subscription(self) -> Subscription:
-        types = sorted({kind for line in self._table for kind in line.types})
-        rule = Rule(types=tuple(types), content={"style": (Style.CHOREOGRAPHY.value,)})
         return Subscription(
             name=self._service.name,
-            rule=rule,
+            rule=rule_of(self._table),
             handle=self.handle,
             retry_policy=self._retry_policy,
             may_overtake=self._may_overtake,
@@ -161,3 +159,9 @@ class Reactor(Generic[P]):
             causation=event.id,
             style=event.style,
         )
+
+
+def rule_of(table: Table) -> Rule:
+    """Which events these lines wait for."""
+    types = sorted({kind for line in table for kind in line.types})
+    return Rule(types=tuple(types), content={"style": (Style.CHOREOGRAPHY.value,)})

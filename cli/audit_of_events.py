@@ -1,20 +1,66 @@
 """The part of `starter.py audit` that is about events."""
 
+from collections.abc import Iterator
+
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
 from audit.chain import audit_chain
+from audit.consumers import Listener, audit_consumers
 from audit.events import audit_events
-from audit.invariants import Violation
+from audit.invariants import NotJudged, Violation
+from audit.reading import reading
+from choreography.reaction import lines_of
+from choreography.reactions import REACTIONS
+from choreography.reactor import rule_of
+from kernel.environment import one_line
+from kernel.errors import SettingsError
+from kernel.inbox import inbox
+from kernel.outbox import outbox
+from services import SERVICES
 from settings import Settings
 from subscribers.audit_log import NAME as AUDIT_LOG
-from wiring.bus import EventBus, with_bus
+from wiring.bus import EventBus, bus_is_there, with_bus
 
 
-def audit_of_events(settings: Settings) -> list[Violation]:
-    """Whether events were published as they should be, and the audit log is whole. Raises SettingsError."""
+def audit_of_events(settings: Settings, not_judged: list[NotJudged]) -> list[Violation]:
+    """Whether events were published and consumed as they should be, and the audit log is whole.
+
+    Args:
+        not_judged: gets what was left out, and why.
+
+    Raises:
+        SettingsError, BusDown: something cannot be read.
+    """
+    if not bus_is_there(settings):
+        if any(_has_published(settings, service.name) for service in SERVICES):
+            raise SettingsError(f"the bus cannot be read: there is no {settings.url_of('bus')}, and events are on it")
+        not_judged.append(NotJudged(order_id="", why="events: there is no bus; a worker with the role relay makes it"))
+        return []
 
     async def run(events: EventBus) -> list[Violation]:
         return [
-            *await audit_events(settings, events.bus),
+            *await audit_consumers(events.progress, events.bus, list(_services(settings))),
+            *await audit_events(settings, events.bus, not_judged),
             *audit_chain(events.database(AUDIT_LOG), events.progress),
         ]
 
-    return with_bus(settings, run)
+    try:
+        return with_bus(settings, run, for_reading=True)
+    except SQLAlchemyError as error:
+        raise SettingsError(f"the records of consumers cannot be read: {one_line(error)[:200]}") from None
+
+
+def _has_published(settings: Settings, service: str) -> bool:
+    with reading(settings, service) as tx:
+        return tx.scalar(select(outbox.c.position).where(outbox.c.published_at > 0).limit(1)) is not None
+
+
+def _services(settings: Settings) -> Iterator[Listener]:
+    for service in SERVICES:
+
+        def known(name: str = service.name) -> set[str]:
+            with reading(settings, name) as tx:
+                return set(tx.scalars(select(inbox.c.event_id)))
+
+        yield Listener(service.name, rule_of(lines_of(REACTIONS, service.name)), known)

@@ -121,9 +121,14 @@ def show_audit(report: Report) -> None:
     for order_id, note in report.settled_by_hand.items():
         out.print(f"settled by hand: {shown(order_id)}: {shown(note)}")
     for violation in report.violations:
-        where = violation.order_id or "stock"
+        where = violation.order_id or "as a whole"
         out.print(f"[bold red]✗ {shown(where)}[/]: {shown(violation.invariant)}: {shown(violation.detail)}")
+    for left_out in report.not_judged:
+        where = left_out.order_id or "as a whole"
+        out.print(f"[yellow]? not judged: {shown(where)}[/]: {shown(left_out.why)}")
     if report.violations:
         out.print(f"[bold red]{len(report.violations)} violations[/] over {report.orders} orders")
+    elif report.not_judged:
+        out.print(f"[yellow]{report.orders} orders: nothing was found in what was judged[/]")
     else:
         out.print(f"[green]✓ {report.orders} orders: money, stock and parcels add up[/]")

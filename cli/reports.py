@@ -13,7 +13,7 @@ def audit(as_json: AsJson = False) -> int:
     """Check that what is on record adds up over all databases: money, stock, parcels, and events if there are any."""
     settings = load()
     report = check_books(settings)
-    report.violations += audit_of_events(settings)
+    report.violations += audit_of_events(settings, report.not_judged)
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:

@@ -5,14 +5,18 @@ The books are read when they are opened, in one transaction, and answer as of th
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+from pydantic import ValidationError
 from sqlalchemy import Connection, select
 
-from kernel.contracts import Undone
+from kernel.contracts import Event, Undone
 from kernel.keys import Key
 from kernel.money import Money
 from kernel.operations import DONE, UNDONE, operations
+from kernel.outbox import outbox
+
+E = TypeVar("E", bound=Event)
 
 
 class Finding(NamedTuple):
@@ -26,7 +30,9 @@ class Finding(NamedTuple):
 class OrderRecord:
     """An order as it was agreed on, for every other service's books to be held against.
 
-    `lines` are pieces by SKU, `placed_at` is in milliseconds since 1970, `settled` is what an operator did by hand.
+    `lines` are pieces by SKU. `placed_at` and `flagged_at`, the last word about what needs an operator, are in
+    milliseconds since 1970. `problem` is what an operator must settle, `settled` what one did by hand; each begins with
+    its step, as in `payments.refund: ...`, if it has one. `ends` is the status but for what is flagged.
     """
 
     status: str
@@ -35,6 +41,9 @@ class OrderRecord:
     lines: Mapping[str, int]
     ship_to: Mapping[str, object]
     settled: str = ""
+    problem: str = ""
+    ends: str = ""
+    flagged_at: int = 0
 
 
 class Books:
@@ -63,6 +72,10 @@ class Books:
     def kept(self, order_id: str) -> Iterator[Finding]:
         """What is still kept of the order, which must be nothing once it is rejected or cancelled."""
         yield from ()
+
+    def waits_for_a_person(self, order_id: str) -> bool:
+        """Whether the order is held until a person decides."""
+        return False
 
     def as_a_whole(self) -> Iterator[Finding]:
         """What does not hold of all orders together."""
@@ -101,3 +114,21 @@ def effects(tx: Connection, step: str) -> Effects:
         if state == DONE or Undone.model_validate_json(answer).had_effect:
             stands[Key.parse(key).order_id] = state == DONE
     return Effects(step, stands)
+
+
+def published(tx: Connection, event: type[E]) -> dict[str, list[E]]:
+    """What the service wrote to its outbox of this type, oldest first, by order; without what cannot be read."""
+    found: dict[str, list[E]] = {}
+    of_type = select(outbox.c.correlation, outbox.c.data).where(outbox.c.type == event.type())
+    for order_id, data in tx.execute(of_type.order_by(outbox.c.position)):
+        try:
+            found.setdefault(order_id, []).append(event.model_validate_json(data))
+        except ValidationError:
+            continue  # the audit of events says so
+    return found
+
+
+def otherwise_published(what: str, recorded: object, told: object) -> Iterator[Finding]:
+    """What is on record otherwise than the service has published it. Neither is shown: they may be private."""
+    if recorded != told:
+        yield Finding("records agree with events", f"the {what} on record is not the one that was published")

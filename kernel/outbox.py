@@ -80,7 +80,7 @@ def write(
 def oldest(tx: Connection, source: str, limit: int) -> tuple[list[int], list[CloudEvent]]:
     """Of those that wait, the ones written first, as they go on the bus, with their positions for `published`."""
     rows = tx.execute(_OLDEST, {"limit": limit}).all()
-    return [row.position for row in rows], [_event(source, row) for row in rows]
+    return [row.position for row in rows], [event_of(source, row) for row in rows]
 
 
 def published(tx: Connection, positions: list[int]) -> None:
@@ -97,7 +97,7 @@ def set_aside(tx: Connection, position: int) -> None:
 def newest_published(tx: Connection, source: str) -> CloudEvent | None:
     """The one written last of those that are on the bus."""
     row = tx.execute(select(outbox).where(_is_published).order_by(outbox.c.position.desc()).limit(1)).one_or_none()
-    return _event(source, row) if row else None
+    return event_of(source, row) if row else None
 
 
 def all_published(tx: Connection, source: str, *, correlation: str = "", since: int = 0) -> Iterator[CloudEvent]:
@@ -107,7 +107,7 @@ def all_published(tx: Connection, source: str, *, correlation: str = "", since: 
         query = query.where(outbox.c.correlation == correlation)
     for row in tx.execution_options(yield_per=500).execute(query):
         try:
-            yield _event(source, row)
+            yield event_of(source, row)
         except (ValueError, ArithmeticError) as error:  # damaged: it was never published, and stops no other
             _log.error("row %d of the outbox of %s is no event: %s", row.position, source, one_line(error))
 
@@ -118,7 +118,8 @@ def oldest_as_text(tx: Connection) -> tuple[int, str, str]:
     return row.position, str(row.correlation), json.dumps(dict(row._mapping), default=str)
 
 
-def _event(source: str, row: Any) -> CloudEvent:
+def event_of(source: str, row: Any) -> CloudEvent:
+    """The event that a row is. Raises ValueError or ArithmeticError for a damaged one."""
     return cloud_event(
         row.type,
         json.loads(row.data),

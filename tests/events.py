@@ -1,7 +1,8 @@
 """An order's events, as a service publishes them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from kernel.contracts import Event, Style
 from kernel.envelope import CloudEvent, cloud_event
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -19,4 +20,26 @@ def event(order: str, number: int = 1) -> CloudEvent:
         style="orchestration",
         at=NOON,
         sequence=number,
+    )
+
+
+def told(
+    event: Event,
+    order: str = "order-1",
+    *,
+    event_id: str = "",
+    after: float = 0,
+    style: Style = Style.ORCHESTRATION,
+) -> CloudEvent:
+    """The event on the wire, `after` so many seconds."""
+    return cloud_event(
+        event.type(),
+        event.model_dump(mode="json"),
+        event_id=event_id or f"{order}:{event.type()}",
+        source="/samples",
+        correlation=order,
+        causation=f"{order}:cause",
+        style=style,
+        at=NOON + timedelta(seconds=after),
+        sequence=1,
     )

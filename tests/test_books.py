@@ -14,7 +14,7 @@ import pytest
 
 from audit.books import read
 from audit.invariants import audit
-from client.order import Order
+from client.order import Order, OrderLine
 from kernel.books import Books, Finding
 from kernel.contracts import Undo
 from kernel.errors import Outage, Refusal, SettingsError
@@ -23,7 +23,7 @@ from kernel.service import Site
 from services import SERVICES
 from services.fraud.declaration import FRAUD
 from services.inventory.declaration import INVENTORY
-from services.orders.contracts import OrderStatus
+from services.orders.contracts import FlagOrder, OrderStatus
 from services.orders.declaration import ORDERS
 from services.payments import declaration as of_payments
 from services.payments.contracts import CardDeclined, ChargeRecord, PaymentGateway
@@ -35,7 +35,8 @@ from wiring.services import Services
 from workflows import commands
 from workflows.contracts import OrderInput
 
-OPERATIONS, PROCESSOR = "records agree with operations", "payments agree with the processor"
+OPERATIONS, EVENTS = "records agree with operations", "records agree with events"
+PROCESSOR = "payments agree with the processor"
 PRICES, COURIER = "an order costs what its lines do", "shipments agree with the courier"
 STOCK = "stock adds up"
 
@@ -124,12 +125,12 @@ def test_books_that_are_right_have_nothing_against_them(settings: Settings) -> N
             """orders: UPDATE orders SET total = 1 WHERE order_id = 'good'
             payments: UPDATE payments SET amount = 1 WHERE order_id = 'good'
             gateway: UPDATE ledger SET amount = 1 WHERE key = 'good:charge'""",
-            {("good", PRICES)},
+            {("good", PRICES), ("good", EVENTS)},
             id="sold for a cent, in every book",
         ),
         pytest.param(
             "orders: UPDATE order_lines SET unit_price = 1 WHERE order_id = 'under-way' AND sku = 'mug'",
-            {("under-way", PRICES)},
+            {("under-way", PRICES), ("under-way", EVENTS)},
             id="a price of an order in progress",
         ),
         pytest.param(
@@ -139,7 +140,7 @@ def test_books_that_are_right_have_nothing_against_them(settings: Settings) -> N
         ),
         pytest.param(
             "orders: UPDATE orders SET status = 'rejected' WHERE order_id = 'under-way'",
-            {("under-way", OPERATIONS)},
+            {("under-way", OPERATIONS), ("under-way", EVENTS)},
             id="in progress, turned to rejected",
         ),
         pytest.param(
@@ -151,7 +152,7 @@ def test_books_that_are_right_have_nothing_against_them(settings: Settings) -> N
         pytest.param(
             """orders: UPDATE orders SET problem = 'a doubt' WHERE order_id = 'good'
             payments: DELETE FROM payments WHERE order_id = 'good'""",
-            {("good", OPERATIONS)},
+            {("good", OPERATIONS), ("good", EVENTS)},
             id="a payment of an order that needs attention deleted",
         ),
         pytest.param(
@@ -172,13 +173,13 @@ def test_books_that_are_right_have_nothing_against_them(settings: Settings) -> N
         ),
         pytest.param(
             "payments: UPDATE payments SET charge_id = 'ch_other' WHERE order_id = 'good'",
-            {("good", PROCESSOR)},
+            {("good", PROCESSOR), ("good", EVENTS)},
             id="a payment under another charge's id",
         ),
         pytest.param(
             """payments: UPDATE payments SET currency = 'USD' WHERE order_id = 'bad'
             gateway: UPDATE ledger SET refunded = refunded + 1 WHERE key = 'bad:charge'""",
-            {("bad", PROCESSOR), ("bad", "rejected: no money kept")},
+            {("bad", PROCESSOR), ("bad", "rejected: no money kept"), ("bad", EVENTS)},
             id="more given back than was charged",
         ),
         pytest.param(
@@ -194,7 +195,7 @@ def test_books_that_are_right_have_nothing_against_them(settings: Settings) -> N
         pytest.param("inventory: DELETE FROM stock WHERE sku = 'mug'", {("", STOCK)}, id="a product without stock"),
         pytest.param(
             "shipping: UPDATE shipments SET tracking_number = 'TRK0' WHERE order_id = 'good'",
-            {("good", COURIER)},
+            {("good", COURIER), ("good", EVENTS)},
             id="another parcel's number",
         ),
         pytest.param(
@@ -217,12 +218,59 @@ def test_a_parcel_that_goes_elsewhere_is_reported_without_an_address(settings: S
     assert "Berlin" not in violation.detail
 
 
-def test_what_was_settled_by_hand_is_not_judged(settings: Settings) -> None:
-    tamper(settings, "orders: UPDATE orders SET settled = 'by me' WHERE order_id = 'good'")
-    tamper(settings, "payments: DELETE FROM payments WHERE order_id = 'good'")
+@pytest.mark.parametrize("note", ["payments.refund: it is down – repaid by bank transfer", "repaid by bank transfer"])
+def test_what_was_settled_by_hand_is_left_out_and_said_to_be(settings: Settings, note: str) -> None:
+    _flag(settings, settled=note)
+    assert audit(settings).not_judged == []  # all of it adds up
+    tamper(settings, "gateway: UPDATE ledger SET refunded = refunded - 1 WHERE key = 'bad:charge'")
     report = audit(settings)
     assert report.violations == []
-    assert report.settled_by_hand == {"good": "by me"}
+    assert report.settled_by_hand == {"bad": note}
+    assert {one.order_id for one in report.not_judged} == {"bad"}
+    assert all(note in one.why for one in report.not_judged)
+
+
+def test_what_was_settled_of_one_service_excuses_no_other(settings: Settings) -> None:
+    _flag(settings, settled="shipping.cancel: it is down – called the courier")
+    tamper(settings, "gateway: UPDATE ledger SET refunded = refunded - 1 WHERE key = 'bad:charge'")
+    assert found(settings) == {("bad", "rejected: no money kept"), ("bad", PROCESSOR)}
+
+
+def test_an_order_that_needs_attention_is_excused_for_what_is_stuck_only(settings: Settings) -> None:
+    _flag(settings, problem="payments.refund: it is down")
+    tamper(settings, "gateway: UPDATE ledger SET refunded = refunded - 1 WHERE key = 'bad:charge'")
+    report = audit(settings)
+    assert report.violations == []
+    assert {one.order_id for one in report.not_judged} == {"bad"}
+    tamper(settings, "courier: UPDATE parcels SET key = 'bad:ship2', status = 'booked' WHERE key = 'good:ship'")
+    assert ("bad", "rejected: nothing shipped") in found(settings)
+
+
+def test_what_is_held_beyond_this_programs_deadlines_is_left_out(settings: Settings) -> None:
+    """Its policy travels with the order; the audit's own says nothing of it."""
+    with closing(Services(settings)) as shop:
+        given = OrderInput.of(sample_order(order_id="held", lines=(OrderLine(sku="espresso-machine", quantity=1),)))
+        total = shop.open(ORDERS).create(commands.create(given)).total
+        shop.open(FRAUD).screen(commands.screen(given, total))
+    tamper(
+        settings, "orders: UPDATE orders SET placed_at = placed_at - 360000000 WHERE order_id IN ('held', 'under-way')"
+    )
+    report = audit(settings)
+    assert [(one.order_id, one.invariant) for one in report.violations] == [("under-way", "every order ends")]
+    assert [one.order_id for one in report.not_judged] == ["held"]
+
+
+def test_an_order_that_an_operator_took_up_again_has_its_time_anew(settings: Settings) -> None:
+    tamper(settings, "orders: UPDATE orders SET placed_at = placed_at - 360000000 WHERE order_id = 'under-way'")
+    _flag(settings, "under-way", problem="payments.charge: it is down")
+    _flag(settings, "under-way")
+    assert found(settings) == set()
+
+
+def _flag(settings: Settings, order_id: str = "bad", *, problem: str = "", settled: str = "") -> None:
+    key = f"{order_id}:flag"
+    with closing(Services(settings)) as shop:
+        shop.open(ORDERS).flag(FlagOrder(key=key, order_id=order_id, problem=problem, settled=settled))
 
 
 # What cannot be read

@@ -111,9 +111,9 @@ def bus_is_there(settings: Settings) -> bool:
 
 
 @asynccontextmanager
-async def open_bus(settings: Settings) -> AsyncIterator[EventBus]:
+async def open_bus(settings: Settings, *, for_reading: bool = False) -> AsyncIterator[EventBus]:
     """The bus for who only looks at it, or publishes a person's word. Raises SettingsError."""
-    services = Services(settings)
+    services = Services(settings, for_reading=for_reading)
     try:
         events = EventBus(settings, services)
         try:
@@ -124,11 +124,11 @@ async def open_bus(settings: Settings) -> AsyncIterator[EventBus]:
         services.close()
 
 
-def with_bus(settings: Settings, run: Callable[[EventBus], Awaitable[T]]) -> T:
+def with_bus(settings: Settings, run: Callable[[EventBus], Awaitable[T]], *, for_reading: bool = False) -> T:
     """Run this with the bus, and close it."""
 
     async def opened() -> T:
-        async with open_bus(settings) as events:
+        async with open_bus(settings, for_reading=for_reading) as events:
             return await run(events)
 
     return asyncio.run(opened())

@@ -1,7 +1,7 @@
 """The orders that run on events alone, for the clients of both styles."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -15,6 +15,8 @@ from choreography.projection import OrderView
 from client.contracts import OrderState, PlacedOrder, Stage
 from kernel.contracts import Style
 from kernel.database import Database
+from kernel.environment import one_line
+from kernel.errors import SettingsError
 from kernel.money import Money
 from messaging.bus import BusDown
 from services.orders.contracts import OrderStatus
@@ -68,7 +70,11 @@ class ChoreographedOrders:
             self._events = await self._opened.enter_async_context(open_bus(self._settings))
         return self._events
 
+    def _reading(self) -> closing[Database]:
+        return closing(Database(self._settings.url_of("orders"), for_reading=True))
+
     def _recorded(self, status: OrderStatus | None, limit: int) -> list[PlacedOrder]:
+        """Raises SettingsError: they are not to be seen, which is not to say that there are none."""
         query = select(orders).where(orders.c.style == Style.CHOREOGRAPHY)
         stuck = orders.c.problem != ""
         if status is OrderStatus.NEEDS_ATTENTION:
@@ -76,14 +82,12 @@ class ChoreographedOrders:
         elif status is not None:
             query = query.where(orders.c.status == status, ~stuck)
         try:
-            database = Database(self._settings.url_of("orders"), for_reading=True)
-            try:
-                with database.begin() as tx:
-                    rows = tx.execute(query.order_by(orders.c.placed_at.desc()).limit(limit)).all()
-            finally:
-                database.close()
-        except (SQLAlchemyError, OSError):
+            with self._reading() as database, database.begin() as tx:
+                rows = tx.execute(query.order_by(orders.c.placed_at.desc()).limit(limit)).all()
+        except FileNotFoundError:
             return []  # no worker has ever run here
+        except (SQLAlchemyError, OSError) as error:
+            raise SettingsError(f"the database of orders cannot be read: {one_line(error)[:200]}") from None
         return [_placed(row) for row in rows]
 
 

@@ -23,11 +23,13 @@ class Services:
 
     Args:
         wrap: a hook around every port as it is opened, of services and of providers.
+        for_reading: leave the databases as they are; one that is not there is not made.
     """
 
-    def __init__(self, settings: Settings, wrap: Wrap = unwrapped) -> None:
+    def __init__(self, settings: Settings, wrap: Wrap = unwrapped, *, for_reading: bool = False) -> None:
         self._settings = settings
         self._wrap = wrap
+        self._for_reading = for_reading
         self._databases: dict[str, Database] = {}
         self._opened: dict[str, Any] = {}
 
@@ -52,7 +54,8 @@ class Services:
     def database(self, name: str) -> Database:
         """The one of a service, a provider, the bus or its consumers."""
         if name not in self._databases:
-            self._databases[name] = Database(self._settings.url_of(name), self._settings.database_connections)
+            url, connections = self._settings.url_of(name), self._settings.database_connections
+            self._databases[name] = Database(url, connections, for_reading=self._for_reading)
         return self._databases[name]
 
     @contextmanager

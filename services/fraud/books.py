@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from sqlalchemy import select
 
-from kernel.books import Books, Finding, OrderRecord, effects
+from kernel.books import Books, Finding, OrderRecord, effects, otherwise_published, published
 from kernel.database import Database
 from services.fraud.contracts import Decision, Verdict
+from services.fraud.events import FraudConfirmed, NoFraudDetected, PossibleFraud
 from services.fraud.tables import screenings
 
 
@@ -14,7 +15,11 @@ class FraudBooks(Books):
     def __init__(self, database: Database) -> None:
         with database.begin() as tx:
             self._screened = effects(tx, "screen")
-            rows = tx.execute(select(screenings.c.order_id, screenings.c.verdict, screenings.c.decision))
+            self._decided = effects(tx, "decide")
+            self._clear, self._possible = published(tx, NoFraudDetected), published(tx, PossibleFraud)
+            self._confirmed = published(tx, FraudConfirmed)
+            rows = tx.execute(select(screenings)).all()
+            self._rows = {row.order_id: row for row in rows}
             self._cleared = {
                 row.order_id: row.decision == Decision.APPROVE if row.decision else row.verdict == Verdict.CLEAR
                 for row in rows
@@ -26,7 +31,30 @@ class FraudBooks(Books):
     def contradictions(self, order_id: str) -> Iterator[Finding]:
         on_record = order_id in self._cleared
         yield from self._screened.contradictions(order_id, on_record=on_record, stands=on_record)
+        if on_record:
+            yield from self._otherwise(order_id)
+
+    def _otherwise(self, order_id: str) -> Iterator[Finding]:
+        row, clear = self._rows[order_id], self._clear.get(order_id, [])
+        decided = bool(row.decision)
+        yield from self._decided.contradictions(order_id, on_record=decided, stands=decided)
+        scores = [event.score for event in self._possible.get(order_id, [])] + [event.score for event in clear]
+        for score in scores:
+            yield from otherwise_published("score", row.score, score)
+        if order_id in self._possible:
+            yield from otherwise_published("verdict", row.verdict, Verdict.POSSIBLE)
+            if decided:
+                declined = order_id in self._confirmed
+                yield from otherwise_published(
+                    "decision", row.decision == Decision.APPROVE, bool(clear) and not declined
+                )
+        elif clear and not clear[0].reviewed:
+            yield from otherwise_published("verdict", row.verdict, Verdict.CLEAR)
 
     def missing(self, order_id: str, order: OrderRecord) -> Iterator[Finding]:
         if not self._cleared.get(order_id, False):
             yield Finding("shipped only when cleared of fraud", "neither cleared nor approved")
+
+    def waits_for_a_person(self, order_id: str) -> bool:
+        row = self._rows.get(order_id)
+        return row is not None and row.verdict == Verdict.POSSIBLE and not row.decision

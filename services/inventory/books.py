@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import select
 
-from kernel.books import Books, Finding, OrderRecord, effects
+from kernel.books import Books, Finding, OrderRecord, effects, otherwise_published, published
 from kernel.database import Database
+from services.inventory.events import StockReserved
 from services.inventory.tables import reservations, stock
 
 
@@ -18,6 +19,7 @@ class InventoryBooks(Books):
         self._held_in_all: Counter[str] = Counter()
         with database.begin() as tx:
             self._reserved = effects(tx, "reserve")
+            self._told = published(tx, StockReserved)
             self._stock = {row.sku: (row.received, row.on_hand) for row in tx.execute(select(stock))}
             for row in tx.execute(select(reservations)):
                 taken[row.order_id][row.sku] = row.quantity
@@ -32,6 +34,10 @@ class InventoryBooks(Books):
         # A release deletes the rows, so those of a step that was undone are as those of a step that was never done.
         was_undone = not self._reserved.stands.get(order_id, True)
         yield from self._reserved.contradictions(order_id, on_record=holds or was_undone, stands=holds)
+        if holds:
+            for event in self._told.get(order_id, []):
+                told = {line.sku: line.quantity for line in event.lines}
+                yield from otherwise_published("stock", self.held[order_id], told)
 
     def missing(self, order_id: str, order: OrderRecord) -> Iterator[Finding]:
         held = self.held.get(order_id, {})

@@ -4,12 +4,14 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from kernel.books import Books, Finding, OrderRecord, effects
+from kernel.books import Books, Finding, OrderRecord, effects, otherwise_published, published
 from kernel.database import Database
 from kernel.money import Money
+from kernel.outbox import outbox
 from services.orders.contracts import OrderStatus
+from services.orders.events import OrderCancelled, OrderCreated, OrderFlagged, OrderRejected
 from services.orders.tables import order_lines, orders
 
 _UNDONE = (OrderStatus.REJECTED, OrderStatus.CANCELLED)
@@ -20,14 +22,24 @@ class OrdersBooks(Books):
         self._placed: dict[str, OrderRecord] = {}
         self._statuses: dict[str, OrderStatus] = {}
         self._priced: defaultdict[str, int] = defaultdict(int)
+        self._lines: defaultdict[str, set[tuple[str, int, int]]] = defaultdict(set)
         lines: defaultdict[str, dict[str, int]] = defaultdict(dict)
         with database.begin() as tx:
             self._created = effects(tx, "create")
             self._completed = effects(tx, "complete")
+            self._told, self._flagged = published(tx, OrderCreated), published(tx, OrderFlagged)
+            self._rejected, self._cancelled = published(tx, OrderRejected), published(tx, OrderCancelled)
             for line in tx.execute(select(order_lines)):
                 lines[line.order_id][line.sku] = line.quantity
                 self._priced[line.order_id] += line.quantity * line.unit_price
-            for row in tx.execute(select(orders)):
+                self._lines[line.order_id].add((line.sku, line.quantity, line.unit_price))
+            flags = select(outbox.c.correlation, func.max(outbox.c.occurred_at).label("at")).group_by(
+                outbox.c.correlation
+            )
+            of_type = flags.where(outbox.c.type == OrderFlagged.type())
+            flagged_at = {row.correlation: row.at for row in tx.execute(of_type)}
+            self._rows = {row.order_id: row for row in tx.execute(select(orders))}
+            for row in self._rows.values():
                 self._statuses[row.order_id] = OrderStatus(row.status)
                 self._placed[row.order_id] = OrderRecord(
                     status=OrderStatus.NEEDS_ATTENTION if row.problem else OrderStatus(row.status),
@@ -36,6 +48,9 @@ class OrdersBooks(Books):
                     lines=lines[row.order_id],
                     ship_to=json.loads(row.ship_to),
                     settled=row.settled,
+                    problem=row.problem,
+                    ends=row.status,
+                    flagged_at=flagged_at.get(row.order_id, 0),
                 )
 
     def placed(self) -> Mapping[str, OrderRecord]:
@@ -54,3 +69,24 @@ class OrdersBooks(Books):
             total, priced = self._placed[order_id].total, self._priced[order_id]
             if priced != total.amount:
                 yield Finding("an order costs what its lines do", f"total {total.amount}, lines {priced}")
+            yield from self._otherwise(order_id, status)
+
+    def _otherwise(self, order_id: str, status: OrderStatus) -> Iterator[Finding]:
+        record, row = self._placed[order_id], self._rows[order_id]
+        for told in self._told.get(order_id, []):
+            yield from otherwise_published("customer", row.customer_id, told.customer_id)
+            yield from otherwise_published("total", record.total, told.total)
+            yield from otherwise_published("address", record.ship_to, told.ship_to.model_dump(mode="json"))
+            lines = {(line.sku, line.quantity, line.unit_price.amount) for line in told.lines}
+            yield from otherwise_published("set of lines", self._lines[order_id], lines)
+        if order_id not in self._told:
+            return  # release 0.1 did not keep what it published
+        flags = self._flagged.get(order_id, [])
+        yield from otherwise_published("problem", row.problem, flags[-1].problem if flags else "")
+        notes = [flag.settled for flag in flags if flag.settled]
+        yield from otherwise_published("note of what was settled", row.settled, notes[-1] if notes else "")
+        ends = {
+            OrderStatus.REJECTED: [event.reason for event in self._rejected.get(order_id, [])],
+            OrderStatus.CANCELLED: [event.reason for event in self._cancelled.get(order_id, [])],
+        }.get(status, [""])
+        yield from otherwise_published("reason", [row.reason], ends)

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 
 from sqlalchemy import select
 
-from kernel.books import Books, Finding, OrderRecord, effects
+from kernel.books import Books, Finding, OrderRecord, effects, otherwise_published, published
 from kernel.database import Database
 from kernel.keys import Key
 from kernel.money import Money
 from services.payments.contracts import ChargeRecord, PaymentGateway
+from services.payments.events import PaymentProcessed, PaymentRefunded
 from services.payments.tables import payments
 
 
@@ -19,6 +20,7 @@ class PaymentsBooks(Books):
     def __init__(self, database: Database, gateway: PaymentGateway) -> None:
         with database.begin() as tx:
             self._charged = effects(tx, "charge")
+            self._processed, self._given_back = published(tx, PaymentProcessed), published(tx, PaymentRefunded)
             self._recorded = {
                 row.order_id: ChargeRecord(
                     key=str(Key(row.order_id, "charge")),
@@ -40,6 +42,15 @@ class PaymentsBooks(Books):
         recorded = self._recorded.get(order_id)
         stands = recorded is not None and not recorded.refunded
         yield from self._charged.contradictions(order_id, on_record=recorded is not None, stands=stands)
+        if recorded is None:
+            return
+        for event in self._processed.get(order_id, []):
+            yield from otherwise_published(
+                "charge", (recorded.charge_id, recorded.amount), (event.charge_id, event.amount)
+            )
+        for refund in self._given_back.get(order_id, []):
+            given = refund.amount.amount if refund.amount else 0
+            yield from otherwise_published("refund", recorded.refunded, given)
 
     def disagreements(self, order_id: str) -> Iterator[Finding]:
         recorded = self._recorded.get(order_id)

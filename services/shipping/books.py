@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 from sqlalchemy import select
 
-from kernel.books import Books, Finding, OrderRecord, effects
+from kernel.books import Books, Finding, OrderRecord, effects, otherwise_published, published
 from kernel.database import Database
 from kernel.keys import Key
 from services.shipping.contracts import Courier, Destination, ParcelRecord
+from services.shipping.events import Shipped
 from services.shipping.service import BOOKED
 from services.shipping.tables import shipments
 
@@ -19,11 +20,11 @@ class ShippingBooks(Books):
     def __init__(self, database: Database, courier: Courier) -> None:
         with database.begin() as tx:
             self._shipped = effects(tx, "ship")
-            # The tracking number, or None of a shipment that was cancelled.
-            self._recorded = {
-                row.order_id: row.tracking_number if row.status == BOOKED else None
-                for row in tx.execute(select(shipments))
-            }
+            self._told = published(tx, Shipped)
+            rows = tx.execute(select(shipments)).all()
+        self._numbers = {row.order_id: row.tracking_number for row in rows}
+        # The tracking number, or None of a shipment that was cancelled.
+        self._recorded = {row.order_id: row.tracking_number if row.status == BOOKED else None for row in rows}
         parcels: defaultdict[str, list[ParcelRecord]] = defaultdict(list)
         for parcel in courier.parcels():
             parcels[Key.parse(parcel.key).order_id].append(parcel)
@@ -35,6 +36,9 @@ class ShippingBooks(Books):
     def contradictions(self, order_id: str) -> Iterator[Finding]:
         on_record, stands = order_id in self._recorded, self._recorded.get(order_id) is not None
         yield from self._shipped.contradictions(order_id, on_record=on_record, stands=stands)
+        if on_record:
+            for event in self._told.get(order_id, []):
+                yield from otherwise_published("parcel's number", self._numbers[order_id], event.tracking_number)
 
     def disagreements(self, order_id: str) -> Iterator[Finding]:
         recorded = self._recorded.get(order_id)

@@ -20,9 +20,9 @@ from services.orders.contracts import OrdersPort
 from services.orders.service import Orders
 from services.shipping.events import Shipped
 from tests.databases import Databases
+from tests.events import told
 from tests.services.samples import MUG, MUG_PRICE, NOON, ORDER, Clock, create, product, undo
 from tests.shop import sample_order
-from tests.subscribers.samples import told
 
 LIMITS = Limits(step=60, undo=600, review=3600)
 SECONDS = 5

@@ -1,9 +1,9 @@
 """Sample events, and what becomes of an order as the events that tell it. Amounts are in cents."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from kernel.contracts import Event, Style
-from kernel.envelope import CloudEvent, cloud_event
+from kernel.contracts import Style
+from kernel.envelope import CloudEvent
 from kernel.money import Money
 from services.fraud.events import FraudConfirmed, NoFraudDetected, PossibleFraud
 from services.inventory.contracts import StockLine
@@ -12,6 +12,7 @@ from services.orders.contracts import Address
 from services.orders.events import OrderCancelled, OrderCompleted, OrderCreated, OrderRejected, PricedLine
 from services.payments.events import PaymentFailed, PaymentProcessed, PaymentRefunded
 from services.shipping.events import ShipmentCancelled, Shipped, ShippingFailed
+from tests.events import told as told
 
 ORDER, OTHER_ORDER = "order-1", "order-2"
 CUSTOMER = "customer-1"
@@ -25,28 +26,6 @@ _LINES = (StockLine(sku="mug", quantity=2),)
 
 def money(cents: int = PRICE, currency: str = "EUR") -> Money:
     return Money(amount=cents, currency=currency)
-
-
-def told(
-    event: Event,
-    order: str = ORDER,
-    *,
-    event_id: str = "",
-    after: float = 0,
-    style: Style = Style.ORCHESTRATION,
-) -> CloudEvent:
-    """The event on the wire, `after` so many seconds."""
-    return cloud_event(
-        event.type(),
-        event.model_dump(mode="json"),
-        event_id=event_id or f"{order}:{event.type()}",
-        source="/samples",
-        correlation=order,
-        causation=f"{order}:cause",
-        style=style,
-        at=NOON + timedelta(seconds=after),
-        sequence=1,
-    )
 
 
 def created(customer: str = CUSTOMER, total: Money | None = None) -> OrderCreated:
