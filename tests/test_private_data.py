@@ -19,6 +19,7 @@ from client.contracts import OrderState
 from client.order import Address, Order, OrderLine
 from kernel.contracts import Style
 from lab.settings import LabSettings
+from messaging.bus import PARTITIONS
 from services.orders import contracts as of_orders
 from services.orders.contracts import OrderStatus
 from tests.choreographed import clients_of
@@ -70,8 +71,11 @@ async def aftermath(server: LabSettings, tmp_path_factory: pytest.TempPathFactor
     )
     client = await client_of(server, NAMESPACE)
     with HttpEndpoint() as endpoint:
-        environment = environment_of(settings, NAMESPACE) | {"WEBHOOKS": json.dumps([to(endpoint.url)])}
+        environment = environment_of(settings, NAMESPACE) | {
+            "WEBHOOKS": json.dumps([to(endpoint.url, per_second=1000)])
+        }
         async with worker_process(environment, *(word for role in ROLES for word in ("--role", role))) as worker:
+            await until(lambda: _webhook_has_begun(data))
             states = await _ended(settings, client, [one for one in BOTH if one[0] != "broken"])
             _break_the_orders(data)
             states |= await _ended(settings, client, [one for one in BOTH if one[0] == "broken"])
@@ -100,10 +104,18 @@ def _break_the_orders(data: Path) -> None:
         orders.execute("ALTER TABLE orders RENAME TO gone")
 
 
+def _webhook_has_begun(data: Path) -> bool:
+    """A new one gets what happens from now on."""
+    with closing(sqlite3.connect(data / "consumers.db")) as consumers:
+        begun = consumers.execute("SELECT count(*) FROM positions WHERE consumer = 'webhook-shop-watch'").fetchone()
+    return bool(begun[0] == PARTITIONS)
+
+
 def _told_all(data: Path, endpoint: HttpEndpoint) -> bool:
     with closing(sqlite3.connect(data / "bus.db")) as bus, closing(sqlite3.connect(data / "audit_log.db")) as log:
-        (events,), (logged,) = bus.execute("SELECT count(*) FROM events"), log.execute("SELECT number FROM audit_head")
-    return bool(events[0] == logged[0] == len(endpoint.events))
+        ids = {event_id for (event_id,) in bus.execute("SELECT event_id FROM events")}
+        logged = {event_id for (event_id,) in log.execute("SELECT event_id FROM audit_entries")}
+    return ids <= logged & {event["id"] for event in endpoint.events}
 
 
 def clean(*texts: str) -> None:

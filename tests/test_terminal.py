@@ -28,6 +28,7 @@ from wiring.services import Services
 
 # Clears the screen, renames the window, turns the text around, begins a line of its own, hides, and is no character.
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\u202egnp\n✓ all good\u2066\x9b31m\r\u200b[bold]\\"
+SLY = "\u202egnp\u2066\x9b31m\u200b[bold]\\"  # what of it may be in an event's name
 SHOWN = r"\x1b[2J\x1b]0;owned\x07\u202egnp\n✓ all good\u2066\x9b31m\r\u200b[bold]"
 
 
@@ -67,9 +68,11 @@ async def _write(settings: LabSettings) -> None:
     rejected = _told(OrderRejected(reason=HOSTILE))
     changes = {"id": f"evil-1:{HOSTILE}", "type": HOSTILE[:30], "source": HOSTILE, "causationid": HOSTILE}
     unknown = rejected.model_copy(update=changes | {"data": {HOSTILE: HOSTILE, "note": HOSTILE}})
-    await bus.bus.append([placed, needed, rejected, unknown])
-    bus.progress.failed("payments", Recorded(4, unknown), HOSTILE)
-    bus.progress.mark_dead("payments", unknown.id)
+    named = {"id": f"evil-1:{SLY}", "type": SLY, "source": SLY, "causationid": SLY}
+    readable = unknown.model_copy(update=named)
+    await bus.bus.append([placed, needed, rejected, unknown, readable])
+    bus.progress.failed("payments", Recorded(5, readable), HOSTILE)
+    bus.progress.mark_dead("payments", readable.id)
     services.open(ORDERS)
     row: dict[str, Any] = {"order_id": "evil-1", "customer_id": HOSTILE, "status": "rejected", "style": "choreography"}
     row |= {
@@ -121,7 +124,10 @@ def _strings(document: Any) -> Iterator[str]:
 
 
 def test_one_event_does_nothing_on_a_terminal(environment: Environment) -> None:
-    ran = run_here(environment, "events", "show", "4")
+    unreadable = run_here(environment, "events", "show", "4")
+    harmless(unreadable)
+    assert "unreadable" in unreadable.document
+    ran = run_here(environment, "events", "show", "5")
     harmless(ran)
     assert json.loads(ran.out)["event"]["data"] == {HOSTILE: HOSTILE, "note": HOSTILE}
 
