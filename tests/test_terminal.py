@@ -22,7 +22,7 @@ from services.orders.events import OrderRejected
 from services.orders.tables import orders
 from tests.processes import NOBODY_LISTENS, Environment, Ran, environment_of, run_here
 from tests.shop import sample_order
-from tests.subscribers.samples import told
+from tests.events import told
 from wiring.bus import EventBus
 from wiring.services import Services
 
