@@ -20,9 +20,9 @@ from messaging.bus import Recorded
 from services.orders.declaration import ORDERS
 from services.orders.events import OrderRejected
 from services.orders.tables import orders
+from tests.events import told
 from tests.processes import NOBODY_LISTENS, Environment, Ran, environment_of, run_here
 from tests.shop import sample_order
-from tests.events import told
 from wiring.bus import EventBus
 from wiring.services import Services
 
