@@ -98,7 +98,7 @@ def _written(sources: Sources, service: str) -> _Written:
                 found.published.add(row.event_id)
             else:
                 found.set_aside.add(row.event_id)
-        for event in inbox.all_heard(tx):
+        for event in inbox.all_received(tx):
             found.heard[event.id] = _digest(event)
         for operation in tx.execute(select(operations)):
             found.keys.add(operation.key)

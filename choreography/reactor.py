@@ -62,7 +62,7 @@ class Reactor(Generic[P]):
         """Raises ReactionFailed, from whatever the service raised that is no answer."""
         event = recorded.event
         with self._database.begin() as tx:
-            heard = inbox.heard(tx, event)
+            heard = inbox.received(tx, event)
         if heard.already:
             return
         for line in due_after(self._table, event, heard.events):

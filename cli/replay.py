@@ -14,15 +14,15 @@ Reached = Callable[[int, int], None]
 """Called with how many events are read again, and how many there are to be."""
 
 
-async def replay(eventing: EventBus, subscription: Subscription, after: int, reached: Reached) -> int:
+async def replay(events: EventBus, subscription: Subscription, after: int, reached: Reached) -> int:
     """Have everything after this position read again; how many events. It helps a worker, or does it alone."""
-    to_read = await _positions(eventing, after)
+    to_read = await _positions(events, after)
     reached(0, sum(map(len, to_read)))
-    await _send_back(eventing, subscription, after)
-    consumer = eventing.consumer(subscription, lambda: None)
+    await _send_back(events, subscription, after)
+    consumer = events.consumer(subscription, lambda: None)
     working = asyncio.create_task(consumer.run())
     try:
-        while left := await asyncio.to_thread(_left, eventing, subscription.name, to_read):
+        while left := await asyncio.to_thread(_left, events, subscription.name, to_read):
             reached(sum(map(len, to_read)) - left, sum(map(len, to_read)))
             await asyncio.wait([working], timeout=_LOOK_SECONDS)
             if working.done():
@@ -34,22 +34,22 @@ async def replay(eventing: EventBus, subscription: Subscription, after: int, rea
     return sum(map(len, to_read))
 
 
-async def _send_back(eventing: EventBus, subscription: Subscription, after: int) -> None:
+async def _send_back(events: EventBus, subscription: Subscription, after: int) -> None:
     """With all its partitions in hand, so that nobody reads on meanwhile."""
-    consumer = eventing.consumer(subscription, lambda: None)
+    consumer = events.consumer(subscription, lambda: None)
     async with consumer.all_partitions():
         if subscription.forget:
             await asyncio.to_thread(subscription.forget, after)
-        for partition, position in eventing.progress.positions(subscription.name).items():
+        for partition, position in events.progress.positions(subscription.name).items():
             if position > after:
-                await asyncio.to_thread(eventing.progress.save, subscription.name, partition, after)
+                await asyncio.to_thread(events.progress.save, subscription.name, partition, after)
 
 
-async def _positions(eventing: EventBus, after: int) -> list[list[int]]:
+async def _positions(events: EventBus, after: int) -> list[list[int]]:
     """Of the events that are to be read again, by partition."""
     positions: list[list[int]] = [[] for _ in range(PARTITIONS)]
-    head = await eventing.bus.head()
-    reader = await eventing.bus.read(None, after)
+    head = await events.bus.head()
+    reader = await events.bus.read(None, after)
     try:
         while after < head and (batch := await reader.next(_BATCH, 1)):
             for recorded in batch:
@@ -61,6 +61,6 @@ async def _positions(eventing: EventBus, after: int) -> list[list[int]]:
     return positions
 
 
-def _left(eventing: EventBus, name: str, to_read: list[list[int]]) -> int:
-    reached = eventing.progress.positions(name)
+def _left(events: EventBus, name: str, to_read: list[list[int]]) -> int:
+    reached = events.progress.positions(name)
     return sum(position > reached[partition] for partition, of in enumerate(to_read) for position in of)

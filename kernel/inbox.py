@@ -68,20 +68,20 @@ def make(tx: Connection) -> None:
 
 
 @dataclass(frozen=True)
-class Heard:
+class Received:
     """What was heard about one order, oldest first, and whether this very event is among it."""
 
     already: bool
     events: list[Known]
 
 
-def heard(tx: Connection, event: CloudEvent) -> Heard:
+def received(tx: Connection, event: CloudEvent) -> Received:
     """What was heard of the event's order before. A repeat is counted."""
     rows = tx.execute(_OF_ORDER, {"correlation": event.correlationid}).all()
     already = any(row.event_id == event.id for row in rows)
     if already:
         tx.execute(_REPEATED, {"known": event.id})
-    return Heard(already, [Known(row.type, json.loads(row.data)) for row in rows])
+    return Received(already, [Known(row.type, json.loads(row.data)) for row in rows])
 
 
 def once(database: Storage, event: CloudEvent, effect: Callable[[Connection], None]) -> bool:
@@ -118,7 +118,7 @@ def record(tx: Connection, event: CloudEvent) -> None:
     tx.execute(_INSERT, row | {"data": json.dumps(event.data), "occurred_at": occurred_at, "repeats": 0})
 
 
-def all_heard(tx: Connection, *, correlation: str = "", since: int = 0) -> Iterator[CloudEvent]:
+def all_received(tx: Connection, *, correlation: str = "", since: int = 0) -> Iterator[CloudEvent]:
     """As they were heard, by their time: of this order, from this time on (milliseconds since 1970).
 
     Without those that release 0.1 heard, which did not note how they came.

@@ -95,7 +95,7 @@ class Operations:
                 if first is None:
                     answer, event = effect(tx)
                     self._record(tx, command, DONE, answer.model_dump_json())
-                    hear(tx, command)
+                    record_cause(tx, command)
                     self._publish(tx, command, event)
                     return answer
         except Refusal as refusal:
@@ -105,7 +105,7 @@ class Operations:
                 if first is None:
                     self._record(tx, command, REFUSED, str(refusal), refusal.name)
                     if refused:
-                        hear(tx, command)
+                        record_cause(tx, command)
                         self._publish(tx, command, refused(reason=refusal.reason))
             if first is None:
                 raise
@@ -153,7 +153,7 @@ class Operations:
             row = self._find(tx, command.key, for_update=True)
             if row is not None and row.state == UNDONE:
                 tx.execute(_REPEATED, {"repeated": command.key})
-                hear(tx, command)
+                record_cause(tx, command)
                 return Undone.model_validate_json(row.answer)
             undone = Undone(had_effect=row is not None and row.state == DONE)
             if row is None:
@@ -162,7 +162,7 @@ class Operations:
             if row is not None:
                 change = {"state": UNDONE, "answer": undone.model_dump_json(), "refusal": ""}
                 tx.execute(update(operations).where(operations.c.key == command.key).values(change))
-            hear(tx, command)
+            record_cause(tx, command)
             self._publish(tx, command, event)
             return undone
 
@@ -193,7 +193,7 @@ class Operations:
         if row is not None:
             tx.execute(_REPEATED, {"repeated": command.key})
             if row.state == DONE:
-                hear(tx, command)
+                record_cause(tx, command)
         return row
 
     def _find(self, tx: Connection, key: str, *, for_update: bool = False) -> Row[Any] | None:
@@ -207,7 +207,7 @@ class Operations:
         publish(tx, event, command, milliseconds(self._clock()), event_id=keys.event_id(command.key, event.type()))
 
 
-def hear(tx: Connection, command: Command) -> None:
+def record_cause(tx: Connection, command: Command) -> None:
     """Note the event that the command answers, if this transaction commits."""
     if command.cause:
         inbox.record(tx, command.cause)

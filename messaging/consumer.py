@@ -52,11 +52,11 @@ class Consumer:
 
     async def run(self) -> None:
         """Until `stop`; then what is under way is finished first."""
-        hands = HandlerPool(self._subscription.name, self._subscription.at_once)
+        pool = HandlerPool(self._subscription.name, self._subscription.at_once)
         try:
-            await asyncio.gather(*(self._run_partition(partition, hands) for partition in range(PARTITIONS)))
+            await asyncio.gather(*(self._run_partition(partition, pool) for partition in range(PARTITIONS)))
         finally:
-            hands.close()
+            pool.close()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -67,19 +67,19 @@ class Consumer:
         async with AsyncExitStack() as all_of_them:
 
             async def hold(lock: str) -> None:
-                while not await all_of_them.enter_async_context(held(self._locks, lock, self._take_in_turn)):
+                while not await all_of_them.enter_async_context(held(self._locks, lock, self._queue_for)):
                     pass
 
             await asyncio.gather(*(hold(f"{self._subscription.name}-{one}") for one in range(PARTITIONS)))
             yield
 
-    async def _run_partition(self, partition: int, hands: HandlerPool) -> None:
+    async def _run_partition(self, partition: int, pool: HandlerPool) -> None:
         lock = f"{self._subscription.name}-{partition}"
         while not self._stopping.is_set():
             try:
-                async with held(self._locks, lock, self._take_in_turn) as is_ours:
+                async with held(self._locks, lock, self._queue_for) as is_ours:
                     if is_ours:
-                        await self._turn(partition, lock, hands).run()
+                        await self._session(partition, lock, pool).run()
                 if is_ours:
                     await self._sleep(2 * _QUEUE_SECONDS)  # whoever waits for it has it now
                 self._trouble.over(f"partition {partition}")
@@ -96,20 +96,20 @@ class Consumer:
             _log.error("%s: %s", self._subscription.name, why)
             self._refused.add(why)
 
-    def _turn(self, partition: int, lock: str, hands: HandlerPool) -> PartitionSession:
+    def _session(self, partition: int, lock: str, pool: HandlerPool) -> PartitionSession:
         return PartitionSession(
             self._subscription,
             partition,
             self._bus,
             self._progress,
-            hands,
+            pool,
             self._stopping,
             lambda: self._is_awaited(lock),
             self._handled,
             self._trouble,
         )
 
-    async def _take_in_turn(self, lock: str) -> bool:
+    async def _queue_for(self, lock: str) -> bool:
         """Wait for the partition, first in the queue for it; whether it is ours."""
         if await asyncio.to_thread(self._locks.take, lock):
             return True

@@ -42,7 +42,7 @@ class PartitionSession:
         partition: int,
         bus: Bus,
         progress: Progress,
-        hands: HandlerPool,
+        pool: HandlerPool,
         stopping: asyncio.Event,
         is_awaited: Callable[[], Awaitable[bool]],
         handled: Callable[[], None],
@@ -52,7 +52,7 @@ class PartitionSession:
         self._partition = partition
         self._bus = bus
         self._progress = progress
-        self._hands = hands
+        self._pool = pool
         self._stopping = stopping
         self._handled = handled
         self._trouble = trouble
@@ -220,10 +220,10 @@ class PartitionSession:
         """Make one attempt. None when the event is done with; else how many seconds to wait for the next."""
         name, event, progress = self._subscription.name, recorded.event, self._progress
         try:
-            async with self._hands.free:
+            async with self._pool.free:
                 if self._ending.is_set():
                     return 0  # not begun
-                await self._hands.run(self._subscription.handle, recorded)
+                await self._pool.run(self._subscription.handle, recorded)
         except Exception as raised:  # noqa: BLE001 - whatever a handler raises is on record, and tried again or dead
             reaction, error = reaction_and_cause(raised)
             failure = await asyncio.to_thread(progress.failed, name, recorded, described(error), reaction)

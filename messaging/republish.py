@@ -68,7 +68,7 @@ def _merged(
     for service in sorted(chosen):
         tx = stack.enter_context(services[service].begin())
         kept.append(outbox.all_published(tx, f"/{service}", correlation=order, since=since))
-        heard = inbox.all_heard(tx, correlation=order, since=since)
+        heard = inbox.all_received(tx, correlation=order, since=since)
         kept.append(event for event in heard if event.source not in sources)
     return heapq.merge(*kept, key=lambda event: event.time)
 

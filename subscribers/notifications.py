@@ -104,7 +104,7 @@ class Notifications:
         """Raises whatever the mailer raises."""
         event = recorded.event
         with self._database.begin() as tx:
-            if inbox.heard(tx, event).already:
+            if inbox.received(tx, event).already:
                 return
             customer = _customer(tx, event)
             never_on_record = not customer and "customer_id" in event.data

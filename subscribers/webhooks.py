@@ -106,7 +106,7 @@ class Deliveries:
         message_id = _message_id(event)
         note = self._note(event)
         with self._database.begin() as tx:
-            if inbox.heard(tx, note).already:
+            if inbox.received(tx, note).already:
                 return
         body = redacted(event).model_dump_json()
         self._rate_limit.wait()

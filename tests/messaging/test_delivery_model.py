@@ -237,7 +237,7 @@ class Delivery(RuleBasedStateMachine):
 
     async def _work(self, process: Process, *, hands_over: bool = False, retries_meanwhile: bool = False) -> None:
         progress, log = MortalProgress(self.databases["consumers"], process), MortalLog(self.databases["bus"], process)
-        hands, stopping, is_awaited = HandlerPool(NAME, 2), asyncio.Event(), False
+        pool, stopping, is_awaited = HandlerPool(NAME, 2), asyncio.Event(), False
 
         async def awaited() -> bool:
             return is_awaited
@@ -245,7 +245,7 @@ class Delivery(RuleBasedStateMachine):
         trouble = Trouble(partition._log, NAME)
         subscription = self._subscription(process)
         session = PartitionSession(
-            subscription, 0, log, progress, hands, stopping, awaited, handled=lambda: None, trouble=trouble
+            subscription, 0, log, progress, pool, stopping, awaited, handled=lambda: None, trouble=trouble
         )
         running = asyncio.create_task(session.run())
         await self._until_idle(process, self.model.work())
@@ -262,7 +262,7 @@ class Delivery(RuleBasedStateMachine):
         assert running.done()
         if not process.is_dead and not running.cancelled():
             running.result()
-        hands.close()
+        pool.close()
         await log.close()
 
     async def _until_idle(self, process: Process, trying: set[str]) -> None:
