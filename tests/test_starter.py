@@ -578,7 +578,13 @@ async def books_of_three(terminal: Terminal) -> Path:
         sample_order(order_id="refunded", **undeliverable()),
         sample_order(order_id="declined", payment_token="tok_chargeDeclined"),
     )
+    async with asyncio.timeout(60):
+        while any(one["behind"] for one in (await run_inside(terminal.environment, *CONSUMERS)).document):
+            await asyncio.sleep(0.1)
     return terminal.settings.data_dir
+
+
+CONSUMERS = ("events", "consumers", "--json")
 
 
 def _add_parcel(key: str) -> str:
@@ -698,14 +704,7 @@ def test_the_audit_finds_what_was_tampered_with(
     audited = _audit_after(terminal, books_of_three, tmp_path, database, tampering)
     named = [(v["order_id"], v["invariant"]) for v in audited.document["violations"]]
     assert audited.code == 1
-    of_three = [each for each in named if each[0] in OF_THREE]
-    assert [each for each in found if of_three.count(each) < found.count(each)] == []
-    # Services that came later keep something of an order too; of those that are named here, nothing else is found.
-    others = [each for each in of_three if each not in found]
-    assert [each for each in others if not each[1].startswith("without an order: ")] == []
-
-
-OF_THREE = ("", "good", "refunded", "declined", "nobody")
+    assert [each for each in found if named.count(each) < found.count(each)] == []
 
 
 async def test_the_audit_of_a_shop_that_is_right_and_of_one_that_is_not(
@@ -722,7 +721,7 @@ async def test_the_audit_of_a_shop_that_is_right_and_of_one_that_is_not(
     assert "orders: money, stock and parcels add up" in clean.out
     assert (found.code, found.err) == (1, "")
     assert "✗ good: completed: shipped once: 2 parcels\n" in found.out
-    assert "✗ stock: stock adds up: mug: " in found.out
+    assert "✗ as a whole: stock adds up: mug: " in found.out
     assert "2 violations over" in found.out
 
 
@@ -741,8 +740,7 @@ def _audit_after(terminal: Terminal, data: Path, copy: Path, database: str, tamp
 def _copy(data: Path, copy: Path) -> Path:
     """All databases, each as it stands, while the worker has them open."""
     copy.mkdir(exist_ok=True)
-    for name in DATABASES[:-3]:
-        database = f"{name}.db"
+    for database in sorted(path.name for path in data.glob("*.db") if path.stem in (*DATABASES, "audit_log")):
         with closing(sqlite3.connect(data / database)) as here, closing(sqlite3.connect(copy / database)) as there:
             here.backup(there)
     return copy
