@@ -143,7 +143,7 @@ def watch(order: OrderArgument, as_json: AsJson = False) -> int:
 def list_orders(
     status: Annotated[OrderStatus | None, typer.Option(help="Only these.")] = None,
     style: Annotated[Style | None, typer.Option(help="Only these; choreographed ones need no Temporal server.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most, the newest first.")] = 50,
     as_json: AsJson = False,
 ) -> int:
     """List orders, the newest first."""

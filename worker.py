@@ -124,7 +124,7 @@ async def run(settings: Settings, roles: Sequence[str], wrap: Wrap = unwrapped) 
 
 
 async def _beat(heart: Path) -> None:
-    """For whoever watches over this process from outside."""
+    """For a supervisor of this process."""
     while True:
         await asyncio.to_thread(heart.touch)
         await asyncio.sleep(_BEAT_SECONDS)

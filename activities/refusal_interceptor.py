@@ -1,7 +1,6 @@
 """Where a service's refusal becomes Temporal's: once, for all activities."""
 
 import logging
-from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
@@ -20,7 +19,7 @@ class RefusalInterceptor(Interceptor):
 
 
 class _Answers(ActivityInboundInterceptor):
-    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+    async def execute_activity(self, input: ExecuteActivityInput) -> object:
         try:
             return await super().execute_activity(input)
         except Refusal as refusal:

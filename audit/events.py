@@ -1,6 +1,6 @@
 """Was everything published that happened, as it happened, and nothing else? The bus beside outboxes and inboxes.
 
-A service keeps what it published and what it heard, so that contents are compared.
+A service keeps what it published and what it received, so that contents are compared.
 """
 
 import hashlib
@@ -26,7 +26,11 @@ from services import SERVICES
 
 _BATCH = 1_000
 _WAITS_SECONDS = 300  # as long as a relay may be down before it is one that nobody runs
-_TOLD, _FOUNDED, _AS_WRITTEN = "what happened is told", "what is told happened", "events are as they were written"
+_PUBLISHED, _FOUNDED, _AS_WRITTEN = (
+    "every operation is published",
+    "every event has its operation",
+    "events are as they were written",
+)
 # Refusals may come from a service's boundary, and a note is no operation.
 _BY_NO_OPERATION = frozenset(
     [kind.type() for kind in FailureEvent.__subclasses__()]
@@ -45,7 +49,7 @@ class _Written:
     """What one service has on record at one moment: digests of events by their ids."""
 
     events: dict[str, bytes] = field(default_factory=dict)
-    heard: dict[str, bytes] = field(default_factory=dict)
+    received: dict[str, bytes] = field(default_factory=dict)
     published: set[str] = field(default_factory=set)
     set_aside: set[str] = field(default_factory=set)
     waiting: dict[str, int] = field(default_factory=dict)
@@ -99,7 +103,7 @@ def _written(sources: Sources, service: str) -> _Written:
             else:
                 found.set_aside.add(row.event_id)
         for event in inbox.all_received(tx):
-            found.heard[event.id] = _digest(event)
+            found.received[event.id] = _digest(event)
         for operation in tx.execute(select(operations)):
             found.keys.add(operation.key)
             found.owed += [(operation.key, types) for types in owed_events(service, operation)]
@@ -130,29 +134,29 @@ def _untold(
     service: str, written: _Written, now: _Written, there: _OnBus, discarded: frozenset[str]
 ) -> Iterator[Violation]:
     for event_id in sorted(written.published - there.digests.keys()):
-        yield _violation(event_id, _TOLD, f"{service} has published it, and it is not on the bus")
+        yield _violation(event_id, _PUBLISHED, f"{service} has published it, and it is not on the bus")
     for event_id in sorted(written.set_aside - there.digests.keys() - discarded):
-        yield _violation(event_id, _TOLD, f"{service} has written it, and its relay has set it aside")
+        yield _violation(event_id, _PUBLISHED, f"{service} has written it, and its relay has set it aside")
     late = (time.time() - _WAITS_SECONDS) * 1000
     for event_id, at in written.waiting.items():
         if at < late and event_id in now.waiting:
             waits = (
                 f"waits in the outbox of {service} for {(time.time() - at / 1000) / 60:.0f} minutes; does a relay run?"
             )
-            yield _violation(event_id, _TOLD, waits)
+            yield _violation(event_id, _PUBLISHED, waits)
     for event_id in written.damaged:
         yield _violation(event_id, _AS_WRITTEN, f"what the outbox of {service} has is no event")
-    told: defaultdict[str, set[str]] = defaultdict(set)
+    published: defaultdict[str, set[str]] = defaultdict(set)
     for event_id in (*written.events, *written.damaged, *(one for one, _, _ in there.of_service[f"/{service}"])):
-        told[str(Key.parse(event_id))].add(event_id.rpartition(":")[2])
+        published[str(Key.parse(event_id))].add(event_id.rpartition(":")[2])
     for key, types in written.owed:
-        if not told[key] & types:
-            yield _violation(key, _TOLD, f"{service} has published no {' or '.join(sorted(types))}")
-    for event_id, digest in written.heard.items():
+        if not published[key] & types:
+            yield _violation(key, _PUBLISHED, f"{service} has published no {' or '.join(sorted(types))}")
+    for event_id, digest in written.received.items():
         if there.digests.get(event_id, digest) != digest:
-            yield _violation(event_id, _AS_WRITTEN, f"{service} has heard something else than is on the bus")
+            yield _violation(event_id, _AS_WRITTEN, f"{service} received something else than is on the bus")
         elif event_id not in there.digests:
-            yield _violation(event_id, "what was heard is on the bus", f"{service} has heard it, and it is not there")
+            yield _violation(event_id, "what was received is on the bus", f"{service} received it, and it is not there")
 
 
 def _unfounded(service: str, now: _Written, there: _OnBus, not_judged: list[NotJudged]) -> Iterator[Violation]:

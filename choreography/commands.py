@@ -60,7 +60,7 @@ def undo(because: type[Event]) -> Callable[[OrderEvents], Undo]:
     """For the reason that the event gives."""
 
     def command(events: OrderEvents) -> Undo:
-        return Undo(**events.request, reason=reason_of(events.told(because)))
+        return Undo(**events.request, reason=reason_of(events.published(because)))
 
     return command
 

@@ -1,11 +1,11 @@
 """Is the table whole? Each line waits for what others publish, so whether one is missing, no line can say."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import Any
 
 from choreography.events import PUBLISHED, CancelRequested, OrderStalled
-from choreography.order_events import OrderEvents, Told
+from choreography.order_events import OrderEvents, PublishedEvent
 from choreography.reaction import Reaction, Table
 from kernel.contracts import Event, FailureEvent
 from kernel.envelope import new_event
@@ -74,15 +74,15 @@ def _missing(table: Table, event: type[Event]) -> str:
 
 def _unheard(table: Table) -> Iterator[str]:
     """Events after which nobody would do anything, though the order has not ended."""
-    heard = {event for line in table for event in line.after}
+    awaited = {event for line in table for event in line.after}
     of_lines = {event: line.step for line in table if line.kind is not Kind.NOTE for event in line.operation.events}
     for event, publisher in (_FROM_OUTSIDE | of_lines).items():
-        if event not in heard and event not in ENDS:
+        if event not in awaited and event not in ENDS:
             yield f"no line waits for {event.type()}, which {publisher} publishes"
 
 
 def _not_undone(table: Table) -> Iterator[str]:
-    """Refusals that somebody would not hear of who may have done something for the order by then."""
+    """Steps that may have been done by the time of a refusal, and that no line undoes after it."""
     for event, refusing in _causes(table):
         undone = {(line.service.name, _name(line.operation.undoes)) for line in _undone_by(table, event)}
         for line in table:
@@ -148,7 +148,7 @@ def _successes(line: Line) -> list[type[Event]]:
     return [event for event in line.operation.publishes if not issubclass(event, FailureEvent)]
 
 
-def _name(method: Any) -> str:
+def _name(method: Callable[..., object] | None) -> str:
     return method.__name__ if method else ""
 
 
@@ -161,7 +161,7 @@ class _Read(Exception):
 class _NoEvents(OrderEvents):
     """Says which event is looked for, instead of what it says."""
 
-    def told(self, event: type[Event]) -> Told:
+    def published(self, event: type[Event]) -> PublishedEvent:
         raise _Read(event)
 
 

@@ -61,7 +61,7 @@ class Deadlines:
                     if is_ours:
                         await self.look()
                 self._trouble.over("all orders")
-            except Exception as error:  # noqa: BLE001 - whatever it is, the clock goes on
+            except Exception as error:  # noqa: BLE001 - logged; one failed look must not stop the deadlines
                 self._trouble.met("all orders", error)
             await is_set_within(self._stop, pause)
 

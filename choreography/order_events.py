@@ -1,4 +1,4 @@
-"""What an order's events say together, to a service that reacts to one of them and to whoever looks at the order."""
+"""One order's events together, as reactions and the view of the order read them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _SETTLES: dict[str, set[str]] = {
 }
 
 
-class Told(Protocol):
+class PublishedEvent(Protocol):
     """An event in either form: as it is on the bus, or as a service's inbox keeps it."""
 
     @property
@@ -54,14 +54,14 @@ class OrderEvents:
     `step` is the one that its command does or undoes: it names the command's key, the same as the orchestrated saga's.
     """
 
-    events: Sequence[Told]
+    events: Sequence[PublishedEvent]
     cause: CloudEvent
     step: str
 
     def first(self, event: type[E]) -> E:
-        return event.model_validate(self.told(event).data)
+        return event.model_validate(self.published(event).data)
 
-    def told(self, event: type[Event]) -> Told:
+    def published(self, event: type[Event]) -> PublishedEvent:
         """The first of this type, as it came. Raises LookupError."""
         for one in self.events:
             if one.type == event.type():
@@ -79,17 +79,17 @@ class OrderEvents:
         }
 
 
-def stop_of(events: Iterable[Told]) -> Told | None:
+def stop_of(events: Iterable[PublishedEvent]) -> PublishedEvent | None:
     """The first event after which the order does not go on, but is undone."""
     return next((event for event in events if event.type in _STOPS), None)
 
 
-def is_past_pivot(events: Iterable[Told]) -> bool:
+def is_past_pivot(events: Iterable[PublishedEvent]) -> bool:
     """Whether the order can only go forward."""
     return any(event.type == Shipped.type() for event in events)
 
 
-def reason_of(event: Told) -> str:
+def reason_of(event: PublishedEvent) -> str:
     """As people read it, of an event that gives one."""
     reason: str = event.data["reason"]
     if event.type == CancelRequested.type():
@@ -97,7 +97,7 @@ def reason_of(event: Told) -> str:
     return reason
 
 
-def problems_of(events: Iterable[Told]) -> dict[str, str]:
+def problems_of(events: Iterable[PublishedEvent]) -> dict[str, str]:
     """What needs an operator, by step: what was needed, but for what was settled or done since.
 
     The step is empty when only the clock has found that nothing happens: then anything that does happen says more.

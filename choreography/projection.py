@@ -1,4 +1,4 @@
-"""One choreographed order as its events tell it, in the same words as the saga's own state."""
+"""One choreographed order, derived from its events, in the same terms as the saga's own state."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -31,7 +31,7 @@ def _state(event: type[Event], kind: Kind) -> str:
 
 
 def _steps() -> dict[str, tuple[str, str]]:
-    """Which step an event tells of, and how far it is. Of two that publish the same: an undo, or else the first."""
+    """Which step an event is about, and the step's state. Of two that publish the same: an undo, or else the first."""
     steps: dict[str, tuple[str, str]] = {}
     for line in sorted(REACTIONS, key=lambda line: line.kind is not Kind.UNDO):
         if line.kind is not Kind.NOTE:
@@ -44,7 +44,7 @@ _STEPS = _steps()
 
 
 class OrderView:
-    """Where an order stands, by its events in the log's order: whoever wants to know it asks here.
+    """Where an order stands, by its events in the log's order; every reader derives it here.
 
     Attributes:
         problems: what needs an operator, by step; the step is empty where only the clock has found it.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from choreography import commands
-from choreography.order_events import OrderEvents, Told
+from choreography.order_events import OrderEvents, PublishedEvent
 from kernel.contracts import Command, Contract, Event, Undo, Undone
 from kernel.envelope import CloudEvent
 from kernel.service import Kind, Operation, Service, bound
@@ -67,7 +67,7 @@ class Reaction(Generic[P, C]):
         """How many of its events are not among these types."""
         return len(set(self.types) - set(known))
 
-    def known(self, before: Iterable[Told], cause: CloudEvent) -> OrderEvents:
+    def known(self, before: Iterable[PublishedEvent], cause: CloudEvent) -> OrderEvents:
         step = self.operation.undoes or self.operation.method
         return OrderEvents((*before, cause), cause, step.__name__)
 
@@ -117,7 +117,7 @@ def waiting_for(table: Table, event: CloudEvent) -> list[Reaction[Any, Any]]:
     return [line for line in table if event.type in line.types]
 
 
-def due_after(table: Table, event: CloudEvent, before: Iterable[Told]) -> list[Reaction[Any, Any]]:
+def due_after(table: Table, event: CloudEvent, before: Iterable[PublishedEvent]) -> list[Reaction[Any, Any]]:
     """The lines that have all their events now that this one has come after those before."""
     known = {one.type for one in before}
     due = [line for line in waiting_for(table, event) if not line.lacks({*known, event.type})]
@@ -125,7 +125,7 @@ def due_after(table: Table, event: CloudEvent, before: Iterable[Told]) -> list[R
 
 
 def that_failed(
-    table: Table, reaction_id: str, event: CloudEvent, of_order: Iterable[Told]
+    table: Table, reaction_id: str, event: CloudEvent, of_order: Iterable[PublishedEvent]
 ) -> Reaction[Any, Any] | None:
     """The line of that id; without one, the line for which the order has most of what it waits for."""
     by_id = next((line for line in table if line.id == reaction_id), None)

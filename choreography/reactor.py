@@ -62,12 +62,12 @@ class Reactor(Generic[P]):
         """Raises ReactionFailed, from whatever the service raised that is no answer."""
         event = recorded.event
         with self._database.begin() as tx:
-            heard = inbox.received(tx, event)
-        if heard.already:
+            received = inbox.received(tx, event)
+        if received.already:
             return
-        for line in due_after(self._table, event, heard.events):
+        for line in due_after(self._table, event, received.events):
             try:
-                if self._react(line, event, heard.events):
+                if self._react(line, event, received.events):
                     return
             except Exception as error:
                 raise ReactionFailed(line.id) from error
@@ -85,7 +85,7 @@ class Reactor(Generic[P]):
         try:
             line.run(self._port, command)
         except (AlreadyUndone, TooLate):
-            self._note(event)  # there is nothing to do any more, and whoever made it so has published that
+            self._note(event)  # nothing is left to do, and the event of what settled it is published
         except KeyReused as refusal:
             raise NonRetryable(refusal.reason) from refusal
         except Refusal as refusal:

@@ -4,11 +4,11 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape as without_markup  # noqa: TID251 - `shown` is what it is for
+from rich.markup import escape as without_markup  # noqa: TID251 - only `shown`, below, calls it
 from rich.table import Table
 
 from audit.invariants import Report
@@ -48,12 +48,12 @@ def shown(text: str) -> str:
     return without_markup(visible(text))
 
 
-def print_json(document: Any) -> None:
+def print_json(document: object) -> None:
     text = json.dumps(document, ensure_ascii=False, indent=2)
     sys.stdout.write("".join(one if one == "\n" or one.isprintable() else json.dumps(one)[1:-1] for one in text) + "\n")
 
 
-def as_document(placed: PlacedOrder) -> dict[str, Any]:
+def as_document(placed: PlacedOrder) -> dict[str, object]:
     """What scripts get of an order."""
     state = placed.state.model_dump(mode="json")
     return state | {"style": placed.style, "workflow_id": placed.workflow_id, "link": placed.link}

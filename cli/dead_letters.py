@@ -49,7 +49,7 @@ All = Annotated[bool, typer.Option("--all", help="All of them, or all of --consu
 
 @dead_letters.command()
 def retry(chosen: Chosen = None, every: All = False, consumer: OfConsumer = "", order: OfOrder = "") -> int:
-    """Have dead letters handled again, by whoever could not."""
+    """Have dead letters handled again, by the consumers that gave them up."""
 
     async def run(events: EventBus) -> int:
         dead_letters = _chosen(_letters(events, consumer, order), chosen or [], every=every)

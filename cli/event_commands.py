@@ -53,7 +53,7 @@ def tail(types: Types = None, order: OfOrder = "", as_json: AsJson = False) -> i
 def list_events(
     types: Types = None,
     order: OfOrder = "",
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most, the newest.")] = 50,
     as_json: AsJson = False,
 ) -> int:
     """List the newest events, the oldest of them first."""
@@ -105,7 +105,7 @@ def replay(
         typer.Option("--from", metavar="TIME|SEQUENCE", help="Such as 2026-03-01T12:00:00Z, or a position; 0: all."),
     ],
 ) -> int:
-    """Send a consumer back to a point of the archive: what it made of events since then, it makes anew.
+    """Send a consumer back to a point of the archive: it handles the events since then again.
 
     What a consumer made that cannot be forgotten, such as a mail, is not made a second time.
     """

@@ -24,7 +24,7 @@ log_commands = typer.Typer()
 
 @log_commands.command()
 def republish(
-    service: Annotated[str, typer.Option(help="Only what this service published and heard.")] = "",
+    service: Annotated[str, typer.Option(help="Only what this service published and received.")] = "",
     order: Annotated[str, typer.Option("--order", help="Only of this order.")] = "",
     since: Annotated[str, typer.Option(metavar="TIME", help="Only from this time on: 2026-03-01T12:00:00Z.")] = "",
 ) -> int:

@@ -2,7 +2,6 @@
 
 import json
 import re
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -11,7 +10,7 @@ from client.order import Order
 from kernel.environment import one_line
 
 
-def parse_items(items: list[str]) -> list[dict[str, Any]]:
+def parse_items(items: list[str]) -> list[dict[str, object]]:
     """`SKU=QTY` each; the same SKU twice is added up. Raises BadInput."""
     quantities: dict[str, int] = {}
     for item in items:
@@ -56,7 +55,7 @@ def parse_file(text: str) -> list[Order]:
     return list(by_id.values())
 
 
-def _line(number: int, line: str) -> Any:
+def _line(number: int, line: str) -> object:
     try:
         return json.loads(line)
     except (ValueError, RecursionError) as error:

@@ -13,7 +13,7 @@ _AT_ONCE = 50
 
 
 async def place_many(client: OrderClient, orders: list[Order], *, wait: bool) -> list[PlacedOrder]:
-    """Place the orders, so many at once, and give them back in the order they came in."""
+    """Place the orders, a limited number at once, and return them in the order given."""
     places = asyncio.Semaphore(_AT_ONCE)
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn(), console=err) as progress:
         bar = progress.add_task("orders", total=len(orders))

@@ -15,7 +15,7 @@ from settings import load
 from wiring.bus import EventBus, with_bus
 from wiring.program import GOOD, complain
 
-_TOLD = ("reason", "problem", "note", "tracking_number", "charge_id", "decision", "step")
+_DETAILS = ("reason", "problem", "note", "tracking_number", "charge_id", "decision", "step")
 
 
 def trace(order: OrderArgument, as_json: AsJson = False) -> int:
@@ -80,5 +80,5 @@ def _grow(branch: Tree, effects: Sequence[Recorded], caused: dict[str, list[Reco
 
 
 def _told(event: CloudEvent) -> str:
-    told = next((str(event.data[key]) for key in _TOLD if event.data.get(key)), "")
-    return f" {shown(told)}" if told else ""
+    detail = next((str(event.data[key]) for key in _DETAILS if event.data.get(key)), "")
+    return f" {shown(detail)}" if detail else ""

@@ -128,7 +128,7 @@ def published(tx: Connection, event: type[E]) -> dict[str, list[E]]:
     return found
 
 
-def otherwise_published(what: str, recorded: object, told: object) -> Iterator[Finding]:
+def otherwise_published(what: str, recorded: object, published: object) -> Iterator[Finding]:
     """What is on record otherwise than the service has published it. Neither is shown: they may be private."""
-    if recorded != told:
+    if recorded != published:
         yield Finding("records agree with events", f"the {what} on record is not the one that was published")

@@ -107,7 +107,7 @@ class Database:
 
 
 def _without_values(context: ExceptionContext) -> None:
-    """Take a row's values out of an error, whoever will log or keep it.
+    """Take a row's values out of an error, which may be logged or kept.
 
     PostgreSQL has them in the lines after the first, such as
     `DETAIL: Failing row contains (ord-1, A. Customer, 1 Street, ...)`.
@@ -117,7 +117,7 @@ def _without_values(context: ExceptionContext) -> None:
             error.args = (str(error.args[0]).partition("\n")[0], *error.args[1:])
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # the driver would begin late and deferred; the engine's begin event does it
     connection.execute("PRAGMA busy_timeout = 30000")
     _write_ahead(connection)
@@ -125,7 +125,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
 
 
-def _write_ahead(connection: Any) -> None:
+def _write_ahead(connection: sqlite3.Connection) -> None:
     # The one pragma that does not honour the busy timeout, in the moment that a file is new and somebody writes to it.
     deadline = time.monotonic() + 30
     while True:

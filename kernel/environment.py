@@ -5,6 +5,7 @@ from typing import ClassVar, Self
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.exc import StatementError
 
 from kernel.errors import SettingsError
 
@@ -35,5 +36,6 @@ def one_line(error: BaseException) -> str:
     unreadable = re.search(r'error parsing value for field "(\w+)"', str(error))
     if unreadable:
         return f"{unreadable[1].upper()}: not JSON"
-    said = getattr(error, "orig", None) or error  # SQLAlchemy's own text is long, and ends in an advertisement
+    # SQLAlchemy's own text is long, and ends in an advertisement.
+    said = (error.orig or error) if isinstance(error, StatementError) else error
     return " ".join(str(said).split()) or type(error).__name__

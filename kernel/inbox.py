@@ -1,4 +1,4 @@
-"""The inbox: what a consumer has heard, on record in the transaction of what it did about it.
+"""The inbox: what a consumer has received, on record in the transaction of what it did about it.
 
 Rows are never deleted, so an id is known for longer than any redelivery or replay can take.
 """
@@ -69,14 +69,14 @@ def make(tx: Connection) -> None:
 
 @dataclass(frozen=True)
 class Received:
-    """What was heard about one order, oldest first, and whether this very event is among it."""
+    """What was received about one order, oldest first, and whether this very event is among it."""
 
     already: bool
     events: list[Known]
 
 
 def received(tx: Connection, event: CloudEvent) -> Received:
-    """What was heard of the event's order before. A repeat is counted."""
+    """What was received of the event's order before. A repeat is counted."""
     rows = tx.execute(_OF_ORDER, {"correlation": event.correlationid}).all()
     already = any(row.event_id == event.id for row in rows)
     if already:
@@ -85,7 +85,7 @@ def received(tx: Connection, event: CloudEvent) -> Received:
 
 
 def once(database: Storage, event: CloudEvent, effect: Callable[[Connection], None]) -> bool:
-    """Run `effect` and note the event in one transaction, unless it was heard before; whether it ran."""
+    """Run `effect` and note the event in one transaction, unless it was received before; whether it ran."""
     with database.begin() as tx:
         if tx.execute(_REPEATED, {"known": event.id}).rowcount:
             return False
@@ -95,7 +95,7 @@ def once(database: Storage, event: CloudEvent, effect: Callable[[Connection], No
 
 
 def settle(database: Storage, event: CloudEvent) -> bool:
-    """A person has dealt with the event: whoever delivers it from now on, it is known. Whether that is new."""
+    """Note an event that a person has dealt with, so that later deliveries are repeats; whether that is new."""
     return once(database, event, lambda _tx: None)
 
 
@@ -105,13 +105,13 @@ def knows(tx: Connection, event: CloudEvent) -> bool:
 
 
 def note(tx: Connection, event: CloudEvent) -> None:
-    """Note that the event was heard, unless that is on record."""
+    """Note that the event was received, unless that is on record."""
     if not knows(tx, event):
         record(tx, event)
 
 
 def record(tx: Connection, event: CloudEvent) -> None:
-    """Note that the event was heard. An IntegrityError is another delivery of it at this very moment."""
+    """Note that the event was received. An IntegrityError is another delivery of it at this very moment."""
     row = {"event_id": event.id, "correlation": event.correlationid, "type": event.type}
     row["envelope"] = event.model_dump_json(exclude={"data"})
     occurred_at = int(event.time.timestamp() * 1000)
@@ -119,9 +119,9 @@ def record(tx: Connection, event: CloudEvent) -> None:
 
 
 def all_received(tx: Connection, *, correlation: str = "", since: int = 0) -> Iterator[CloudEvent]:
-    """As they were heard, by their time: of this order, from this time on (milliseconds since 1970).
+    """As they were received, by their time: of this order, from this time on (milliseconds since 1970).
 
-    Without those that release 0.1 heard, which did not note how they came.
+    Without those that release 0.1 received, which did not note how they came.
     """
     query = select(inbox.c.envelope, inbox.c.data).where(inbox.c.envelope.is_not(None), inbox.c.occurred_at >= since)
     if correlation:

@@ -1,7 +1,7 @@
 """The names of what is done and of what is published, made and taken apart here and nowhere else.
 
 An operation's idempotency key is `<order_id>:<step>`. An event's id begins with the key, or else with the order, and
-goes on with what the event tells: `<order_id>:<step>:<Type>`.
+goes on with the event's type: `<order_id>:<step>:<Type>`.
 """
 
 from dataclasses import dataclass
@@ -34,9 +34,9 @@ class Key:
         return cls(order_id, rest.partition(_SEPARATOR)[0])
 
 
-def event_id(behind: str, *told: str) -> str:
-    """The id of an event that tells `told` of what is behind it: an operation's key, an order's id or an event's.
+def event_id(behind: str, *about: str) -> str:
+    """The id of an event about `behind`: an operation's key, an order's id or an event's.
 
-    The same is told under the same id, so that telling it twice is telling it once.
+    The same event has the same id, so that publishing it twice is publishing it once.
     """
-    return _SEPARATOR.join((behind, *told))
+    return _SEPARATOR.join((behind, *about))

@@ -11,8 +11,8 @@ from pydantic import AfterValidator
 
 from kernel.contracts import Contract
 
-# Decimals by code. Gold (XAU), test codes (XTS) and "no currency" (XXX) have no minor units, so nothing costs any.
-# Made when the module loads, since a workflow may not read a file.
+# Decimals by code. Codes without minor units (gold, for tests, no currency) are left out: nothing has a price in them.
+# Built when the module loads, since a workflow may not read a file.
 MINOR_UNITS: Final = {each.code: each.exponent for each in Currency if each.exponent is not None}
 
 

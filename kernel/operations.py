@@ -1,6 +1,6 @@
 """Each operation at most once in effect under its key, whatever is repeated, lost or late.
 
-One row an operation, written in the transaction of its effect, with the event that tells of it (the outbox) and the
+One row an operation, written in the transaction of its effect, with its event (the outbox) and the
 event that it answers, if it answers one (the inbox). A repeat reads the row and gets the first answer. An undo for a
 key that was never seen writes the row too: a tombstone, which refuses the `do` that comes after it.
 """

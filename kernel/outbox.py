@@ -17,6 +17,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    Row,
     String,
     Table,
     Text,
@@ -118,7 +119,7 @@ def oldest_as_text(tx: Connection) -> tuple[int, str, str]:
     return row.position, str(row.correlation), json.dumps(dict(row._mapping), default=str)
 
 
-def event_of(source: str, row: Any) -> CloudEvent:
+def event_of(source: str, row: Row[Any]) -> CloudEvent:
     """The event that a row is. Raises ValueError or ArithmeticError for a damaged one."""
     return cloud_event(
         row.type,

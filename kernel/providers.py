@@ -18,5 +18,5 @@ def asking(whom: str, *answers: type[Exception]) -> Iterator[None]:
         raise
     except answers:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, nothing is known of the outcome
+    except Exception as error:  # noqa: BLE001 - an adapter may raise anything, and the outcome is unknown
         raise Outage(f"{whom} failed: {type(error).__name__}").with_traceback(error.__traceback__) from None

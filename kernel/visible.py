@@ -21,8 +21,8 @@ def _visible(character: str) -> str:
 class VisibleFormatter(logging.Formatter):
     """Log lines for a terminal: a record is one line, and a traceback its own."""
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is logging's
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - overrides logging.Formatter
         return visible(super().formatMessage(record))
 
-    def formatException(self, ei: _ExceptionInfo) -> str:  # noqa: N802
+    def formatException(self, ei: _ExceptionInfo) -> str:  # noqa: N802 - overrides logging.Formatter
         return "\n".join(map(visible, super().formatException(ei).split("\n")))

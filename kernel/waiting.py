@@ -5,7 +5,7 @@ from contextlib import suppress
 
 
 async def is_set_within(event: asyncio.Event, seconds: float | None) -> bool:
-    """Wait for the event, at most so many seconds, or for None without an end; whether it is set."""
+    """Wait for the event, at most `seconds`, or without an end for None; whether it is set."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()

@@ -15,11 +15,12 @@ from audit.invariants import Report, audit
 from cli.console import out, show_audit, shown
 from cli.trace import tree_of
 from client.contracts import PlacedOrder, Review, Stage
-from client.order import Address, Order, OrderLine
+from client.order import Order
 from client.protocol import OrderClient
 from kernel.contracts import Style
 from kernel.errors import SettingsError
 from kernel.money import Money
+from lab.sample import GOOD_CARD, sample_order
 from lab.servers.temporal import DevServer
 from lab.settings import LabSettings, load
 from lab.worker_process import WorkerProcess
@@ -57,21 +58,13 @@ class Scenario:
     charges: int
     style: Style = Style.ORCHESTRATION
     sku: str = "mug"
-    card: str = "tok_visa"
+    card: str = GOOD_CARD
     country: str = "DE"
     meanwhile: Meanwhile | None = None
 
     def order(self, run: str) -> Order:
-        ship_to = Address(
-            name="Sample Customer", street="1 Sample Street", postal_code="10115", city="Berlin", country=self.country
-        )
-        return Order(
-            order_id=f"{run}-{self.name}",
-            customer_id=f"{run}-{self.name}",
-            lines=(OrderLine(sku=self.sku, quantity=2), OrderLine(sku="tea-sampler", quantity=1)),
-            payment_token=self.card,
-            ship_to=ship_to,
-        )
+        lines = (self.sku, 2), ("tea-sampler", 1)
+        return sample_order(f"{run}-{self.name}", *lines, card=self.card, country=self.country)
 
 
 def _decide(decision: Decision) -> Meanwhile:
@@ -157,8 +150,8 @@ def _demo(settings: LabSettings) -> int:
 async def _orders(settings: LabSettings, worker: WorkerProcess) -> bool:
     clients = Clients(settings)
     run = f"demo-{time.strftime('%H%M%S')}"
-    told = (*SCENARIOS, CHOREOGRAPHED, KILLED)
-    out.print(f"Placing {len(told)} orders ...\n")
+    scenarios = (*SCENARIOS, CHOREOGRAPHED, KILLED)
+    out.print(f"Placing {len(scenarios)} orders ...\n")
     first = asyncio.gather(*(_tell(clients, scenario, run) for scenario in SCENARIOS))
     placed = await _unless_dead(worker, first)
     placed.append(await _tell(clients, CHOREOGRAPHED, run))
@@ -172,11 +165,11 @@ async def _orders(settings: LabSettings, worker: WorkerProcess) -> bool:
     report = await asyncio.to_thread(audit, settings)
     as_expected = [
         one.state.status is scenario.expected and len(books.orders[one.state.order_id].charges) == scenario.charges
-        for scenario, one in zip(told, placed, strict=True)
+        for scenario, one in zip(scenarios, placed, strict=True)
     ]
     out.print()
-    out.print(_table(told, placed, as_expected, books.orders))
-    out.print("The choreographed order, as its events tell it; each stands under the one that it answers:")
+    out.print(_table(scenarios, placed, as_expected, books.orders))
+    out.print("The choreographed order's events; each stands under the one that caused it:")
     out.print(story)
     out.print()
     _verdict(report, as_expected, worker)
@@ -202,13 +195,13 @@ async def _unless_dead(worker: WorkerProcess, orders: asyncio.Future[list[Placed
 
 
 def _table(
-    told: tuple[Scenario, ...], placed: list[PlacedOrder], as_expected: list[bool], books: dict[str, OrderBooks]
+    scenarios: tuple[Scenario, ...], placed: list[PlacedOrder], as_expected: list[bool], books: dict[str, OrderBooks]
 ) -> Table:
     table = Table("", Column("order", no_wrap=True), "ended", box=box.SIMPLE_HEAD)
     for column in ("charged", "refunded", "pieces", "parcels"):
         table.add_column(column, justify="right")
     table.add_column("why", overflow="fold")
-    for scenario, one, good in zip(told, placed, as_expected, strict=True):
+    for scenario, one, good in zip(scenarios, placed, as_expected, strict=True):
         book = books[one.state.order_id]
         table.add_row(
             "[green]✓" if good else "[bold red]✗",

@@ -6,7 +6,7 @@ id matches a pattern such as `demo-*`. Kinds:
 
     down         fails before the effect
     lost         takes effect, then the reply is lost
-    slow         waits so many seconds, then goes on
+    slow         waits this many seconds, then goes on
     refuse       says no
     kill-before  the process dies at once, before the effect
     kill-after   the process dies at once, after the commit and before the reply

@@ -21,13 +21,15 @@ from temporalio.service import RPCError
 from audit.invariants import audit
 from cli.console import err, out
 from client.errors import NotNow
-from client.order import Address, Order, OrderLine
+from client.order import Order
 from kernel.catalogue import CatalogueSettings
 from kernel.contracts import Style
-from lab.compare.environment import ROLES_OF, free_ports, settings_for, worker_environment
+from lab.compare.environment import ROLES_OF, settings_for, worker_environment
 from lab.compare.orders import CATALOGUE
 from lab.faults import OPERATIONS
+from lab.sample import sample_order
 from lab.servers.nats import NatsServer
+from lab.servers.ports import free_ports
 from lab.servers.temporal import DevServer
 from lab.settings import LabSettings, load
 from lab.worker_process import WorkerProcess
@@ -42,13 +44,12 @@ T = TypeVar("T")
 _ORDERS = 20
 _AWAY_SECONDS = 5.0
 _STEPS = ("OrderCreated", "NoFraudDetected", "StockReserved", "PaymentProcessed", "Shipped", "OrderCompleted")
-_SHIP_TO = Address(name="Sample Customer", street="1 Sample Street", postal_code="10115", city="Berlin", country="DE")
 
 
 def outages() -> int:
     """Measure what goes on while a part is away, in each style; takes some minutes."""
     end_as_by_ctrl_c()
-    # A server that is away is what we are here for; nobody need be told each time that a call is repeated.
+    # A server that is away is what we are here for; so a repeated call is not logged each time.
     Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter="ERROR"))))
     logging.basicConfig(level=logging.ERROR)
     return _measure()
@@ -173,6 +174,4 @@ async def _until_answered(call: Callable[[], Awaitable[T]]) -> T:
 
 
 def _order(number: int) -> Order:
-    """Of a customer of its own: the fraud service counts the orders that a customer places."""
-    name, lines = f"outage-{number}", (OrderLine(sku="tea-sampler", quantity=1),)
-    return Order(order_id=name, customer_id=name, lines=lines, payment_token="tok_visa", ship_to=_SHIP_TO)  # noqa: S106 - a test token, no secret
+    return sample_order(f"outage-{number}", ("tea-sampler", 1))

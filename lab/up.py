@@ -11,7 +11,7 @@ from wiring.program import complain
 
 
 class Stop:
-    """Whether a signal has told this program to end.
+    """Whether a signal has asked this program to end.
 
     Its handler does no more than note that: it may interrupt itself, so a lock that it takes may be its own already.
     """

@@ -90,7 +90,7 @@ class WorkerProcess:
     def _run_once(self) -> None:
         output: IO[bytes] | None = self._log.open("ab") if self._log else None
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own program
+            self._process = subprocess.Popen(
                 [sys.executable, *self._program, *self._arguments],
                 env=self._environment,
                 cwd=self._folder,

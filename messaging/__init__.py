@@ -1,1 +1,1 @@
-"""Events from services to whoever is interested: outbox, relay, bus, consumers with an inbox. Knows no orders."""
+"""Events from services to consumers: outbox, relay, bus, consumers with an inbox. Knows no orders."""

@@ -63,7 +63,7 @@ class Consumer:
 
     @asynccontextmanager
     async def all_partitions(self) -> AsyncIterator[None]:
-        """Hold all of them, so that no process reads for this subscription; whoever does lets go within its turn."""
+        """Hold all of them, so that no process reads for this subscription; one that does lets go within its turn."""
         async with AsyncExitStack() as all_of_them:
 
             async def hold(lock: str) -> None:
@@ -81,17 +81,17 @@ class Consumer:
                     if is_ours:
                         await self._session(partition, lock, pool).run()
                 if is_ours:
-                    await self._sleep(2 * _QUEUE_SECONDS)  # whoever waits for it has it now
+                    await self._sleep(2 * _QUEUE_SECONDS)  # the process that waits for it has it now
                 self._trouble.over(f"partition {partition}")
             except WrongLog as wrong:
                 self._refuse(str(wrong))
                 await self._sleep(_AFTER_TROUBLE_SECONDS)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the other partitions go on, and this one later
+            except Exception as error:  # noqa: BLE001 - logged; one partition's failure must not stop the others
                 self._trouble.met(f"partition {partition}", error)
                 await self._sleep(_AFTER_TROUBLE_SECONDS)
 
     def _refuse(self, why: str) -> None:
-        """It waits for a person, who need not be told again and again."""
+        """It waits for a person, so it is not logged again and again."""
         if why not in self._refused:
             _log.error("%s: %s", self._subscription.name, why)
             self._refused.add(why)

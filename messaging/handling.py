@@ -9,7 +9,7 @@ from messaging.subscription import Handler, MayOvertake, ReactionFailed
 
 
 class HandlerPool:
-    """A consumer's threads, so many and no more, which it shares with nobody."""
+    """A consumer's own threads, a fixed number."""
 
     def __init__(self, name: str, count: int) -> None:
         self._threads = ThreadPoolExecutor(count, thread_name_prefix=name)

@@ -1,7 +1,7 @@
 """Whether the log is the one that a consumer has read, and how it begins again with one that is not.
 
-A log may be lost and made anew, restored from an older backup, or truncated before all have read. Its positions then
-mean other events, or none; whoever went on from a saved position would pass over events in silence.
+A log may be lost and created again, restored from an older backup, or truncated before all have read. Its
+positions then mean other events, or none; a consumer that went on from a saved position would skip events silently.
 """
 
 import asyncio

@@ -95,7 +95,7 @@ class PartitionSession:
             if self._tasks:
                 await asyncio.wait(self._tasks)
             for event_id in self._in_hand:
-                self._trouble.over(event_id)  # whoever has the partition next will say
+                self._trouble.over(event_id)  # the partition's next holder will log it
             await reader.close()
             await self._save()
 
@@ -188,7 +188,7 @@ class PartitionSession:
             recorded = queue.waiting[0]
             try:
                 pause = await self._handle(recorded)
-            except Exception as error:  # noqa: BLE001 - of our own records, or a bug: nothing is known of the event
+            except Exception as error:  # noqa: BLE001 - logged and tried again; one event's failure must not stop the rest
                 self._trouble.met(recorded.event.id, error)
                 pause = _AFTER_TROUBLE_SECONDS
             if pause is None:
@@ -224,7 +224,7 @@ class PartitionSession:
                 if self._ending.is_set():
                     return 0  # not begun
                 await self._pool.run(self._subscription.handle, recorded)
-        except Exception as raised:  # noqa: BLE001 - whatever a handler raises is on record, and tried again or dead
+        except Exception as raised:  # noqa: BLE001 - a handler may raise anything; it is recorded, then retried or dead
             reaction, error = reaction_and_cause(raised)
             failure = await asyncio.to_thread(progress.failed, name, recorded, described(error), reaction)
             self._on_record.add(event.id)
@@ -245,7 +245,7 @@ class PartitionSession:
         return None
 
     async def _mark_dead(self, failure: DeliveryFailure) -> None:
-        """Publish first: one that dies in between publishes it again, and nobody is left without a word."""
+        """Publish first: one that dies in between publishes it again, so its event is never missing."""
         event = failure.recorded.event
         _log.error("%s: %s is a dead letter: %s", failure.consumer, event.id, failure.error)
         of_order = await self._bus.of(event.correlationid)
@@ -255,7 +255,7 @@ class PartitionSession:
                 await self._bus.append([says])
         except BusDown:
             raise
-        except Exception as error:  # noqa: BLE001 - a bug, or too large: a dead letter is seen, an endless attempt not
+        except Exception as error:  # noqa: BLE001 - logged; the event still becomes a dead letter, which is seen
             _log.error("%s: nothing is published about %s: %s", failure.consumer, event.id, described(error))
         await asyncio.to_thread(self._progress.mark_dead, failure.consumer, event.id)
         self._set_aside.add(event.id)

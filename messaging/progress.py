@@ -169,7 +169,7 @@ class Progress:
                 change: dict[str, Any] = {"attempts": row.attempts + 1, "error": error, "state": FailureState.RETRYING}
                 change["reaction"] = reaction or row.reaction
                 if row.state == FailureState.REQUEUED:
-                    change["first_failed_at"] = time.time()  # its time begins anew
+                    change["first_failed_at"] = time.time()  # its time begins again
                 tx.execute(update(failures).where(*of_event(consumer, event.id)).values(change))
             row = tx.execute(select(failures).where(*of_event(consumer, event.id))).one()
             return _delivery_failure(row, recorded)

@@ -62,7 +62,7 @@ class Relay:
                     await self._wait(service, _QUEUE_SECONDS)
                 if self._stop.is_set():
                     return
-            except Exception as error:  # noqa: BLE001 - whatever it is, the other services' events go on
+            except Exception as error:  # noqa: BLE001 - logged; one outbox's failure must not stop the others
                 if self._stop.is_set():
                     return  # what is left is on record, for the next relay
                 self._trouble[service].met(service, error)

@@ -1,6 +1,6 @@
 """What services have published, published again: for a log that was lost, or restored from an older backup.
 
-A service keeps what it published in its outbox, and in its inbox what it heard. That holds also what no service has
+A service keeps what it published in its outbox, and in its inbox what it received. That holds also what no service has
 published: what customers, reviewers and operators said, and what the choreography said of itself.
 """
 
@@ -38,7 +38,7 @@ class Republished:
 async def republish(
     services: Mapping[str, Storage], bus: Bus, chosen: frozenset[str], *, order: str = "", since: int = 0
 ) -> Republished:
-    """Append what these services published and heard, by its time and under its own ids, unless it is on the log.
+    """Append what these services published and received, by its time and under its own ids, unless it is on the log.
 
     Args:
         services: the databases of all of them, for reading. `chosen`: whose outbox and inbox to take.
@@ -62,14 +62,14 @@ async def republish(
 def _merged(
     services: Mapping[str, Storage], chosen: frozenset[str], stack: ExitStack, order: str, since: int
 ) -> Iterator[CloudEvent]:
-    """One order's events in an order in which they may have happened; twice, what two services have heard."""
+    """One order's events in an order in which they may have happened; twice, what two services received."""
     sources = {f"/{service}" for service in services}
     kept: list[Iterator[CloudEvent]] = []
     for service in sorted(chosen):
         tx = stack.enter_context(services[service].begin())
         kept.append(outbox.all_published(tx, f"/{service}", correlation=order, since=since))
-        heard = inbox.all_received(tx, correlation=order, since=since)
-        kept.append(event for event in heard if event.source not in sources)
+        received = inbox.all_received(tx, correlation=order, since=since)
+        kept.append(event for event in received if event.source not in sources)
     return heapq.merge(*kept, key=lambda event: event.time)
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     Index,
     Integer,
@@ -127,7 +128,7 @@ class SqlLog:
         """The database itself is closed by who opened it."""
         await self._tail.close()
 
-    async def select(self, condition: Any, limit: int | None = None) -> list[Entry]:
+    async def select(self, condition: ColumnElement[bool], limit: int | None = None) -> list[Entry]:
         # SQLite keeps any bytes as text, and its driver raises for a whole query when some are not UTF-8.
         texts = [cast(one, LargeBinary) if self._database.is_sqlite else one for one in _TEXTS]
         query = select(log.c.position, log.c.partition, *texts).where(condition).order_by(log.c.position).limit(limit)
@@ -192,7 +193,7 @@ class _Tail:
         return list(itertools.islice(of_partition, limit))
 
     async def news(self, after: int, wait: float) -> None:
-        """Wait until there is something after this position, or so many seconds. Raises BusDown."""
+        """Wait until there is something after this position, or at most `wait` seconds. Raises BusDown."""
         deadline = time.monotonic() + wait
         while self.end <= after and (left := deadline - time.monotonic()) > 0:
             if self._asking is None or self._asking.done():

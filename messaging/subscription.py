@@ -73,7 +73,7 @@ def _publishes_nothing(_failure: DeliveryFailure, _of_order: Sequence[Recorded])
 
 @dataclass(frozen=True)
 class Subscription:
-    """A consumer: its name, what it wants to hear, and what it does about it.
+    """A consumer: its name, what it subscribes to, and how it handles it.
 
     Args:
         handle: runs in a thread, and must be harmless twice. An exception means: try again.
@@ -83,7 +83,7 @@ class Subscription:
         at_once: how many events of different orders are handled at the same time, in one process.
         on_dead_letter: what to publish when an event becomes a dead letter, if anything; it gets the order's events.
         settle: a person has dealt with this event, or given it up: no replay, and no loss of positions, may handle it.
-        forget: for what can be made anew from the archive: forget what was made of events after this position.
+        forget: for a view that can be rebuilt from the archive: drop what it has of the events after this position.
     """
 
     name: str
@@ -98,8 +98,8 @@ class Subscription:
     forget: Callable[[int], None] | None = None
 
 
-def _at(event: CloudEvent, path: str) -> Any:
-    value: Any = event.model_dump(mode="json")
+def _at(event: CloudEvent, path: str) -> object:
+    value: object = event.model_dump(mode="json")
     for key in path.split("."):
         value = value.get(key) if isinstance(value, dict) else None
     return value

@@ -13,8 +13,8 @@ GOOD, BAD, BAD_INPUT = 0, 1, 2
 DOCS = Path(__file__).parent.parent / FOLDER
 
 _INSTEAD = """\
-Leave the event as it is, and tell a new one beside it, under a name of its own; drop the old one once nobody reads it \
-and no archive has it. If nobody can be hurt: python -m schemas --allow-breaking"""
+Leave the event as it is, and publish a new one beside it, under a name of its own; drop the old one once no consumer \
+reads it and no archive has it. If no consumer can be hurt: python -m schemas --allow-breaking"""
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""The bus as one AsyncAPI 3 document: what is told, by whom, and who does what when they hear it."""
+"""The bus as one AsyncAPI 3 document: what is published, by whom, and who reacts to it."""
 
 from typing import Any
 
@@ -81,7 +81,7 @@ def _message(kind: type[Event]) -> Document:
 
 def _tellings() -> Document:
     return {
-        f"{source.lstrip('/')}_tells": _operation("send", kinds, f"{source} tells", f"`source` is {source}.")
+        f"{source.lstrip('/')}_publishes": _operation("send", kinds, f"{source} publishes", f"`source` is {source}.")
         for source, kinds in SOURCES.items()
     }
 
@@ -91,14 +91,14 @@ def _reactions() -> Document:
 
 
 def _reaction(reaction: Reaction[Any, Any]) -> Document:
-    service, heard = reaction.service.name, " and ".join(reaction.types)
+    service, events = reaction.service.name, " and ".join(reaction.types)
     how_often = "each time" if reaction.kind is Kind.NOTE else "once"
-    summary = f"When {service} has heard {heard} of a choreographed order, it does {reaction.step}, {how_often}."
+    summary = f"When {service} has received {events} of a choreographed order, it does {reaction.step}, {how_often}."
     return _operation("receive", reaction.after, reaction.step, summary) | {"tags": [{"name": f"/{service}"}]}
 
 
 def _subscribers() -> Document:
-    summary = "Each hears the types that it has asked for, of orders of either style."
+    summary = "Each receives the types that it subscribes to, of orders of either style."
     return {"subscribers_hear": _operation("receive", tuple(event_types()), "Subscribers", summary)}
 
 

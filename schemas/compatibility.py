@@ -12,8 +12,8 @@ from typing import Any
 from schemas.names import ASYNCAPI, PRIVATE
 from schemas.normal import NOTHING, NotUnderstood, Schema, alternatives, normal
 
-_READERS_FAIL = "whoever reads it fails"
-_READERS_SURPRISED = "whoever reads it does not expect that"
+_READERS_FAIL = "a consumer that reads it fails"
+_READERS_SURPRISED = "a consumer that reads it does not expect that"
 _ARCHIVE = "archived events may be otherwise"
 
 _FLOORS = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains"}
@@ -38,7 +38,7 @@ def breaks(old: Schema, new: Schema) -> list[str]:
 def _broken(name: str, old: str, new: str | None) -> list[str]:
     if new is None:
         kind = name.partition(".")[0]
-        return [f"{kind}: nobody tells it any more, or under another name; whoever waits for it waits for ever"]
+        return [f"{kind}: no longer published, or under another name; a consumer that waits for it waits for ever"]
     try:
         was = json.loads(old)
     except ValueError:
@@ -145,7 +145,7 @@ def _always(schema: Schema) -> set[str]:
 def _taken_up(old: Schema, field: Schema, path: str) -> Iterator[str]:
     """Readers take up a new field as any that they do not know, if the old schema says nothing of those."""
     if old.get("additionalProperties") == NOTHING:
-        yield f"`{path}` is new where nothing new is allowed; whoever checks that refuses the event"
+        yield f"`{path}` is new where nothing new is allowed; a consumer that checks that refuses the event"
     elif "additionalProperties" in old:
         yield from _compared(old["additionalProperties"], field, path)
 
@@ -153,9 +153,9 @@ def _taken_up(old: Schema, field: Schema, path: str) -> Iterator[str]:
 def _told_to(old: Schema, new: Schema, path: str) -> Iterator[str]:
     before, after = bool(old.get(PRIVATE)), bool(new.get(PRIVATE))
     if after and not before:
-        yield f"`{path}` is private now; whoever reads it outside our own services fails"
+        yield f"`{path}` is private now; a consumer outside our own services that reads it fails"
     if before and not after:
-        yield f"`{path}` is not private any more, and would be told to everybody outside; somebody must decide that"
+        yield f"`{path}` is not private any more, and would be published to everybody outside; that needs a decision"
 
 
 def _stands_for(old: Schema, new: Schema, path: str) -> Iterator[str]:
@@ -174,7 +174,7 @@ def _other_fields(old: Schema, new: Schema, at: str) -> Iterator[str]:
     elif before != NOTHING:
         yield from _compared(before, after, f"{at}.*" if at else "*")
     elif "additionalProperties" in new:  # otherwise there are none yet: it only becomes possible to add one later
-        yield f"{_name(at)} may have other fields; whoever allows none refuses the event"
+        yield f"{_name(at)} may have other fields; a consumer that allows none refuses the event"
 
 
 def _limit(key: str, old: Any, new: Any, at: str) -> Iterator[str]:
@@ -185,11 +185,11 @@ def _limit(key: str, old: Any, new: Any, at: str) -> Iterator[str]:
     what = f"{_name(at)} has {key} {after} instead of {before}"
     comparable = key in _FLOORS | _CEILINGS and isinstance(old, int | float) and isinstance(new, int | float)
     if new is None or (comparable and (new < old) == (key in _FLOORS)):
-        yield f"{what}; whoever relies on that fails"
+        yield f"{what}; a consumer that relies on that fails"
     elif old is None or comparable:
         yield f"{what}; {_ARCHIVE}"
     else:
-        yield f"{what}; whoever relies on that fails, and {_ARCHIVE}"
+        yield f"{what}; a consumer that relies on that fails, and {_ARCHIVE}"
 
 
 def _name(at: str) -> str:

@@ -119,11 +119,11 @@ class Analytics:
         inbox.once(self._database, without_data(recorded.event), keep)
 
     def forget(self, position: int) -> None:
-        """Forget what was made of the events after this position, so that they can be handled anew."""
+        """Drop what was made of the events after this position, so that they can be handled again."""
         later = facts.c.position > position
         with self._database.begin() as tx:
-            heard = inbox.inbox.c.event_id.in_(select(facts.c.event_id).where(later))
-            tx.execute(delete(inbox.inbox).where(heard))
+            received = inbox.inbox.c.event_id.in_(select(facts.c.event_id).where(later))
+            tx.execute(delete(inbox.inbox).where(received))
             tx.execute(delete(facts).where(later))
 
 

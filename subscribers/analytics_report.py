@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 
 from kernel.contracts import Contract
 from kernel.database import Storage
@@ -14,7 +14,8 @@ from kernel.money import Money
 from services.orders.contracts import OrderStatus
 from subscribers.analytics import orders
 
-Rows = Sequence[Any]
+AnyRow = Row[*tuple[Any, ...]]  # its columns are typed where the query is written
+Rows = Sequence[AnyRow]
 
 
 class SecondsToShip(Contract):
@@ -25,7 +26,7 @@ class SecondsToShip(Contract):
 
 
 class Figures(Contract):
-    """How orders went. `placed` counts every order heard of, those that never came on record too.
+    """How orders went. `placed` counts every order that has an event, those that never came on record too.
 
     Attributes:
         conversion: completed of placed; None when there are none.
@@ -90,7 +91,7 @@ def _figures(counted: Rows, refunded: Rows, shipped: Rows) -> Figures:
     )
 
 
-def _sums(rows: Iterable[Any]) -> tuple[Money, ...]:
+def _sums(rows: Iterable[AnyRow]) -> tuple[Money, ...]:
     sums = Counter[str]()
     for row in rows:
         if row.currency:

@@ -1,7 +1,7 @@
 """The audit log: every event as it may be shown, in a chain of hashes, so that what was logged cannot change unnoticed.
 
 A row's hash covers its body and the hash of the row before. Nobody can change, take out, add or move a row without
-making all later rows, and the head, anew. Against somebody who does just that, note the `head` in another place: its
+making all later rows, and the head, again. Against somebody who does just that, note the `head` in another place: its
 hash is then in no honest log. Triggers refuse changes by accident; who may drop them is found by `verify`.
 """
 
@@ -58,7 +58,7 @@ _APPEND_ONLY_POSTGRESQL = [
 
 
 class Head(Contract):
-    """The newest entry: whoever keeps this elsewhere can tell later whether the log is still the one it was."""
+    """The newest entry: kept elsewhere, it shows later whether the log is still the one it was."""
 
     number: int
     hash: str

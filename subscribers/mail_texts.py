@@ -1,4 +1,4 @@
-"""What customers are told of an order, in plain text. Each letter says only what its event says.
+"""The mails that customers get of an order, in plain text. Each says only what its event says.
 
 No letter for OrderCompleted, which says nothing that Shipped has not said.
 """
@@ -23,9 +23,9 @@ class MailText(NamedTuple):
 
 
 def mail_text(event: CloudEvent) -> MailText | None:
-    """What to tell the customer; None when the event is nothing to them."""
-    told = _WRITERS[event.type](event.subject, event.data)
-    return told and MailText(told.subject, f"Hello,\n\n{told.body}\n\nYour shop\n")
+    """The customer's mail; None when the event is nothing to them."""
+    text = _WRITERS[event.type](event.subject, event.data)
+    return text and MailText(text.subject, f"Hello,\n\n{text.body}\n\nYour shop\n")
 
 
 def _created(order: str, data: dict[str, Any]) -> MailText:

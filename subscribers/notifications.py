@@ -1,8 +1,8 @@
 """Mails to the customer on what happens to an order.
 
-A mail is sent outside of any transaction, and then noted in the inbox. Whoever dies in between sends it again. So by
-SMTP a customer may get a mail twice, under one Message-ID, by which some mail programs know a repeat; of the built-in
-files there is exactly one. No mail is left out, unless the mail server refuses it: then it is a dead letter.
+A mail is sent outside of any transaction, and then noted in the inbox. A process that dies in between sends it again.
+So by SMTP a customer may get a mail twice, under one Message-ID, by which some mail programs know a repeat; of the
+built-in files there is exactly one. No mail is left out, unless the mail server refuses it: then it is a dead letter.
 
 Most events do not say whose order it is. That is remembered from those that do, and an event that comes before them
 waits. So of an order that never came on record, nothing is sent.
@@ -51,7 +51,7 @@ waiting = Table(
     Column("event_id", String(200), primary_key=True),
     Column("order_id", String(64), nullable=False, index=True),
     Column("occurred_at", BigInteger, nullable=False, comment="milliseconds since 1970"),
-    Column("event", Text, nullable=False, comment="CloudEvents JSON, heard before we knew whose order it is"),
+    Column("event", Text, nullable=False, comment="CloudEvents JSON, received before we knew whose order it is"),
 )
 
 
@@ -122,10 +122,10 @@ class Notifications:
         inbox.settle(self._database, without_data(event))
 
     def _tell(self, customer: str, event: CloudEvent) -> None:
-        told = mail_text(event)
-        if told:
+        text = mail_text(event)
+        if text:
             address = self._settings.address_of(customer)
-            self._mailer.send(Mail(event.id, address, told.subject, told.body, event.time))
+            self._mailer.send(Mail(event.id, address, text.subject, text.body, event.time))
 
 
 def _customer(tx: Connection, event: CloudEvent) -> str:
@@ -155,8 +155,8 @@ def _waiting(tx: Connection, event: CloudEvent) -> list[CloudEvent]:
     return [CloudEvent.model_validate_json(row) for row in rows]
 
 
-def _forget(tx: Connection, told: Iterable[CloudEvent]) -> None:
-    tx.execute(delete(waiting).where(waiting.c.event_id.in_([event.id for event in told])))
+def _forget(tx: Connection, events: Iterable[CloudEvent]) -> None:
+    tx.execute(delete(waiting).where(waiting.c.event_id.in_([event.id for event in events])))
 
 
 def notifications(context: SubscriberContext) -> Iterable[Subscription]:

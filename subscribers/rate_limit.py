@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 class RateLimit:
-    """So many times a second at most, evenly, by all threads of this process; each other process has a pace of its own.
+    """At most `per_second` times a second, evenly, over all threads of this process; other processes have their own.
 
     Args:
         clock: seconds that never go back.

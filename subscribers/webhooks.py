@@ -1,8 +1,8 @@
 """Webhooks: outside systems get the events that they want by HTTP, signed as Standard Webhooks says.
 
 The body is the CloudEvent, in its JSON format, with public data only. Each endpoint is a consumer of its own, with its
-own position, retries and dead letters. An event that was accepted is noted in the inbox afterwards, so whoever dies in
-between delivers it again, under the same `webhook-id`, by which an endpoint knows a repeat.
+own position, retries and dead letters. An event that was accepted is noted in the inbox afterwards, so a process that
+dies in between delivers it again, under the same `webhook-id`, by which an endpoint knows a repeat.
 """
 
 import base64

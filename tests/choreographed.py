@@ -1,4 +1,4 @@
-"""A shop under test whose orders nobody conducts: the same services, told what to do by events."""
+"""A shop under test whose orders are choreographed: the same services, driven by events."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -60,7 +60,7 @@ class ChoreographedShop:
     async def types(self, order: Order) -> list[str]:
         return [recorded.event.type for recorded in await self.events(order)]
 
-    async def heard(self, service: str, event_id: str) -> None:
+    async def received(self, service: str, event_id: str) -> None:
         """Until the service is done with this event."""
         with closing(Database(self.settings.url_of(service), for_reading=True)) as database:
             async with asyncio.timeout(self.patience):

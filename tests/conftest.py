@@ -1,7 +1,7 @@
 """One Temporal dev server for the whole run, and one shop whose faults hit orders by their name."""
 
 import os
-import socket
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from lab.faults import OPERATIONS
 from lab.servers.nats import NatsServer
+from lab.servers.ports import free_ports
 from lab.servers.temporal import DevServer
 from lab.settings import LabSettings
 from tests.databases import Databases
@@ -48,18 +49,17 @@ FAULTS = ",".join(
 
 
 def pytest_configure() -> None:
-    """The tests' settings are their own, whatever the environment of whoever runs them says."""
+    """The tests' settings and signals are their own, whatever the environment says in which they are run."""
     ours = {name.upper() for name in LabSettings.model_fields} | {"NOTIFICATIONS", "WEBHOOKS"}
     for name in list(os.environ):
         if name.partition("__")[0] in ours or name.startswith("TEMPORAL_"):
             del os.environ[name]
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell; its children would inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def free_port() -> int:
-    with socket.socket() as attempt:
-        attempt.bind(("127.0.0.1", 0))
-        port: int = attempt.getsockname()[1]
-        return port
+    return free_ports(1)[0]
 
 
 @pytest.fixture(scope="session")

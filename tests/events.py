@@ -23,7 +23,7 @@ def event(order: str, number: int = 1) -> CloudEvent:
     )
 
 
-def told(
+def published(
     event: Event,
     order: str = "order-1",
     *,

@@ -1,4 +1,4 @@
-"""What the audit says of orders that no workflow looks after; its other findings are in test_starter.py."""
+"""What the audit says of orders that no workflow looks after; what else it finds is in tests/cli/test_audit.py."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,6 +1,6 @@
 """What the services' books say when one thing on record is not as it was: contents, not only presence.
 
-No workflow and no bus is needed for it; what the command `audit` makes of it is in test_starter.py.
+No workflow and no bus is needed for it; what the command `audit` makes of it is in tests/cli/test_audit.py.
 """
 
 import shutil

@@ -35,7 +35,7 @@ MARK = "Qzx"  # in no word of the program's
 GOOD_CARD, BAD_CARD = "tok_diners", f"tok_{MARK}unheard_of"
 CUSTOMER = f"{MARK}-customer"
 
-# Who is told of it in public: what is sold, to which customer number, into which country.
+# What is published of it: what is sold, to which customer number, into which country.
 PUBLIC = {"order_id", "customer_id", "lines", "country"}
 WAYS = ("good", "declined", "undeliverable", "stuck", "broken")
 BOTH = [(way, style) for way in WAYS for style in Style]
@@ -146,7 +146,7 @@ def test_the_orders_ended_in_every_way(aftermath: Aftermath, style: Style) -> No
 
 
 @pytest.mark.parametrize("name", ["audit_log", "webhooks"])
-def test_what_tells_others_keeps_neither_card_nor_address(aftermath: Aftermath, name: str) -> None:
+def test_what_publishes_to_others_keeps_neither_card_nor_address(aftermath: Aftermath, name: str) -> None:
     clean(without_customer(_all_of(aftermath.settings, name)))
 
 

@@ -19,7 +19,7 @@ COMPLETED = '''class OrderCompleted(Event):
     customer_id: str
     total: Money
 '''
-INSTEAD = "tell a new one beside it"
+INSTEAD = "publish a new one beside it"
 
 
 class Ran(NamedTuple):
@@ -81,7 +81,7 @@ def test_a_breaking_change_is_refused_with_its_reason(project: Project) -> None:
     for arguments in (["--check"], []):
         ran = project.run(*arguments)
         assert ran.code == 1
-        assert "OrderCompleted: `total` is gone; whoever reads it fails\n" in ran.said
+        assert "OrderCompleted: `total` is gone; a consumer that reads it fails\n" in ran.said
         assert "OrderCompleted: `sum` is new and has no default; archived events do not have it\n" in ran.said
         assert INSTEAD in ran.said
     assert project.documents() == before
@@ -91,7 +91,7 @@ def test_a_breaking_change_is_written_when_somebody_says_so(project: Project) ->
     project.edit_completed("")
     ran = project.run("--allow-breaking")
     assert ran.code == 0
-    assert ran.said == "OrderCompleted: `total` is gone; whoever reads it fails\n"
+    assert ran.said == "OrderCompleted: `total` is gone; a consumer that reads it fails\n"
     assert project.run("--check") == (0, "", "")
 
 
@@ -103,7 +103,7 @@ def test_a_breaking_change_whose_documents_were_changed_with_it_breaks_the_last_
     assert project.run("--check").code == 0
     ran = project.run("--check", "--against", str(release))
     assert ran.code == 1
-    assert ran.said.startswith("OrderCompleted: `total` is gone; whoever reads it fails\n")
+    assert ran.said.startswith("OrderCompleted: `total` is gone; a consumer that reads it fails\n")
 
 
 def test_an_edit_by_hand_is_no_way_round(project: Project) -> None:
@@ -114,7 +114,7 @@ def test_an_edit_by_hand_is_no_way_round(project: Project) -> None:
     file.write_text(json.dumps(schema))
     ran = project.run("--check")
     assert ran.code == 1
-    assert ran.said.startswith("Shipped: `weight` is gone; whoever reads it fails\n")
+    assert ran.said.startswith("Shipped: `weight` is gone; a consumer that reads it fails\n")
 
 
 def test_the_type_of_an_event_is_for_ever(project: Project) -> None:
@@ -122,7 +122,7 @@ def test_the_type_of_an_event_is_for_ever(project: Project) -> None:
         project.edit(file, "OrderFlagged", "OrderMarked")
     ran = project.run("--check")
     assert ran.code == 1
-    assert ran.said.startswith("OrderFlagged: nobody tells it any more, or under another name")
+    assert ran.said.startswith("OrderFlagged: no longer published, or under another name")
     assert project.run("--allow-breaking").code == 0
     assert (project.docs / "OrderMarked.schema.json").exists()
     assert not (project.docs / "OrderFlagged.schema.json").exists()
@@ -132,7 +132,7 @@ def test_the_envelope_is_for_ever_too(project: Project) -> None:
     project.edit("kernel/envelope.py", "    causationid: _Id\n", "    causationid: _Id | None\n")
     ran = project.run("--check")
     assert ran.code == 1
-    assert ran.said.startswith("CloudEvent: `causationid` may be null; whoever reads it does not expect that\n")
+    assert ran.said.startswith("CloudEvent: `causationid` may be null; a consumer that reads it does not expect that\n")
 
 
 def test_another_reaction_changes_the_bus_document_and_breaks_nobody(project: Project) -> None:

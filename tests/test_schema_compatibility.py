@@ -18,8 +18,8 @@ NUMBER: Schema = {"type": "integer"}
 NOTE = (str, "")
 
 # How reasons end.
-FAILS, SURPRISED = "; whoever reads it fails", "; whoever reads it does not expect that"
-RELIES, ARCHIVE = "; whoever relies on that fails", "; archived events may be otherwise"
+FAILS, SURPRISED = "; a consumer that reads it fails", "; a consumer that reads it does not expect that"
+RELIES, ARCHIVE = "; a consumer that relies on that fails", "; archived events may be otherwise"
 
 
 class Closed(Contract):
@@ -30,7 +30,7 @@ class Closed(Contract):
 
 def of(base: type[Contract] = Contract, /, **fields: Any) -> Schema:
     """The schema of an event with these fields."""
-    model: type[Contract] = create_model("Told", __base__=base, **fields)
+    model: type[Contract] = create_model("Sent", __base__=base, **fields)
     return model.model_json_schema(mode="serialization")
 
 
@@ -97,14 +97,14 @@ def text(**limits: Any) -> Any:
         (
             of(ship_to=inside(Closed, city=str)),
             of(ship_to=inside(Closed, city=str, street=NOTE)),
-            ["`ship_to.street` is new where nothing new is allowed; whoever checks that refuses the event"],
+            ["`ship_to.street` is new where nothing new is allowed; a consumer that checks that refuses the event"],
         ),
         (
             of(ship_to=inside(Closed, city=str)),
             of(ship_to=dict[str, str]),
             [
                 "`ship_to.city` is gone" + FAILS,
-                "`ship_to` may have other fields; whoever allows none refuses the event",
+                "`ship_to` may have other fields; a consumer that allows none refuses the event",
             ],
         ),
         # New code reads the old events of the archive.
@@ -147,8 +147,8 @@ def text(**limits: Any) -> Any:
             of(note=text(pattern="^a")),
             of(note=text(pattern="^b")),
             [
-                '`note` has pattern "^b" instead of "^a"; whoever relies on that fails, and archived events may be '
-                "otherwise"
+                '`note` has pattern "^b" instead of "^a"; a consumer that relies on that fails, and '
+                "archived events may be otherwise"
             ],
         ),
         # However deep inside.
@@ -177,17 +177,17 @@ def text(**limits: Any) -> Any:
         (
             of(card=str),
             of(card=private(str)),
-            ["`card` is private now; whoever reads it outside our own services fails"],
+            ["`card` is private now; a consumer outside our own services that reads it fails"],
         ),
         (
             of(card=private(str)),
             of(card=str),
-            ["`card` is not private any more, and would be told to everybody outside; somebody must decide that"],
+            ["`card` is not private any more, and would be published to everybody outside; that needs a decision"],
         ),
     ],
 )
 def test_a_change_that_breaks_a_reader_is_found_with_its_reason(old: Schema, new: Schema, reasons: list[str]) -> None:
-    assert breaks(old, new) == [f"Told: {reason}" for reason in reasons]
+    assert breaks(old, new) == [f"Sent: {reason}" for reason in reasons]
 
 
 @pytest.mark.parametrize(
@@ -219,10 +219,10 @@ def test_a_change_that_nobody_need_know_of_passes(old: Schema, new: Schema) -> N
 
 def test_a_field_that_was_private_and_required_may_not_go_missing() -> None:
     """No schema requires a private field, since who is outside does not get it; our own services rely on it."""
-    old: Schema = {"title": "Told", "properties": {"card": {**TEXT, PRIVATE: True}}}
-    new: Schema = {"title": "Told", "properties": {"card": {**TEXT, PRIVATE: True, "default": ""}}}
-    assert breaks(old, new) == ["Told: `card` may be missing; whoever reads it fails"]
-    assert breaks({"title": "Told"}, old) == ["Told: `card` is new and has no default; archived events do not have it"]
+    old: Schema = {"title": "Sent", "properties": {"card": {**TEXT, PRIVATE: True}}}
+    new: Schema = {"title": "Sent", "properties": {"card": {**TEXT, PRIVATE: True, "default": ""}}}
+    assert breaks(old, new) == ["Sent: `card` may be missing; a consumer that reads it fails"]
+    assert breaks({"title": "Sent"}, old) == ["Sent: `card` is new and has no default; archived events do not have it"]
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,9 @@ def test_a_schema_that_cannot_be_read_counts_as_a_break(damaged: Schema) -> None
 def test_a_schema_inside_itself_is_compared() -> None:
     def tree(**leaf: Any) -> Schema:
         node = {"type": "object", "properties": {"leaf": leaf, "below": {"$ref": "#/$defs/Node"}}}
-        return {"title": "Told", "$defs": {"Node": node}, "$ref": "#/$defs/Node"}
+        return {"title": "Sent", "$defs": {"Node": node}, "$ref": "#/$defs/Node"}
 
     assert breaks(tree(**TEXT), tree(**TEXT)) == []
-    assert "Told: `leaf` is integer instead of string; whoever reads it fails" in breaks(tree(**TEXT), tree(**NUMBER))
+    assert "Sent: `leaf` is integer instead of string; a consumer that reads it fails" in breaks(
+        tree(**TEXT), tree(**NUMBER)
+    )

@@ -253,8 +253,8 @@ def test_every_event_is_a_message_on_the_bus() -> None:
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_whoever_tells_events_is_an_operation_that_sends(source: str) -> None:
-    operation = BUS["operations"][f"{source.lstrip('/')}_tells"]
+def test_every_publisher_is_an_operation_that_sends(source: str) -> None:
+    operation = BUS["operations"][f"{source.lstrip('/')}_publishes"]
     assert operation["action"] == "send"
     assert messages(operation) == [kind.type() for kind in SOURCES[source]]
 

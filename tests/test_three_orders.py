@@ -124,7 +124,7 @@ async def test_an_order_placed_again_by_a_newer_client_is_the_same_unless_it_use
 
 
 @pytest.mark.parametrize("file", sorted(RELEASES.glob("*/histories/*.json")), ids=lambda file: file.stem)
-def test_what_tells_contents_apart_is_what_each_release_has_written(file: Path) -> None:
+def test_the_digest_of_an_order_is_what_each_release_has_written(file: Path) -> None:
     started = json.loads(file.read_text())["events"][0]["workflowExecutionStartedEventAttributes"]
     [given] = started["input"]["payloads"]
     order = Order.model_validate(json.loads(base64.b64decode(given["data"]))["order"])

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from choreography.client import ChoreographyClient
@@ -91,7 +91,7 @@ class ChoreographedOrders:
         return [_placed(row) for row in rows]
 
 
-def _placed(row: Any) -> PlacedOrder:
+def _placed(row: Row[Any]) -> PlacedOrder:
     status = OrderStatus.NEEDS_ATTENTION if row.problem else OrderStatus(row.status)
     stage = {OrderStatus.NEEDS_ATTENTION: Stage.ATTENTION, OrderStatus.IN_PROGRESS: Stage.PROCESSING}.get(
         status, Stage.ENDED

@@ -48,7 +48,7 @@ class OrchestratedOrders:
         return self._client
 
     async def has(self, order_id: str) -> bool:
-        """Always: who asks for an order that there is not is told so by the client."""
+        """Always: for an order that does not exist, the client raises."""
         del order_id
         return True
 

@@ -47,13 +47,18 @@ def exit_code_of(command: Callable[[], int | None]) -> int:
 
 
 def complain(message: str) -> None:
-    """One line on standard error, whoever's words are in it."""
+    """One line on standard error, with foreign text in it made visible."""
     typer.secho("✗ ", fg="red", nl=False, err=True)
     typer.echo(visible(" ".join(message.split())), err=True)
 
 
 def end_as_by_ctrl_c() -> None:
-    """However a program is told to end, it ends what it started."""
+    """On each of these signals, the program ends what it started; also when it began with Ctrl-C ignored.
+
+    A shell without job control ignores SIGINT in what it starts in the background, and asyncio heeds only Python's own
+    handler of it.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
 

@@ -31,7 +31,7 @@ class Supervised:
                 if not running.done():
                     self._trouble.over(self._name)
                 await running
-            except Exception as error:  # noqa: BLE001 - whatever it is, the other parts go on
+            except Exception as error:  # noqa: BLE001 - logged; one part's failure must not stop the others
                 self._trouble.met(self._name, error)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_PAUSE_SECONDS):

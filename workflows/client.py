@@ -1,4 +1,4 @@
-"""Orders on the Temporal server: started, looked at and told what to do."""
+"""Orders on the Temporal server: start, query and update them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

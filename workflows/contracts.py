@@ -1,4 +1,4 @@
-"""What a saga is started with and told, and its names on the Temporal server."""
+"""A saga's input and updates, and its names on the Temporal server."""
 
 from typing import Any, Self
 

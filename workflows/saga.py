@@ -153,7 +153,7 @@ class Saga:
             self.stop_if_cancelled()
         if compensation:
             self._compensations.append(compensation)
-        self.stop_if_cancelled()  # the first step's undo is done all the same: it tells that nothing will come
+        self.stop_if_cancelled()  # the first step's undo is done all the same: it publishes that nothing will come
         self._report(step, "running")
         try:
             reply = await self._executions.within_step_deadline(do, command, local=local)

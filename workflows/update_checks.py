@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
 
 
 def can_cancel(saga: Saga, request: CancelRequest, reason: str) -> None:
-    """A second cancel is refused too: a workflow takes only so many updates, and an operator's must be among them."""
+    """A second cancel is refused too: a workflow takes few updates, and an operator's must be among them."""
     _check_length(request.reason)
     if saga.cancel_reason is not None:
         raise _not_now(BEING_CANCELLED, "the order is being cancelled already")

@@ -1,10 +1,9 @@
 """`make bench`: what an order costs, beside a bare workflow in the same process. A benchmark, never a timed test."""
 
 import asyncio
-import socket
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, closing, contextmanager
+from contextlib import AsyncExitStack, closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +19,7 @@ from lab.bench import baseline as baseline
 from lab.bench.flows import CATALOGUE, Flows, WrongOrders
 from lab.bench.measure import Meter, cost_of
 from lab.bench.report import Compared, Pair, Soak, Tenth, compare, soaked, tenth
+from lab.servers.ports import free_ports
 from lab.servers.temporal import DevServer
 from services.fraud.contracts import FraudLimits
 from services.orders.contracts import OrderStatus
@@ -44,7 +44,7 @@ def bench(
         list[int] | None, typer.Option(min=1, help="Orders at once; repeatable.", show_default="1 and 50")
     ] = None,
     soak: Annotated[
-        int | None, typer.Option(min=10, help="Instead: so many orders, and the worker's memory meanwhile.")
+        int | None, typer.Option(min=10, help="Instead: run this many orders, and watch the worker's memory.")
     ] = None,
     eager: Annotated[
         bool, typer.Option(help="Spare the bare workflow's activities the way through their task queue.")
@@ -132,18 +132,10 @@ def _settings(folder: Path) -> Settings:
     """The user's, but for what decides where an order is kept and whether it completes."""
     catalogue = folder / "catalogue.json"
     catalogue.write_text(CATALOGUE.model_dump_json())
-    temporal_port, ui_port = _free_ports(2)
+    temporal_port, ui_port = free_ports(2)
     own = {"temporal_port": temporal_port, "ui_port": ui_port, "data_dir": folder}
     own |= {"database_url": "", "databases": {}, "policy": Policy()}
     return load().model_copy(update=own).given(FraudLimits(), CatalogueSettings(catalogue=catalogue))
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 @contextmanager

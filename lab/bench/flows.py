@@ -5,10 +5,10 @@ import uuid
 from temporalio.client import Client
 
 from client.contracts import OrderState
-from client.order import Address, Order, OrderLine
 from kernel.catalogue import Catalogue, CatalogueProduct
 from lab.bench import baseline as baseline
 from lab.bench.baseline import BaselineWorkflow
+from lab.sample import sample_order
 from services.orders.contracts import OrderStatus
 from settings import Settings
 from workflows.client import OrchestrationClient
@@ -21,7 +21,6 @@ CATALOGUE = Catalogue(
         CatalogueProduct(sku="tea-sampler", name="Tea sampler", unit_price=2450, stock=1_000_000_000),
     ],
 )
-_SHIP_TO = Address(name="Sample Customer", street="1 Sample Street", postal_code="10115", city="Berlin", country="DE")
 
 
 class WrongOrders(Exception):
@@ -45,7 +44,7 @@ class Flows:
 
     async def saga(self) -> str:
         """Place an order as `starter.py` does, and wait for it. Raises WrongOrders."""
-        order = _order()
+        order = sample_order(f"bench-{uuid.uuid4().hex}", ("mug", 2), ("tea-sampler", 1))
         await self._saga.place(order)
         self.placed += 1
         handle = self._client.get_workflow_handle(workflow_id(order.order_id), result_type=OrderState)
@@ -53,10 +52,3 @@ class Flows:
         if state.status is not OrderStatus.COMPLETED:
             raise WrongOrders(f"order {order.order_id} ended {state.status}: {state.reason}")
         return handle.id
-
-
-def _order() -> Order:
-    """Of a customer of its own: the fraud service counts the orders that a customer places."""
-    name = f"bench-{uuid.uuid4().hex}"
-    lines = (OrderLine(sku="mug", quantity=2), OrderLine(sku="tea-sampler", quantity=1))
-    return Order(order_id=name, customer_id=name, lines=lines, payment_token="tok_visa", ship_to=_SHIP_TO)  # noqa: S106 - a test token, no secret

@@ -87,7 +87,7 @@ class Cost:
 
 
 async def cost_of(client: Client, flow: Flow, times: int) -> Cost:
-    """The dearest of so many, one at a time: two steps side by side may be answered in one workflow task, or in two."""
+    """The dearest of several, one at a time: two steps side by side may be answered in one workflow task, or in two."""
     return max([await _cost_of_one(client, flow) for _ in range(times)])
 
 

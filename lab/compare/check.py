@@ -27,9 +27,9 @@ async def violations(settings: Settings, eventing: EventBus, watch: Watch) -> li
 
 def _ends_told(settings: Settings, watch: Watch) -> Iterator[str]:
     for order_id, books in read(settings).orders.items():
-        told = watch.ends.get(order_id, OrderStatus.IN_PROGRESS)
-        if books.status and books.status is not told:
-            yield f"{order_id}: the end is told as it is: {books.status} on record, {told} by its events"
+        published = watch.ends.get(order_id, OrderStatus.IN_PROGRESS)
+        if books.status and books.status is not published:
+            yield f"{order_id}: its end is published: {books.status} on record, {published} by its events"
 
 
 def _logged(eventing: EventBus, watch: Watch) -> Iterator[str]:

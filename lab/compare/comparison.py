@@ -66,8 +66,7 @@ class Comparison:
         for one in document["styles"]:
             del one["series"]
         document["styles"] = {one["style"]: one for one in document["styles"]}
-        rounded: dict[str, Any] = _rounded(document)
-        return rounded
+        return {key: _rounded(one) for key, one in document.items()}
 
 
 def compare_styles(conditions: Conditions, settings: LabSettings, say: Say) -> Comparison:
@@ -120,7 +119,7 @@ def _folder(is_good: Callable[[], bool], say: Say) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _rounded(value: Any) -> Any:
+def _rounded(value: object) -> object:
     """To milliseconds, and as exact as anything else is."""
     if isinstance(value, float):
         return round(value, 3)

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from kernel.catalogue import CatalogueSettings
 from kernel.contracts import Policy, Style
 from lab.compare.kills import Readiness
 from lab.compare.orders import CATALOGUE
+from lab.servers.ports import free_ports
 from lab.servers.temporal import DevServer
 from lab.settings import LabSettings
 from lab.worker_process import WorkerProcess
@@ -96,14 +96,6 @@ def worker_environment(settings: LabSettings) -> dict[str, str]:
     }
     own |= {"SHUTDOWN_GRACE": str(settings.shutdown_grace)}
     return own | {"MAX_CONCURRENT_ACTIVITIES": str(settings.max_concurrent_activities)}
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 async def _make_stream(settings: LabSettings) -> str:

@@ -25,7 +25,7 @@ _SOURCES = {f"/{service.name}" for service in SERVICES}
 
 @dataclass(frozen=True)
 class Spread:
-    """Of so many values the middle and the greatest, and all together; None of no values."""
+    """The median, the maximum and the sum of some values; None of no values."""
 
     count: int
     median: float | None
@@ -190,7 +190,7 @@ class _History:
         return min(self.next_steps_after(moment), default=None)
 
     def next_steps_after(self, moment: float) -> list[float]:
-        """Of each order that was under way then, seconds until one of its services told of something."""
+        """Of each order that was under way then, seconds until one of its services published something."""
         under_way = [
             order_id
             for order_id, placed_at in self._placed_at.items()

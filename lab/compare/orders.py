@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from client.order import Address, Order, OrderLine
+from client.order import Order
 from kernel.catalogue import Catalogue, CatalogueProduct
+from lab.sample import DECLINED_CARD, GOOD_CARD, sample_order
 from services.fraud.contracts import Decision
 
 PER_SECOND = 5.0
@@ -67,12 +68,12 @@ class Planned:
 
 
 def planned(seed: int, count: int, suffix: str = "") -> tuple[Planned, ...]:
-    """So many orders of this seed, each of a customer of its own, at random moments, `PER_SECOND` on average.
+    """`count` orders of this seed, each of a customer of its own, at random moments, `PER_SECOND` on average.
 
     Args:
         suffix: of the orders' ids, and of nothing else.
     """
-    chance = random.Random(seed)  # noqa: S311 - no secret: the same seed has to give the same orders
+    chance = random.Random(seed)  # noqa: S311 - not for secrets: the same seed must give the same orders
     return tuple(_planned(chance, seed, count, suffix))
 
 
@@ -82,20 +83,12 @@ def _planned(chance: random.Random, seed: int, count: int, suffix: str) -> Itera
         deck = deck or chance.sample(DECK, len(DECK))
         kind = deck.pop()
         skus = chance.sample(_CHEAP, chance.randint(1, 3))
-        lines = [OrderLine(sku=sku, quantity=chance.randint(1, 3)) for sku in skus]
+        lines = [(sku, chance.randint(1, 3)) for sku in skus]
         if kind in _NOT_CHEAP:
-            lines.append(OrderLine(sku=_NOT_CHEAP[kind], quantity=1))
+            lines.append((_NOT_CHEAP[kind], 1))
         name = f"s{seed}-{number:04}-{kind}{suffix}"
-        country = "AQ" if kind is Kind.UNDELIVERABLE else "DE"
-        order = Order(
-            order_id=name,
-            customer_id=name,
-            lines=tuple(lines),
-            payment_token="tok_chargeDeclined" if kind is Kind.CARD_DECLINED else "tok_visa",
-            ship_to=Address(
-                name="Sample Customer", street="1 Sample Street", postal_code="10115", city="Berlin", country=country
-            ),
-        )
+        card = DECLINED_CARD if kind is Kind.CARD_DECLINED else GOOD_CARD
+        order = sample_order(name, *lines, card=card, country="AQ" if kind is Kind.UNDELIVERABLE else "DE")
         second_thought = chance.uniform(0, _LONGEST_SECOND_THOUGHT)
         yield Planned(
             order=order,

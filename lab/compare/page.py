@@ -90,8 +90,8 @@ def _orders(comparison: Comparison) -> Iterator[str]:
     yield f"|---|---:|---|{'---|' * len(comparison.styles)}"
     for kind in Kind:
         ended = [one.ends_by_kind.get(kind, {}) for one in comparison.styles]
-        told = [", ".join(f"{number} {end}" for end, number in sorted(ends.items())) for ends in ended]
-        yield f"| {kind} | {DECK.count(kind)} | {_KINDS[kind]} | {' | '.join(told)} |"
+        listed = [", ".join(f"{number} {end}" for end, number in sorted(ends.items())) for ends in ended]
+        yield f"| {kind} | {DECK.count(kind)} | {_KINDS[kind]} | {' | '.join(listed)} |"
     yield ""
 
 
@@ -109,7 +109,7 @@ def _method() -> Iterator[str]:
         "default ones."
     )
     yield (
-        "- With `--kill-every`, the worker gets SIGKILL each time that it has been ready for so many seconds, until "
+        "- With `--kill-every`, the worker gets SIGKILL each time that it has been ready for that many seconds, until "
         "all orders are at rest; it is started again at once. The bus, the Temporal server and the disk are not "
         "killed. Orchestrated, what the dead worker was at waits for time-outs, the attempt's and that of the worker's "
         "own queue of workflow tasks; choreographed, the operating system lets go of its locks at once."

@@ -3,9 +3,8 @@
 import asyncio
 import time
 from contextlib import closing
-from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from client.protocol import OrderClient
@@ -62,7 +61,7 @@ def _unsent(settings: Settings) -> list[str]:
     return [service for service in _NAMES if _number(settings, service, waiting)]
 
 
-def _number(settings: Settings, database: str, query: Any) -> int:
+def _number(settings: Settings, database: str, query: Select[int]) -> int:
     with closing(Database(settings.url_of(database), for_reading=True)) as opened, opened.begin() as tx:
         return int(tx.scalar(query) or 0)
 

@@ -1,4 +1,4 @@
-"""One style's run: the orders through it, until all are at rest and everybody has heard of it."""
+"""One style's run: the orders through it, until all are at rest and every consumer has caught up."""
 
 import asyncio
 from collections.abc import Callable, Sequence

@@ -80,7 +80,7 @@ SECTIONS = (
                 "ended untold",
                 lambda one: str(one.ended_unpublished),
                 "the bus has no event of them, not even of the end: they were cancelled before the first step, so no "
-                "service had anything to do, or to tell.",
+                "service had anything to do, or to publish.",
             ),
             Row(
                 "cancellations in time",
@@ -157,7 +157,11 @@ SECTIONS = (
                 "subscribers: counted by triggers in the writes' own transactions, so that a crash loses none. The "
                 "Temporal server's own database, the faults' and a NATS server's files are not in it.",
             ),
-            Row("events on the bus", lambda one: _number(one.events_an_order), "the messages, with what people tell."),
+            Row(
+                "events on the bus",
+                lambda one: _number(one.events_an_order),
+                "the messages, people's included.",
+            ),
             Row("history events", lambda one: _number(one.history_events_an_order), "in the workflow's history."),
             Row(
                 "state transitions",

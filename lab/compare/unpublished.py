@@ -1,4 +1,4 @@
-"""Finds the orders that ended, and nobody told the bus: cancelled before the first step, no service heard of them."""
+"""Finds the orders that ended without an event: cancelled before the first step, before any service was called."""
 
 import asyncio
 from collections.abc import Collection
@@ -18,7 +18,7 @@ _LOOK_SECONDS = 1.0
 
 
 class Unpublished:
-    """Asks the Temporal server about placed orders of which nothing is heard. `ended_at` is in seconds since 1970."""
+    """Asks the Temporal server about placed orders that have no event. `ended_at` is in seconds since 1970."""
 
     def __init__(self, settings: Settings, watch: Watch, placed: Collection[str]) -> None:
         self._settings = settings

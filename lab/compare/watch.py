@@ -47,12 +47,12 @@ class Watch:
             await reader.close()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """It is looked at again several times a second, also when nothing was heard."""
+        """It is looked at again several times a second, also when no event came."""
         async with self._looked:
             await self._looked.wait_for(condition)
 
     def is_told(self, order_id: str, *events: type[Event]) -> bool:
-        """Whether one of these was heard of the order."""
+        """Whether the order has one of these events."""
         return not self._told.get(order_id, set()).isdisjoint(event.type() for event in events)
 
     @property
@@ -68,16 +68,16 @@ class Watch:
         return all(map(self.rests, orders)) and (not self._flagged or self.quiet > _STILL_SECONDS)
 
     def knows(self, order_id: str) -> bool:
-        """Whether anything was heard of the order."""
+        """Whether the order has any event."""
         return order_id in self._told
 
     def ended_unpublished(self, order_id: str, status: OrderStatus) -> None:
-        """The order has ended, and nobody has told the bus."""
+        """The order has ended without an event on the bus."""
         self._untold[order_id] = status
 
     @property
     def quiet(self) -> float:
-        """Seconds since an event was heard."""
+        """Seconds since an event was received."""
         return time.monotonic() - self._heard_at
 
     @property

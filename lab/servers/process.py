@@ -25,9 +25,7 @@ class ServerProcess:
     def _launch(self, name: str, command: Sequence[str], log: Path, is_up: Callable[[], bool]) -> None:
         """Start it, and wait until it is up. Raises Unreachable when it does not come up."""
         with log.open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: S603 - our own arguments
-                command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-            )
+            self._process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
         deadline = time.monotonic() + _START_SECONDS
         while not is_up():
             if self._process.poll() is not None or time.monotonic() > deadline:

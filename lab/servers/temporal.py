@@ -59,7 +59,7 @@ class DevServer(ServerProcess):
     def _is_healthy(self) -> bool:
         address = f"127.0.0.1:{self._settings.temporal_port}"
         health = [str(_temporal()), "operator", "cluster", "health", "--address", address]
-        return subprocess.run(health, capture_output=True, check=False).returncode == 0  # noqa: S603 - our own arguments
+        return subprocess.run(health, capture_output=True, check=False).returncode == 0
 
 
 def _temporal() -> Path:

@@ -71,7 +71,7 @@ class NatsConnection:
             if self._is_closed:
                 raise self._down("closed")
             if self._failed_at > asked_at:
-                raise self._down("no connection")  # whoever asked first has waited for it, and been told why
+                raise self._down("no connection")  # the first caller has waited for it, and got the reason
             if self._client is None or self._client.is_closed:
                 self._client = await self._open()
             if not self._client.is_connected:
@@ -103,7 +103,7 @@ class NatsConnection:
                     max_reconnect_attempts=-1,
                     reconnect_time_wait=_RECONNECT_SECONDS,
                     ping_interval=_PING_SECONDS,
-                    pending_size=0,  # nothing is kept to be sent later: who appends is told, and appends it again
+                    pending_size=0,  # nothing is kept to be sent later: the append fails, and is tried again
                     error_cb=self._on_error,
                     disconnected_cb=self._on_disconnected,
                     reconnected_cb=self._on_connected,

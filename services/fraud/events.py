@@ -1,4 +1,4 @@
-"""What the fraud service tells."""
+"""What the fraud service publishes."""
 
 from kernel.contracts import Event, FailureEvent
 

@@ -36,8 +36,8 @@ class InventoryBooks(Books):
         yield from self._reserved.contradictions(order_id, on_record=holds or was_undone, stands=holds)
         if holds:
             for event in self._told.get(order_id, []):
-                told = {line.sku: line.quantity for line in event.lines}
-                yield from otherwise_published("stock", self.held[order_id], told)
+                published = {line.sku: line.quantity for line in event.lines}
+                yield from otherwise_published("stock", self.held[order_id], published)
 
     def missing(self, order_id: str, order: OrderRecord) -> Iterator[Finding]:
         held = self.held.get(order_id, {})

@@ -1,4 +1,4 @@
-"""What the inventory service tells."""
+"""What the inventory service publishes."""
 
 from kernel.contracts import Event, FailureEvent, UndoneEvent
 from services.inventory.contracts import StockLine

@@ -27,7 +27,7 @@ class OrdersBooks(Books):
         with database.begin() as tx:
             self._created = effects(tx, "create")
             self._completed = effects(tx, "complete")
-            self._told, self._flagged = published(tx, OrderCreated), published(tx, OrderFlagged)
+            self._creations, self._flagged = published(tx, OrderCreated), published(tx, OrderFlagged)
             self._rejected, self._cancelled = published(tx, OrderRejected), published(tx, OrderCancelled)
             for line in tx.execute(select(order_lines)):
                 lines[line.order_id][line.sku] = line.quantity
@@ -73,13 +73,13 @@ class OrdersBooks(Books):
 
     def _otherwise(self, order_id: str, status: OrderStatus) -> Iterator[Finding]:
         record, row = self._placed[order_id], self._rows[order_id]
-        for told in self._told.get(order_id, []):
-            yield from otherwise_published("customer", row.customer_id, told.customer_id)
-            yield from otherwise_published("total", record.total, told.total)
-            yield from otherwise_published("address", record.ship_to, told.ship_to.model_dump(mode="json"))
-            lines = {(line.sku, line.quantity, line.unit_price.amount) for line in told.lines}
+        for created in self._creations.get(order_id, []):
+            yield from otherwise_published("customer", row.customer_id, created.customer_id)
+            yield from otherwise_published("total", record.total, created.total)
+            yield from otherwise_published("address", record.ship_to, created.ship_to.model_dump(mode="json"))
+            lines = {(line.sku, line.quantity, line.unit_price.amount) for line in created.lines}
             yield from otherwise_published("set of lines", self._lines[order_id], lines)
-        if order_id not in self._told:
+        if order_id not in self._creations:
             return  # release 0.1 did not keep what it published
         flags = self._flagged.get(order_id, [])
         yield from otherwise_published("problem", row.problem, flags[-1].problem if flags else "")

@@ -1,4 +1,4 @@
-"""What the orders service tells."""
+"""What the orders service publishes."""
 
 from typing import ClassVar
 

@@ -203,7 +203,7 @@ class Orders:
     def _end(
         self, tx: Connection, command: Command, status: OrderStatus, reason: str, by_hand: FlagOrder | None = None
     ) -> bool:
-        """One that has ended waits for nobody any more, whoever said so and has not heard of it yet."""
+        """One that has ended waits for no person any more, whatever a late call says."""
         in_progress = (orders.c.order_id == command.order_id) & (orders.c.status == OrderStatus.IN_PROGRESS)
         if tx.execute(update(orders).where(in_progress).values(status=status, reason=reason)).rowcount == 0:
             return False

@@ -1,4 +1,4 @@
-"""What the payments service tells."""
+"""What the payments service publishes."""
 
 from kernel.contracts import Event, FailureEvent, UndoneEvent
 from kernel.money import Money

@@ -1,4 +1,4 @@
-"""What the shipping service tells."""
+"""What the shipping service publishes."""
 
 from kernel.contracts import Event, FailureEvent, UndoneEvent
 

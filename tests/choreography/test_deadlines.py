@@ -20,7 +20,7 @@ from services.orders.contracts import OrdersPort
 from services.orders.service import Orders
 from services.shipping.events import Shipped
 from tests.databases import Databases
-from tests.events import told
+from tests.events import published
 from tests.services.samples import MUG, MUG_PRICE, NOON, ORDER, Clock, create, product, undo
 from tests.shop import sample_order
 
@@ -71,7 +71,7 @@ def deadlines(orders: OrdersPort, bus: Bus, clock: Clock, sqlite_databases: Data
 
 
 async def happened(bus: Bus, events: tuple[Event, ...]) -> None:
-    await bus.append([told(event, ORDER, style=Style.CHOREOGRAPHY) for event in events])
+    await bus.append([published(event, ORDER, style=Style.CHOREOGRAPHY) for event in events])
 
 
 async def types(bus: Bus) -> list[str]:

@@ -70,7 +70,7 @@ async def test_past_the_pivot_it_is_too_late(choreographed: ChoreographedShop) -
 
 
 async def test_a_cancel_that_reaches_shipping_too_late_changes_nothing(choreographed: ChoreographedShop) -> None:
-    """Told to the bus by somebody who does not look first."""
+    """Published without looking first."""
     order = sample_order()
     await choreographed.run(order)
     late = new_event(
@@ -83,7 +83,7 @@ async def test_a_cancel_that_reaches_shipping_too_late_changes_nothing(choreogra
         style=Style.CHOREOGRAPHY,
     )
     await choreographed.eventing.bus.append([late])
-    await choreographed.heard("shipping", late.id)
+    await choreographed.received("shipping", late.id)
     assert choreographed.books(order).parcels_booked == 1
     assert choreographed.violations(order) == []
 

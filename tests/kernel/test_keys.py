@@ -19,12 +19,12 @@ def test_a_key_is_read_as_it_was_written(order_id: str, step: str) -> None:
 
 
 @given(ORDER_IDS, STEPS, st.lists(st.text(), min_size=1))
-def test_an_events_id_tells_the_operation_behind_it(order_id: str, step: str, told: list[str]) -> None:
+def test_the_operation_can_be_parsed_from_an_events_id(order_id: str, step: str, told: list[str]) -> None:
     assert Key.parse(event_id(str(Key(order_id, step)), *told)) == Key(order_id, step)
 
 
 @given(ORDER_IDS, st.text())
-def test_an_events_id_tells_its_order(order_id: str, told: str) -> None:
+def test_the_order_can_be_parsed_from_an_events_id(order_id: str, told: str) -> None:
     assert Key.parse(event_id(order_id, told)).order_id == order_id
 
 

@@ -1,6 +1,6 @@
 """What belongs together is in one transaction: a process that dies between two leaves all of it or none.
 
-An effect, the answer that a repeat gets, the event that tells of it, and the note that its cause was heard.
+An effect, the answer that a repeat gets, its event, and the note that its cause was received.
 """
 
 from collections.abc import Callable, Iterator

@@ -152,8 +152,13 @@ async def test_an_order_that_ends_before_anything_can_be_told_is_found_at_rest(
     assert unpublished.ended_at.keys() == {order.order_id}
 
 
-async def test_told_to_end_it_ends_what_it_started(tmp_path: Path) -> None:
+async def test_asked_to_end_it_ends_what_it_started(tmp_path: Path) -> None:
+    """Also when a shell has started it in the background, which may ignore SIGINT there."""
     program = await asyncio.create_subprocess_exec(
+        "/bin/sh",
+        "-c",
+        "trap '' INT; exec \"$@\"",
+        "sh",
         sys.executable,
         "-m",
         "lab",

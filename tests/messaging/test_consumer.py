@@ -133,7 +133,7 @@ async def test_a_dead_letter_that_fails_again_is_one_again(listener: Listener, b
         await until(lambda: [one.attempts for one in listener.progress.failures(FailureState.DEAD)] == [2])
 
 
-async def test_who_gives_up_tells(listener: Listener, bus: Bus) -> None:
+async def test_a_consumer_that_gives_up_publishes_it(listener: Listener, bus: Bus) -> None:
     def on_dead_letter(failure: DeliveryFailure, _of_order: object) -> CloudEvent:
         about = failure.recorded.event
         return about.model_copy(update={"id": f"{about.id}:given-up", "type": "GivenUp", "causationid": about.id})

@@ -57,7 +57,7 @@ def numbered(*numbers: int) -> list[str]:
     return [f"{ORDER}:{number}" for number in numbers]
 
 
-async def hear(fate: Fate, listener: Listener, numbers: range) -> None:
+async def receive(fate: Fate, listener: Listener, numbers: range) -> None:
     """Append these, and have the listener handle all that is new to it."""
     async with fate.log.opened() as bus:
         await bus.append(events(ORDER, numbers))
@@ -66,19 +66,19 @@ async def hear(fate: Fate, listener: Listener, numbers: range) -> None:
 
 
 async def lost(fate: Fate, listener: Listener) -> None:
-    await hear(fate, listener, range(1, 4))
+    await receive(fate, listener, range(1, 4))
     await fate.lose()
 
 
 async def restored(fate: Fate, listener: Listener) -> None:
-    await hear(fate, listener, range(1, 3))
+    await receive(fate, listener, range(1, 3))
     await fate.back_up()
-    await hear(fate, listener, range(3, 4))
+    await receive(fate, listener, range(3, 4))
     await fate.restore()
 
 
 async def truncated(fate: Fate, listener: Listener) -> None:
-    await hear(fate, listener, range(1, 4))
+    await receive(fate, listener, range(1, 4))
     async with fate.log.opened() as bus:
         await bus.append(events(ORDER, range(4, 7)))
     await fate.truncate(5)
@@ -131,16 +131,16 @@ async def test_a_consumer_that_adopts_the_log_hears_all_that_it_has_and_does_not
 
 async def test_a_log_that_only_grows_is_read_on_from_the_position(fate: Fate, listener: Listener) -> None:
     for start in (1, 4, 7):
-        await hear(fate, listener, range(start, start + 3))
+        await receive(fate, listener, range(start, start + 3))
     assert listener.handled() == numbered(*range(1, 10))
     assert listener.repeats() == 0
 
 
 async def test_what_is_truncated_after_it_was_read_holds_up_nobody(fate: Fate, listener: Listener) -> None:
-    await hear(fate, listener, range(1, 4))
-    await hear(fate, listener, range(4, 5))
+    await receive(fate, listener, range(1, 4))
+    await receive(fate, listener, range(4, 5))
     await fate.truncate(3)
-    await hear(fate, listener, range(5, 6))
+    await receive(fate, listener, range(5, 6))
     assert listener.handled() == numbered(*range(1, 6))
 
 

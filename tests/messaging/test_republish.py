@@ -1,4 +1,4 @@
-"""Published again: all that services published, and what they heard that no service has published."""
+"""Published again: all that services published, and what they received that no service has published."""
 
 from datetime import timedelta
 
@@ -42,8 +42,8 @@ class Kept:
                 positions, _ = outbox.oldest(tx, f"/{service}", 1)
                 outbox.published(tx, positions)
 
-    def hear(self, service: str, heard: CloudEvent) -> None:
-        inbox.settle(self.services[service], heard)
+    def receive(self, service: str, event: CloudEvent) -> None:
+        inbox.settle(self.services[service], event)
 
 
 @pytest.fixture
@@ -58,10 +58,10 @@ def said(order: str, number: int, source: str = "/customer") -> CloudEvent:
 async def test_all_is_appended_in_the_order_in_which_it_happened(kept: Kept, bus: Bus) -> None:
     placed = said("order-1", 1)
     for service in BOTH:
-        kept.hear(service, placed)
+        kept.receive(service, placed)
     for service, number in (("orders", 2), ("payments", 3), ("orders", 4), ("payments", 5)):
         kept.publish(service, "order-1", number)
-    kept.hear("payments", said("order-1", 2, "/orders"))  # which its service keeps
+    kept.receive("payments", said("order-1", 2, "/orders"))  # which its service keeps
     assert await republish(kept.services, bus, BOTH) == Republished(appended=5, known=0, refused=0)
     again = await read_all(bus)
     assert ids(again) == [f"order-1:{number}" for number in range(1, 6)]
@@ -94,7 +94,7 @@ async def test_less_is_appended_when_less_is_asked_for(
 ) -> None:
     for service, of, number in (("orders", "a", 1), ("payments", "a", 2), ("orders", "b", 3)):
         kept.publish(service, of, number)
-    kept.hear("payments", said("b", 4))
+    kept.receive("payments", said("b", 4))
     await republish(kept.services, bus, chosen, order=order, since=since)
     assert ids(await read_all(bus)) == expected
 
@@ -113,7 +113,7 @@ async def test_a_damaged_row_stops_no_other(kept: Kept, sqlite_log: Log, caplog:
 async def test_what_nats_does_not_take_is_counted_and_stops_no_other(kept: Kept, nats_log: Log) -> None:
     for number in (1, 3):
         kept.publish("orders", "order-1", number)
-    kept.hear("orders", said("order-1", 2).model_copy(update={"data": {"note": "x" * 2_000_000}}))
+    kept.receive("orders", said("order-1", 2).model_copy(update={"data": {"note": "x" * 2_000_000}}))
     async with nats_log.opened() as bus:
         assert await republish(kept.services, bus, BOTH) == Republished(appended=2, known=0, refused=1)
         assert ids(await read_all(bus)) == ["order-1:1", "order-1:3"]

@@ -91,7 +91,7 @@ _FAULTS = ",".join(
     f"{kind.fault}@{prefix}-{name}" for prefix in _PREFIXES.values() for name, kind in _ORDERS.items() if kind.fault
 )
 
-# Two more, choreographed, that no fault makes: one that is in a service's outbox, and one that nobody has heard of.
+# Two more, choreographed, that no fault makes: one that is in a service's outbox, and one that no service has received.
 _IN_THE_OUTBOX, _UNHEARD = "chor-in-the-outbox", "chor-unheard"
 _ON_ITS_WAY = _Kind(IN_PROGRESS, Stage.PROCESSING, COMPLETED)
 
@@ -151,7 +151,7 @@ async def _check(clients: Clients, order_id: str, expected: LeftOrder) -> None:
 
 
 async def _until_quiet(bus: Bus) -> None:
-    """Until nobody has told anything for a while: what can go on has done so, and everybody has heard of it."""
+    """Until nothing has been published for a while: what can go on has done so, and every consumer has caught up."""
     head, since = -1, time.monotonic()
     async with asyncio.timeout(_SECONDS):
         while time.monotonic() < since + _QUIET_SECONDS:

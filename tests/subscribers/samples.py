@@ -12,7 +12,7 @@ from services.orders.contracts import Address
 from services.orders.events import OrderCancelled, OrderCompleted, OrderCreated, OrderRejected, PricedLine
 from services.payments.events import PaymentFailed, PaymentProcessed, PaymentRefunded
 from services.shipping.events import ShipmentCancelled, Shipped, ShippingFailed
-from tests.events import told as told
+from tests.events import published as published
 
 ORDER, OTHER_ORDER = "order-1", "order-2"
 CUSTOMER = "customer-1"
@@ -50,23 +50,23 @@ def completed(
 ) -> list[CloudEvent]:
     total = total or money()
     return [
-        told(created(customer, total), order, style=style),
-        told(NoFraudDetected(score=0), order, after=1, style=style),
-        told(StockReserved(lines=_LINES), order, after=2, style=style),
-        told(PaymentProcessed(charge_id="ch_1", amount=total), order, after=3, style=style),
-        told(Shipped(tracking_number="TRACK-1", country="NL"), order, after=ships_after, style=style),
-        told(OrderCompleted(customer_id=customer, total=total), order, after=ships_after + 1, style=style),
+        published(created(customer, total), order, style=style),
+        published(NoFraudDetected(score=0), order, after=1, style=style),
+        published(StockReserved(lines=_LINES), order, after=2, style=style),
+        published(PaymentProcessed(charge_id="ch_1", amount=total), order, after=3, style=style),
+        published(Shipped(tracking_number="TRACK-1", country="NL"), order, after=ships_after, style=style),
+        published(OrderCompleted(customer_id=customer, total=total), order, after=ships_after + 1, style=style),
     ]
 
 
 def declined(order: str = ORDER, *, style: Style = Style.ORCHESTRATION) -> list[CloudEvent]:
     reason = "PaymentDeclined: the card was declined"
     return [
-        told(created(), order, style=style),
-        told(StockReserved(lines=_LINES), order, after=1, style=style),
-        told(PaymentFailed(reason=reason), order, after=2, style=style),
-        told(StockReleased(had_effect=True, lines=_LINES), order, after=3, style=style),
-        told(OrderRejected(reason=reason, customer_id=CUSTOMER), order, after=4, style=style),
+        published(created(), order, style=style),
+        published(StockReserved(lines=_LINES), order, after=1, style=style),
+        published(PaymentFailed(reason=reason), order, after=2, style=style),
+        published(StockReleased(had_effect=True, lines=_LINES), order, after=3, style=style),
+        published(OrderRejected(reason=reason, customer_id=CUSTOMER), order, after=4, style=style),
     ]
 
 
@@ -74,11 +74,11 @@ def undeliverable(order: str = ORDER) -> list[CloudEvent]:
     """Charged, and the money given back."""
     reason = "Undeliverable: no courier goes there"
     return [
-        told(created(), order),
-        told(PaymentProcessed(charge_id="ch_1", amount=money()), order, after=1),
-        told(ShippingFailed(reason=reason), order, after=2),
-        told(PaymentRefunded(had_effect=True, amount=money()), order, after=3),
-        told(OrderRejected(reason=reason, customer_id=CUSTOMER), order, after=4),
+        published(created(), order),
+        published(PaymentProcessed(charge_id="ch_1", amount=money()), order, after=1),
+        published(ShippingFailed(reason=reason), order, after=2),
+        published(PaymentRefunded(had_effect=True, amount=money()), order, after=3),
+        published(OrderRejected(reason=reason, customer_id=CUSTOMER), order, after=4),
     ]
 
 
@@ -86,11 +86,11 @@ def fraud(order: str = ORDER) -> list[CloudEvent]:
     """Held for a person, who declined it; nothing was charged."""
     reason = "FraudConfirmed: declined in review"
     return [
-        told(created(), order),
-        told(PossibleFraud(score=50, rules=("large amount",)), order, after=1),
-        told(FraudConfirmed(reason=reason), order, after=2),
-        told(PaymentRefunded(had_effect=False), order, after=3),
-        told(OrderRejected(reason=reason, customer_id=CUSTOMER), order, after=4),
+        published(created(), order),
+        published(PossibleFraud(score=50, rules=("large amount",)), order, after=1),
+        published(FraudConfirmed(reason=reason), order, after=2),
+        published(PaymentRefunded(had_effect=False), order, after=3),
+        published(OrderRejected(reason=reason, customer_id=CUSTOMER), order, after=4),
     ]
 
 
@@ -98,17 +98,17 @@ def called_back(order: str = ORDER) -> list[CloudEvent]:
     """Cancelled by its customer when the parcel was booked already."""
     why = "Cancelled by the customer: changed my mind"
     return [
-        told(created(), order),
-        told(PaymentProcessed(charge_id="ch_1", amount=money()), order, after=1),
-        told(Shipped(tracking_number="TRACK-1", country="NL"), order, after=2),
-        told(ShipmentCancelled(had_effect=True, reason=why), order, after=3),
-        told(PaymentRefunded(had_effect=True, amount=money()), order, after=4),
-        told(OrderCancelled(reason=why, customer_id=CUSTOMER), order, after=5),
+        published(created(), order),
+        published(PaymentProcessed(charge_id="ch_1", amount=money()), order, after=1),
+        published(Shipped(tracking_number="TRACK-1", country="NL"), order, after=2),
+        published(ShipmentCancelled(had_effect=True, reason=why), order, after=3),
+        published(PaymentRefunded(had_effect=True, amount=money()), order, after=4),
+        published(OrderCancelled(reason=why, customer_id=CUSTOMER), order, after=5),
     ]
 
 
 def never_on_record(order: str = ORDER) -> list[CloudEvent]:
     return [
-        told(PaymentRefunded(had_effect=False), order),
-        told(OrderRejected(reason="UnknownSku: not in the catalogue: unicorn"), order, after=1),
+        published(PaymentRefunded(had_effect=False), order),
+        published(OrderRejected(reason="UnknownSku: not in the catalogue: unicorn"), order, after=1),
     ]

@@ -33,7 +33,7 @@ from tests.subscribers.samples import (
     fraud,
     money,
     never_on_record,
-    told,
+    published,
     undeliverable,
 )
 
@@ -47,7 +47,7 @@ A_DAY: list[CloudEvent] = [
     *fraud("7"),
     *called_back("8"),
     *never_on_record("9"),
-    told(created(), "10"),
+    published(created(), "10"),
 ]
 
 
@@ -100,7 +100,7 @@ def test_of_a_hundred_parcels_95_were_as_quick_as_the_95th(sqlite_databases: Dat
 def test_an_undo_of_nothing_changes_no_figure(sqlite_databases: Databases, tmp_path: Path) -> None:
     undone = ShipmentCancelled(had_effect=False, reason="late"), PaymentRefunded(had_effect=False, amount=money())
     place = Place(tmp_path, sqlite_databases)
-    deliver(counting(place), recorded([*completed(), *map(told, undone)]))
+    deliver(counting(place), recorded([*completed(), *map(published, undone)]))
     figures = report(place.database("analytics"))
     assert figures.refunds == ()
     assert figures.seconds_to_ship is not None
@@ -194,7 +194,7 @@ def test_the_tables_are_made_anew_by_the_next_worker_without_a_loss(context: Pla
 
 
 def test_no_person_is_found_in_the_figures(context: Place) -> None:
-    words = told(OrderCancelled(reason="I moved to Sesame Street: number 5", customer_id=CUSTOMER), "11")
+    words = published(OrderCancelled(reason="I moved to Sesame Street: number 5", customer_id=CUSTOMER), "11")
     deliver(counting(context), recorded([*A_DAY, words]))
     database = context.database("analytics")
     kept = f"{rows(database, facts, *facts.c.keys())} {rows(database, inbox, *inbox.c.keys())}"

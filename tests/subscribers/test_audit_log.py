@@ -17,7 +17,7 @@ from subscribers.redaction import UnknownEvent
 from tests.databases import Databases, rows
 from tests.services.together import wait_until_blocked
 from tests.subscribers.processes import DiesOnce, Held, Place, deliver, deliver_until_handled, recorded
-from tests.subscribers.samples import CARD, STREET, completed, created, declined, told, undeliverable
+from tests.subscribers.samples import CARD, STREET, completed, created, declined, published, undeliverable
 
 LOG = recorded([*completed("1"), *declined("2"), *undeliverable("3")])
 
@@ -68,7 +68,7 @@ def test_an_entry_has_the_envelope_and_the_style_and_nothing_private(context: Pl
 
 
 def test_an_event_that_nobody_knows_is_not_logged_but_tried_again(context: Place) -> None:
-    unknown = told(created()).model_copy(update={"type": "Rumour"})
+    unknown = published(created()).model_copy(update={"type": "Rumour"})
     with pytest.raises(UnknownEvent):
         deliver(logging(context), recorded([unknown]))
     assert verify(context.database("audit-log")) == []

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from subscribers.notifications import NotificationSettings
 from tests.subscribers.mailbox import mail_about, mails, notifying
 from tests.subscribers.processes import Place, deliver, recorded
-from tests.subscribers.samples import completed, created, fraud, told, undeliverable
+from tests.subscribers.samples import completed, created, fraud, published, undeliverable
 
 DEFAULT = NotificationSettings()
 
@@ -58,7 +58,7 @@ def test_whatever_customers_are_called_their_address_is_one_address(customer: st
     ],
 )
 def test_a_customers_name_adds_neither_header_nor_recipient(place: Place, customer: str) -> None:
-    deliver(notifying(place), recorded([told(created(customer))]))
+    deliver(notifying(place), recorded([published(created(customer))]))
     [mail] = mails(place.data_dir)
     assert mail["Bcc"] is None
     [address] = mail["To"].addresses

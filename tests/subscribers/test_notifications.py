@@ -29,7 +29,7 @@ from tests.subscribers.samples import (
     fraud,
     money,
     never_on_record,
-    told,
+    published,
     undeliverable,
 )
 from tests.subscribers.smtp_server import SmtpUnderTest
@@ -147,14 +147,14 @@ def test_neither_card_nor_address_is_kept(context: Place) -> None:
 
 
 def test_what_nobody_will_be_told_does_not_wait_for_ever(context: Place) -> None:
-    refunded = told(PaymentRefunded(had_effect=True, amount=money()))
+    refunded = published(PaymentRefunded(had_effect=True, amount=money()))
     deliver(notifying(context), recorded([refunded, *never_on_record("order-2"), never_on_record()[1]]))
     assert rows(context.database("notifications"), waiting, "event_id") == []
     assert subjects(context.data_dir) == []
 
 
 def test_a_refund_of_nothing_is_no_news(context: Place) -> None:
-    events = [told(created()), told(PaymentRefunded(had_effect=False))]
+    events = [published(created()), published(PaymentRefunded(had_effect=False))]
     deliver(notifying(context), recorded(events))
     assert subjects(context.data_dir) == ["We have your order order-1"]
 
@@ -180,11 +180,11 @@ def test_of_two_events_at_the_same_moment_the_later_one_sends_both_mails(
 
 def test_an_order_of_which_only_a_part_was_heard_sends_nothing_yet(context: Place) -> None:
     early = [
-        told(Shipped(tracking_number="TRACK-1", country="NL")),
-        told(PaymentRefunded(had_effect=True, amount=money())),
+        published(Shipped(tracking_number="TRACK-1", country="NL")),
+        published(PaymentRefunded(had_effect=True, amount=money())),
     ]
     subscription = notifying(context)
     deliver(subscription, recorded(early))
     assert subjects(context.data_dir) == []
-    deliver(subscription, recorded([told(created())]))
+    deliver(subscription, recorded([published(created())]))
     assert len(subjects(context.data_dir)) == 3

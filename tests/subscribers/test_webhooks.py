@@ -9,7 +9,7 @@ from subscribers.webhooks import NotAccepted, webhooks
 from tests.databases import rows
 from tests.subscribers.http_endpoint import Answer, HttpEndpoint, subscribed, to
 from tests.subscribers.processes import Place, deliver, recorded
-from tests.subscribers.samples import CARD, STREET, completed, created, declined, told
+from tests.subscribers.samples import CARD, STREET, completed, created, declined, published
 
 LOG = recorded(completed())
 FIRST = LOG[:1]
@@ -101,7 +101,7 @@ def test_nothing_of_an_events_data_is_kept(context: Place, subscription: Subscri
 
 def test_an_event_with_a_very_long_id_is_noted_too(subscription: Subscription, endpoint: HttpEndpoint) -> None:
     for _ in range(2):
-        deliver(subscription, recorded([told(created(), event_id="x" * 200)]))
+        deliver(subscription, recorded([published(created(), event_id="x" * 200)]))
     assert endpoint.asked == 1
 
 

@@ -20,7 +20,7 @@ from messaging.bus import Recorded
 from services.orders.declaration import ORDERS
 from services.orders.events import OrderRejected
 from services.orders.tables import orders
-from tests.events import told
+from tests.events import published
 from tests.processes import NOBODY_LISTENS, Environment, Ran, environment_of, run_here
 from tests.shop import sample_order
 from wiring.bus import EventBus
@@ -91,7 +91,7 @@ async def _write(settings: LabSettings) -> None:
 
 
 def _told(event: Event) -> CloudEvent:
-    return told(event, "evil-1", style=Style.CHOREOGRAPHY)
+    return published(event, "evil-1", style=Style.CHOREOGRAPHY)
 
 
 @pytest.mark.parametrize(
@@ -106,8 +106,8 @@ def _told(event: Event) -> CloudEvent:
     ids=" ".join,
 )
 def test_what_is_on_record_does_nothing_on_a_terminal(environment: Environment, command: tuple[str, ...]) -> None:
-    told = harmless(run_here(environment, *command))
-    assert r"\x1b[2J" in told  # it is there to be seen
+    shown = harmless(run_here(environment, *command))
+    assert r"\x1b[2J" in shown  # it is there to be seen
     as_json = run_here(environment, *command, "--json")
     harmless(as_json)
     assert any(HOSTILE[:4] in one for one in _strings(as_json.document))  # to a script it is what it was
