@@ -1,4 +1,4 @@
-"""How the commands speak: one JSON document on standard output for scripts, or a few lines for a person."""
+"""What the commands print: one JSON document on standard output for scripts, or a few lines for a person."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ from kernel.errors import UserError
 from kernel.visible import visible
 from services.orders.contracts import OrderStatus
 
-_WIDTH = None if sys.stdout.isatty() else 120  # a file or a pipe has no width of its own
+_WIDTH = None if sys.stdout is not None and sys.stdout.isatty() else 120  # a file or a pipe has no width of its own
 
 out = Console(highlight=False, soft_wrap=True, emoji=False, width=_WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
@@ -47,9 +47,11 @@ def shown(text: str) -> str:
     return without_markup(visible(text))
 
 
-def print_json(document: object) -> None:
-    text = json.dumps(document, ensure_ascii=False, indent=2)
+def print_json(document: object, *, indent: int | None = 2) -> None:
+    """One document, at once: whoever reads it may be waiting for it. Without `indent` it is one line."""
+    text = json.dumps(document, ensure_ascii=not sys.stdout.encoding.lower().startswith("utf"), indent=indent)
     sys.stdout.write("".join(one if one == "\n" or one.isprintable() else json.dumps(one)[1:-1] for one in text) + "\n")
+    sys.stdout.flush()
 
 
 def as_document(placed: PlacedOrder) -> dict[str, object]:
