@@ -14,7 +14,7 @@ from rich.table import Table
 from audit.invariants import Report
 from client.contracts import PlacedOrder
 from kernel.errors import UserError
-from kernel.visible import visible
+from kernel.visible import visible, visible_json
 from services.orders.contracts import OrderStatus
 
 _WIDTH = None if sys.stdout.isatty() else 120  # a file or a pipe has no width of its own
@@ -49,8 +49,7 @@ def shown(text: str) -> str:
 
 
 def print_json(document: object) -> None:
-    text = json.dumps(document, ensure_ascii=False, indent=2)
-    sys.stdout.write("".join(one if one == "\n" or one.isprintable() else json.dumps(one)[1:-1] for one in text) + "\n")
+    sys.stdout.write(visible_json(json.dumps(document, ensure_ascii=False, indent=2)) + "\n")
 
 
 def as_document(placed: PlacedOrder) -> dict[str, object]:
