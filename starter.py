@@ -14,6 +14,7 @@ from rich.live import Live
 
 from cli import console
 from cli.analytics import analytics
+from cli.attention import attention
 from cli.console import AsJson, BadInput, OrderArgument, as_document, print_json
 from cli.event_commands import events as events_app
 from cli.orders_file import parse_file, parse_items, parse_order
@@ -199,6 +200,7 @@ def resolve(
     return _tell(order, lambda client: client.resolve(order, resolution), as_json)
 
 
+app.command()(attention)
 app.command()(audit)
 app.command()(catalogue)
 app.command()(trace)

@@ -5,6 +5,7 @@ from cli import console
 from cli.audit_of_events import audit_of_events
 from cli.console import AsJson, print_json
 from settings import load
+from wiring.audit_reports import keep_report
 from wiring.catalogue import read_catalogue
 from wiring.program import BAD_END, GOOD
 
@@ -14,6 +15,7 @@ def audit(as_json: AsJson = False) -> int:
     settings = load()
     report = check_books(settings)
     report.violations += audit_of_events(settings, report.not_judged)
+    keep_report(settings, report)
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:
