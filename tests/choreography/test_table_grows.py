@@ -1,4 +1,4 @@
-"""A table that also waits for an old event: orders held over the deploy go on, and those that ended stay as they are."""
+"""A table that also waits for an old event: orders held over the deploy go on, and those that ended stay ended."""
 
 from pathlib import Path
 
