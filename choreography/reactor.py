@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from choreography.events import AttentionNeeded, OrderStalled
+from choreography.order_events import has_ended
 from choreography.reaction import Reaction, Table, due_after, lines_of, must_be_done, that_failed
 from kernel import inbox, outbox
 from kernel.contracts import Command, Event, Style
@@ -58,6 +59,7 @@ class Reactor(Generic[P]):
             on_dead_letter=self._on_dead_letter,
             settle=lambda event: inbox.settle(self._database, event),
             handled=partial(inbox.known, self._database),
+            is_over=lambda of_order: has_ended(recorded.event for recorded in of_order),
         )
 
     def handle(self, recorded: Recorded) -> None:

@@ -6,17 +6,17 @@ from datetime import UTC, datetime, timedelta
 from cli.console import AsJson, out, print_json, shown, table_of
 from client.attention import AttentionEntry, AttentionKind
 from settings import load
+from wiring.attention import attention as ask
 from wiring.clients import Clients, with_clients
 from wiring.program import BAD_END, GOOD
 
 
 def attention(as_json: AsJson = False) -> int:
-    """Everything that needs a person: what is stuck, why, since when, and the command that mends it.
+    """List everything that needs you, and what mends it.
 
-    Exits 0 only when there is nothing, and every part of the system could be asked.
+    Each entry says what is stuck, why, since when, which attempt, and what happens by itself. Exits 0 only when there
+    is nothing, and every part of the system could be asked.
     """
-    from wiring.attention import attention as ask  # it knows every part, and few commands need that
-
     settings = load()
 
     async def run(clients: Clients) -> list[AttentionEntry]:
