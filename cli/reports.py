@@ -1,19 +1,35 @@
 """The commands that look at everything: the audit and the catalogue."""
 
+from typing import Annotated
+
+import typer
+
+from audit.invariants import NotJudged
 from audit.invariants import audit as check_books
 from cli import console
 from cli.audit_of_events import audit_of_events
-from cli.console import AsJson, print_json
+from cli.console import AsJson, milliseconds_of, print_json
 from settings import load
 from wiring.catalogue import read_catalogue
 from wiring.program import BAD_END, GOOD
 
 
-def audit(as_json: AsJson = False) -> int:
+def audit(
+    since: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME", help="Only orders to which something happened from then on, or that are not over; as UTC."
+        ),
+    ] = "",
+    as_json: AsJson = False,
+) -> int:
     """Check that what is on record adds up over all databases: money, stock, parcels, and events if there are any."""
-    settings = load()
-    report = check_books(settings)
-    report.violations += audit_of_events(settings, report.not_judged)
+    settings, moment = load(), milliseconds_of("--since", since)
+    report = check_books(settings, moment)
+    report.violations += audit_of_events(settings, report.not_judged, moment)
+    if moment:
+        why = f"orders that are over, and to which nothing has happened since {since}, and events of before then"
+        report.not_judged.append(NotJudged(order_id="", why=why))
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:

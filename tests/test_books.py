@@ -5,7 +5,7 @@ No workflow and no bus is needed for it; what the command `audit` makes of it is
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from client.order import Order, OrderLine
 from kernel.books import Books, Finding
 from kernel.contracts import Undo
 from kernel.errors import Outage, Refusal, SettingsError
+from kernel.keys import Key
 from kernel.money import Money
 from kernel.service import Site
 from services import SERVICES
@@ -33,7 +34,7 @@ from settings import Settings
 from tests.shop import sample_order, undeliverable
 from wiring.services import Services
 from workflows import commands
-from workflows.contracts import OrderInput
+from workflows.contracts import OrderInput, PlaceOrder
 
 OPERATIONS, EVENTS = "records agree with operations", "records agree with events"
 PROCESSOR = "payments agree with the processor"
@@ -55,7 +56,7 @@ def _sell(shop: Services, order: Order) -> None:
         return Undo(key=f"{order.order_id}:{step}", order_id=order.order_id, reason="the order failed")
 
     given = OrderInput.of(order)
-    total = shop.open(ORDERS).create(commands.create(given)).total
+    total = shop.open(ORDERS).create(commands.create(PlaceOrder(order=given))).total
     if order.order_id == "under-way":
         return
     try:
@@ -250,7 +251,7 @@ def test_what_is_held_beyond_this_programs_deadlines_is_left_out(settings: Setti
     """Its policy travels with the order; the audit's own says nothing of it."""
     with closing(Services(settings)) as shop:
         given = OrderInput.of(sample_order(order_id="held", lines=(OrderLine(sku="espresso-machine", quantity=1),)))
-        total = shop.open(ORDERS).create(commands.create(given)).total
+        total = shop.open(ORDERS).create(commands.create(PlaceOrder(order=given))).total
         shop.open(FRAUD).screen(commands.screen(given, total))
     tamper(
         settings, "orders: UPDATE orders SET placed_at = placed_at - 360000000 WHERE order_id IN ('held', 'under-way')"
@@ -314,10 +315,12 @@ class OtherGateway:
             charge = self.records[key]
             self.records[key] = charge.model_copy(update={"refunded": charge.amount.amount})
 
-    def charges(self) -> Iterator[ChargeRecord]:
+    def charges(self, orders: Sequence[str] | None = None) -> Iterator[ChargeRecord]:
         if self.is_down:
             raise Outage("the processor is closed")
-        yield from self.records.values()
+        for charge in self.records.values():
+            if orders is None or Key.parse(charge.key).order_id in orders:
+                yield charge
 
 
 @pytest.fixture
@@ -370,7 +373,7 @@ class Paper(Books):
 
     wrapped: frozenset[str]
 
-    def orders(self) -> Iterable[str]:
+    def orders(self, since: int = 0) -> Iterable[str]:
         return self.wrapped
 
     def kept(self, order_id: str) -> Iterator[Finding]:
@@ -378,14 +381,14 @@ class Paper(Books):
             yield Finding("nothing wrapped", "the paper is still on")
 
 
-def _with_books(monkeypatch: pytest.MonkeyPatch, books: Callable[[Site], Books]) -> None:
+def _with_books(monkeypatch: pytest.MonkeyPatch, books: Callable[[Site, Sequence[str]], Books]) -> None:
     """A sixth service, with these; they are read right after those of the orders."""
     sixth = replace(SHIPPING, name="lottery", books=books)
     monkeypatch.setattr("audit.books.SERVICES", (sixth, *SERVICES))
 
 
 def test_a_sixth_services_books_are_asked_as_well(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    _with_books(monkeypatch, lambda _site: Paper(frozenset({"good", "bad", "nobody"})))
+    _with_books(monkeypatch, lambda _site, _orders: Paper(frozenset({"good", "bad", "nobody"})))
     assert found(settings) == {
         ("bad", "rejected: nothing wrapped"),
         ("nobody", "without an order: nothing wrapped"),
@@ -395,8 +398,9 @@ def test_a_sixth_services_books_are_asked_as_well(settings: Settings, monkeypatc
 def test_an_order_that_is_placed_while_books_are_read_is_left_out(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def sell_and_read(_site: Site) -> Books:
-        sell(settings, sample_order(order_id="meanwhile"))
+    def sell_and_read(_site: Site, orders: Sequence[str]) -> Books:
+        if orders:
+            sell(settings, sample_order(order_id="meanwhile"))
         return Paper(frozenset({"meanwhile", "nobody"}))
 
     _with_books(monkeypatch, sell_and_read)
