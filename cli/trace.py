@@ -19,7 +19,7 @@ _DETAILS = ("reason", "problem", "note", "tracking_number", "charge_id", "decisi
 
 
 def trace(order: OrderArgument, as_json: AsJson = False) -> int:
-    """Show how an order went, as a tree of its events: under each, those that it caused."""
+    """Show an order's events as a tree: causes above effects."""
 
     async def run(events: EventBus) -> Sequence[Entry]:
         return await events.bus.entries_of(order)

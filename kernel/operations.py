@@ -240,4 +240,6 @@ def _answer(row: Row[Any], command: Command, reply: type[R]) -> R:
 
 def _digest(command: Command) -> str:
     # Without defaults, so that a field added with one does not make a retry look like another request.
-    return hashlib.sha256(command.model_dump_json(exclude_defaults=True, exclude=command.not_compared).encode()).hexdigest()
+    return hashlib.sha256(
+        command.model_dump_json(exclude_defaults=True, exclude=command.not_compared).encode()
+    ).hexdigest()

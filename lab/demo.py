@@ -12,7 +12,8 @@ from rich.table import Column, Table
 
 from audit.books import OrderBooks, read
 from audit.invariants import Report, audit
-from cli.console import out, show_audit, shown
+from cli.console import out, shown
+from cli.reports import show_audit
 from cli.trace import tree_of
 from client.contracts import PlacedOrder, Review, Stage
 from client.order import Order

@@ -11,7 +11,7 @@ from sqlalchemy import insert
 
 from audit.invariants import Report, Violation
 from choreography.events import AttentionNeeded, OrderContent, OrderPlaced
-from cli import console
+from cli.reports import show_audit
 from kernel.contracts import Event, Style
 from kernel.envelope import CloudEvent
 from kernel.visible import VisibleFormatter, visible
@@ -160,7 +160,7 @@ def test_a_complaint_about_it_does_nothing_on_a_terminal(environment: Environmen
 def test_what_the_audit_and_the_figures_say_does_nothing_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     violation = Violation(order_id=HOSTILE, invariant=HOSTILE, detail=HOSTILE)
     report = Report(orders=1, by_status={HOSTILE: 1}, violations=[violation], settled_by_hand={HOSTILE: HOSTILE})
-    console.show_audit(report)
+    show_audit(report)
     out, err = capsys.readouterr()
     harmless(Ran(0, out, err))
 

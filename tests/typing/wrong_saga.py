@@ -20,12 +20,13 @@ from services.inventory.contracts import InventoryPort
 from services.inventory.declaration import INVENTORY
 from services.payments.contracts import ChargeCard, PaymentsPort
 from workflows.client import OrchestrationClient
-from workflows.contracts import CancelRequest, OrderInput, PlaceOrder
+from workflows.contracts import CancelRequest, PlaceOrder
 from workflows.order_saga import OrderSaga
 from workflows.saga import Saga
 
 
-async def wrong_steps(saga: Saga, order: OrderInput, total: Money, review: Review) -> None:
+async def wrong_steps(saga: Saga, place: PlaceOrder, total: Money, review: Review) -> None:
+    order = place.order
     on_payments, on_shipping = saga.on(Payments), saga.on(Shipping)
     # An undo of another service.
     await on_payments.step(Payments.charge, commands.charge(order, total), undo=Inventory.release)  # type: ignore[arg-type]

@@ -82,6 +82,12 @@ async def test_a_lost_reply_or_a_short_outage_of_any_step_changes_nothing(shop: 
         assert shop.violations(order) == []
 
 
+async def test_a_retry_of_a_charge_is_not_a_second_charge(shop: ShopUnderTest) -> None:
+    order = sample_order("lost-payments.charge")
+    await shop.run(order, IMPATIENT)
+    assert shop.books(order).charges == [(TOTAL, "EUR")]
+
+
 async def test_an_undo_is_retried_until_done_and_done_once(shop: ShopUnderTest) -> None:
     undos = ("payments.refund", "inventory.release", "orders.reject", "gateway.reverse")
     orders = [sample_order(f"{fault}-{undo}", **undeliverable()) for undo in undos for fault in ("lost", "down-twice")]
