@@ -27,9 +27,8 @@ def test_an_order_that_never_ends_is_found(tmp_path: Path, age: timedelta, invar
     for service in SERVICES:
         shop.activities(service)
     database = Database(settings.url_of("orders"))
-    Orders(database, lambda: datetime.now(UTC) - age).create(
-        commands.create(PlaceOrder(order=OrderInput.of(sample_order())))
-    )
+    place = PlaceOrder(order=OrderInput.of(sample_order()))
+    Orders(database, lambda: datetime.now(UTC) - age).create(commands.create(place))
     assert [violation.invariant for violation in audit(settings).violations] == invariants
     database.close()
     shop.close()

@@ -16,7 +16,7 @@ from audit.books import read
 from audit.invariants import audit
 from client.order import Order, OrderLine
 from kernel.books import Books, Finding
-from kernel.contracts import Undo
+from kernel.contracts import Policy, Undo
 from kernel.errors import Outage, Refusal, SettingsError
 from kernel.keys import Key
 from kernel.money import Money
@@ -247,15 +247,34 @@ def test_an_order_that_needs_attention_is_excused_for_what_is_stuck_only(setting
     assert ("bad", "rejected: nothing shipped") in found(settings)
 
 
-def test_what_is_held_beyond_this_programs_deadlines_is_left_out(settings: Settings) -> None:
-    """Its policy travels with the order; the audit's own says nothing of it."""
+HELD = (OrderLine(sku="espresso-machine", quantity=1),)
+OLD = "orders: UPDATE orders SET placed_at = placed_at - 360000000 WHERE order_id IN ('held', 'under-way')"
+
+
+def _hold(settings: Settings, policy: Policy) -> None:
     with closing(Services(settings)) as shop:
-        given = OrderInput.of(sample_order(order_id="held", lines=(OrderLine(sku="espresso-machine", quantity=1),)))
-        total = shop.open(ORDERS).create(commands.create(PlaceOrder(order=given))).total
-        shop.open(FRAUD).screen(commands.screen(given, total))
-    tamper(
-        settings, "orders: UPDATE orders SET placed_at = placed_at - 360000000 WHERE order_id IN ('held', 'under-way')"
-    )
+        place = PlaceOrder(order=OrderInput.of(sample_order(order_id="held", lines=HELD)), policy=policy)
+        total = shop.open(ORDERS).create(commands.create(place)).total
+        shop.open(FRAUD).screen(commands.screen(place.order, total))
+
+
+@pytest.mark.parametrize(
+    ("policy", "late"),
+    [(Policy(review_deadline=10 * 86_400), {"under-way"}), (Policy(review_deadline=60), {"held", "under-way"})],
+    ids=["patient", "impatient"],
+)
+def test_an_order_is_judged_by_its_own_deadlines(settings: Settings, policy: Policy, late: set[str]) -> None:
+    _hold(settings, policy)
+    tamper(settings, OLD)
+    report = audit(settings)
+    assert {(one.order_id, one.invariant) for one in report.violations} == {(name, "every order ends") for name in late}
+    assert report.not_judged == []
+
+
+def test_an_order_held_since_release_0_1_is_left_out_and_said_to_be(settings: Settings) -> None:
+    """Its policy is in its workflow only; the audit's own says nothing of it."""
+    _hold(settings, Policy())
+    tamper(settings, f"{OLD}\norders: UPDATE orders SET policy = NULL")
     report = audit(settings)
     assert [(one.order_id, one.invariant) for one in report.violations] == [("under-way", "every order ends")]
     assert [one.order_id for one in report.not_judged] == ["held"]
@@ -405,3 +424,26 @@ def test_an_order_that_is_placed_while_books_are_read_is_left_out(
 
     _with_books(monkeypatch, sell_and_read)
     assert found(settings) == {("nobody", "without an order: nothing wrapped")}
+
+
+def test_a_large_shop_needs_no_more_memory_than_a_small_one(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its books are opened for some orders at a time, each order once."""
+    opened: list[list[str]] = []
+
+    def note(_site: Site, orders: Sequence[str]) -> Books:
+        opened.append(list(orders))
+        return Paper(frozenset({"bad", "nobody"}))
+
+    monkeypatch.setattr("audit.books._AT_ONCE", 2)
+    _with_books(monkeypatch, note)
+    sell(settings, *(sample_order() for _ in range(5)))
+    report = audit(settings)
+    assert max(map(len, opened)) == 2
+    assert sorted(order_id for some in opened for order_id in some) == sorted({one for some in opened for one in some})
+    assert report.orders == 8
+    assert {(one.order_id, one.invariant) for one in report.violations} == {
+        ("bad", "rejected: nothing wrapped"),
+        ("nobody", "without an order: nothing wrapped"),
+    }

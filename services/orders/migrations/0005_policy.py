@@ -8,7 +8,5 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    policy = sa.Column(
-        "policy", sa.Text, comment="JSON; null when the order has none of its own, and before release 0.2"
-    )
+    policy = sa.Column("policy", sa.Text, comment="JSON; null if it has none of its own, and before release 0.2")
     op.add_column("orders", policy)
