@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 from choreography.events import AttentionNeeded, OrderStalled
+from choreography.order_events import has_ended
 from choreography.reaction import Reaction, Table, due_after, lines_of, that_failed, waiting_for
 from kernel import inbox, outbox
 from kernel.contracts import Command, Event, Style
@@ -56,6 +57,7 @@ class Reactor(Generic[P]):
             may_overtake=self._may_overtake,
             on_dead_letter=self._on_dead_letter,
             settle=lambda event: inbox.settle(self._database, event),
+            is_over=lambda of_order: has_ended(recorded.event for recorded in of_order),
         )
 
     def handle(self, recorded: Recorded) -> None:

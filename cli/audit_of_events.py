@@ -45,9 +45,10 @@ def audit_of_events(settings: Settings, not_judged: list[NotJudged], since: int 
         listeners: list[Listener] = []
         listeners += _services(settings)
         listeners += _subscribers(events)
-        found = await audit_events(settings, events.bus, not_judged, listeners, since)
-        found += audit_chain(events.database(AUDIT_LOG), events.progress)
-        return found
+        return [
+            *await audit_events(settings, events.bus, not_judged, listeners, since),
+            *audit_chain(events.database(AUDIT_LOG), events.progress),
+        ]
 
     try:
         return with_bus(settings, run, for_reading=True)

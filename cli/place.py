@@ -23,7 +23,7 @@ from wiring.catalogue import read_catalogue
 from wiring.clients import Clients, with_clients
 from wiring.program import GOOD
 
-_PATIENCE_SECONDS = 15
+_QUIET_SECONDS = 15
 
 
 def place(
@@ -69,7 +69,7 @@ def place(
         if not wait:
             return [await client.get(orders[0].order_id)]
         resting = asyncio.ensure_future(client.outcome(orders[0].order_id))
-        if not (await asyncio.wait([resting], timeout=_PATIENCE_SECONDS))[0]:
+        if not (await asyncio.wait([resting], timeout=_QUIET_SECONDS))[0]:
             console.err.print("still in progress; is a worker running? Ctrl-C stops the waiting, not the order")
         return [await resting]
 

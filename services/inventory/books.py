@@ -19,7 +19,7 @@ class InventoryBooks(Books):
         taken: defaultdict[str, dict[str, int]] = defaultdict(dict)
         with database.begin() as tx:
             self._reserved = effects(tx, "reserve", orders)
-            self._told = published(tx, StockReserved, orders)
+            self._published = published(tx, StockReserved, orders)
             for row in tx.execute(select(reservations).where(reservations.c.order_id.in_(orders))):
                 taken[row.order_id][row.sku] = row.quantity
         self.held = dict(taken)
@@ -33,7 +33,7 @@ class InventoryBooks(Books):
         was_undone = not self._reserved.stands.get(order_id, True)
         yield from self._reserved.contradictions(order_id, on_record=holds or was_undone, stands=holds)
         if holds:
-            for event in self._told.get(order_id, []):
+            for event in self._published.get(order_id, []):
                 published = {line.sku: line.quantity for line in event.lines}
                 yield from otherwise_published("stock", self.held[order_id], published)
 
