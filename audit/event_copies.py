@@ -1,7 +1,7 @@
 """What was written, received and put on the bus, side by side on disk: of an event, its id, a digest and its place.
 
 What depends on something else is copied before it: consumers before inboxes, outboxes and inboxes before the bus. So
-what happens meanwhile can be told from what never happened.
+what happens meanwhile is not taken for what never happened.
 """
 
 import hashlib

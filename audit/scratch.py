@@ -46,7 +46,7 @@ class Scratch:
 
 
 def batches(many: Iterable[T], size: int) -> Iterator[list[T]]:
-    """All of them, so many at a time."""
+    """All of them, `size` at a time."""
     left = iter(many)
     while batch := list(islice(left, size)):
         yield batch

@@ -64,7 +64,7 @@ class OrderLine(Contract):
 
 
 class CreateOrder(Command):
-    """`policy` is the order's own, if it has one; else whoever runs the orders has one for all."""
+    """`policy` is the order's own, if it has one; else the program that runs the orders has one for all."""
 
     not_compared: ClassVar[frozenset[str]] = frozenset({"policy"})  # a repeat by another version may not have it
 
