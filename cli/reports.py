@@ -9,6 +9,7 @@ from audit.invariants import audit as check_books
 from cli.audit_of_events import audit_of_events
 from cli.console import AsJson, milliseconds_of, out, print_json, shown, table_of
 from settings import load
+from wiring.audit_reports import keep_report
 from wiring.catalogue import read_catalogue
 from wiring.program import BAD_END, GOOD
 
@@ -32,6 +33,8 @@ def audit(
     if moment:
         why = f"orders that are over, and to which nothing has happened since {since}, and events of before then"
         report.not_judged.append(NotJudged(order_id="", why=why))
+    if report.violations or not moment:  # what was not judged is no reason to forget what was found before
+        keep_report(settings, report)
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:
