@@ -4,6 +4,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -13,7 +14,7 @@ from rich.table import Table
 
 from client.contracts import PlacedOrder
 from kernel.errors import UserError
-from kernel.visible import visible
+from kernel.visible import visible, visible_json
 from services.orders.contracts import OrderStatus
 
 _WIDTH = None if sys.stdout is not None and sys.stdout.isatty() else 120  # a file or a pipe has no width of its own
@@ -47,10 +48,23 @@ def shown(text: str) -> str:
     return without_markup(visible(text))
 
 
+def milliseconds_of(option: str, time: str) -> int:
+    """A time that somebody gave, in milliseconds since 1970; 0 if none was given. Raises BadInput."""
+    if not time:
+        return 0
+    try:
+        moment = datetime.fromisoformat(time)
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise BadInput(f"{option} {time}: give a time such as 2026-03-01T12:00:00Z") from None
+
+
 def print_json(document: object, *, indent: int | None = 2) -> None:
     """One document, at once: whoever reads it may be waiting for it. Without `indent` it is one line."""
-    text = json.dumps(document, ensure_ascii=not sys.stdout.encoding.lower().startswith("utf"), indent=indent)
-    sys.stdout.write("".join(one if one == "\n" or one.isprintable() else json.dumps(one)[1:-1] for one in text) + "\n")
+    text = json.dumps(
+        document, ensure_ascii=not (sys.stdout.encoding or "utf-8").lower().startswith("utf"), indent=indent
+    )
+    sys.stdout.write(visible_json(text) + "\n")
     sys.stdout.flush()
 
 

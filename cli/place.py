@@ -24,7 +24,7 @@ from wiring.clients import Clients, with_clients
 from wiring.program import BAD_INPUT, GOOD, complain
 from wiring.stopping import Stopped
 
-_PATIENCE_SECONDS = 15
+_QUIET_SECONDS = 15
 _LISTED = 20
 
 
@@ -133,7 +133,7 @@ def _listed(placements: Sequence[Placement]) -> str:
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[], object]]:
     """A bar for many orders; for any number, a word when it takes long. Gives what to call when one is done."""
-    patience = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, _still_waiting)
+    quiet = asyncio.get_running_loop().call_later(_QUIET_SECONDS, _still_waiting)
     try:
         if total == 1:
             yield lambda: None
@@ -145,7 +145,7 @@ def _progress(total: int) -> Iterator[Callable[[], object]]:
                 bar = progress.add_task("orders", total=total)
                 yield lambda: progress.advance(bar)
     finally:
-        patience.cancel()
+        quiet.cancel()
 
 
 def _still_waiting() -> None:

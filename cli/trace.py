@@ -75,10 +75,10 @@ def _grow(branch: Tree, effects: Sequence[Recorded], caused: dict[str, list[Reco
         event = recorded.event
         after = (event.time - began).total_seconds()
         where = f"{shown(event.source)} +{after:.3f} s #{recorded.position}"
-        line = f"[cyan]{shown(event.type)}[/] [dim]{where}[/]{_told(event)}"
+        line = f"[cyan]{shown(event.type)}[/] [dim]{where}[/]{_explanation(event)}"
         _grow(branch.add(line), caused.get(event.id, ()), caused, began)
 
 
-def _told(event: CloudEvent) -> str:
+def _explanation(event: CloudEvent) -> str:
     detail = next((str(event.data[key]) for key in _DETAILS if event.data.get(key)), "")
     return f" {shown(detail)}" if detail else ""

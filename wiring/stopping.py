@@ -1,6 +1,5 @@
 """How a program is stopped: a signal only asks, and the program ends itself, once, however often it is asked."""
 
-import asyncio
 import signal
 import threading
 from collections.abc import Coroutine
@@ -26,10 +25,14 @@ class Stopped(BaseException):
 
 def run_until_stopped(work: Coroutine[Any, Any, T]) -> T:
     """Run this in an event loop; it is cancelled when the program is asked to stop. Raises Stopped then."""
+    import asyncio  # a tenth of a second, which `--help` need not wait for
+
     return asyncio.run(_until_stopped(work))
 
 
 async def _until_stopped(work: Coroutine[Any, Any, T]) -> T:
+    import asyncio
+
     working = asyncio.ensure_future(work)
     asked: list[int] = []
 

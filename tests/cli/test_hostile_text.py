@@ -63,9 +63,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
 async def _write(settings: LabSettings) -> None:
     services = Services(settings)
     bus = EventBus(settings, services)
-    placed = _told(OrderPlaced(order=OrderContent.model_validate(sample_order(order_id="evil-1").content())))
-    needed = _told(AttentionNeeded(step=HOSTILE, problem=HOSTILE))
-    rejected = _told(OrderRejected(reason=HOSTILE))
+    placed = _made(OrderPlaced(order=OrderContent.model_validate(sample_order(order_id="evil-1").content())))
+    needed = _made(AttentionNeeded(step=HOSTILE, problem=HOSTILE))
+    rejected = _made(OrderRejected(reason=HOSTILE))
     changes = {"id": f"evil-1:{HOSTILE}", "type": HOSTILE[:30], "source": HOSTILE, "causationid": HOSTILE}
     unknown = rejected.model_copy(update=changes | {"data": {HOSTILE: HOSTILE, "note": HOSTILE}})
     named = {"id": f"evil-1:{SLY}", "type": SLY, "source": SLY, "causationid": SLY}
@@ -90,7 +90,7 @@ async def _write(settings: LabSettings) -> None:
     services.close()
 
 
-def _told(event: Event) -> CloudEvent:
+def _made(event: Event) -> CloudEvent:
     return published(event, "evil-1", style=Style.CHOREOGRAPHY)
 
 
