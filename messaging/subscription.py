@@ -86,6 +86,10 @@ def _publishes_nothing(_failure: DeliveryFailure, _of_order: Sequence[Recorded])
     return None
 
 
+def _keeps_no_record(_events: Sequence[CloudEvent]) -> set[str]:
+    return set()
+
+
 @dataclass(frozen=True)
 class Subscription:
     """A consumer: its name, what it subscribes to, and how it handles it.
@@ -101,6 +105,8 @@ class Subscription:
         at_once: how many events of different orders are handled at the same time, in one process.
         on_dead_letter: what to publish when an event becomes a dead letter, if anything; it gets the order's events.
         settle: a person has dealt with this event, or given it up: no replay, and no loss of positions, may handle it.
+        handled: which of these events, by their ids, the consumer has on record as handled.
+        endpoint: the outside system that it delivers to, by its name; empty for what is our own.
         forget: for a view that can be rebuilt from the archive: drop what it has of the events after this position.
     """
 
@@ -111,6 +117,8 @@ class Subscription:
     may_overtake: MayOvertake = _stays
     on_dead_letter: OnDeadLetter = _publishes_nothing
     settle: Callable[[CloudEvent], object] = _needs_no_word
+    handled: Callable[[Sequence[CloudEvent]], set[str]] = _keeps_no_record
+    endpoint: str = ""
     is_over: Callable[[Sequence[Recorded]], bool] = _is_never_over
     from_latest: bool = False
     at_once: int = 8

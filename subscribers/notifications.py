@@ -11,6 +11,7 @@ waits. So of an order that never came on record, nothing is sent.
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import ClassVar
 
 from pydantic import Field, SecretStr, field_validator
@@ -167,7 +168,8 @@ def notifications(context: SubscriberContext) -> Iterable[Subscription]:
     mailer: Mailer = EmlFolder(context.data_dir / "mail", settings.sender)
     if url:
         mailer = SmtpServer(url, settings.sender, settings.timeout)
-    subscriber = Notifications(context.database(NAME), mailer, settings)
+    database = context.database(NAME)
+    subscriber = Notifications(database, mailer, settings)
     subscriber.open()
     retry_policy = RetryPolicy(first=1, longest=60, give_up_after=settings.give_up_after)
     rule = Rule(types=MAILED)
@@ -178,6 +180,7 @@ def notifications(context: SubscriberContext) -> Iterable[Subscription]:
             subscriber.handle,
             lambda _event: retry_policy,
             settle=subscriber.settle,
+            handled=partial(inbox.known, database),
             is_over=_has_ended,
         )
     ]
