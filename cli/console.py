@@ -60,7 +60,7 @@ def milliseconds_of(option: str, time: str) -> int:
 
 
 def print_json(document: object, *, indent: int | None = 2) -> None:
-    """One document, at once: whoever reads it may be waiting for it. Without `indent` it is one line."""
+    """One document, at once, since a reader may be waiting for it. Without `indent` it is one line."""
     text = json.dumps(
         document, ensure_ascii=not (sys.stdout.encoding or "utf-8").lower().startswith("utf"), indent=indent
     )

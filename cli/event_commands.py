@@ -8,7 +8,7 @@ import typer
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from cli import console
-from cli.archive import behind, fits, newest, position
+from cli.archive import DIGITS, behind, fits, newest, position
 from cli.console import AsJson, BadInput, print_json, shown
 from cli.dead_letters import as_text, dead_letters
 from cli.log_commands import log_commands
@@ -61,7 +61,7 @@ def tail(types: Types = None, order: OfOrder = "", as_json: AsJson = False) -> i
 def list_events(
     types: Types = None,
     order: OfOrder = "",
-    limit: Annotated[int, typer.Option(min=1, help="How many at most, the newest.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Maximum number of events, the newest.")] = 50,
     as_json: AsJson = False,
 ) -> int:
     """List the newest events, the oldest of them first."""
@@ -91,10 +91,12 @@ def show(event: Annotated[str, typer.Argument(metavar="EVENT", help="Its id, or 
     async def run(on_bus: EventBus) -> Entry:
         bus = on_bus.bus
         found: Sequence[Entry]
-        if event.isdecimal():
-            reader = await bus.read(None, int(event) - 1)
-            found = [one for one in await reader.next(1, 0) if one.position == int(event)]
-            await reader.close()
+        if event.isascii() and event.isdecimal():
+            found = []
+            if len(event) <= DIGITS and 1 <= int(event) <= await bus.head():
+                reader = await bus.read(None, int(event) - 1)
+                found = [one for one in await reader.next(1, 0) if one.position == int(event)]
+                await reader.close()
         else:
             found = [one for one in await bus.of(Key.parse(event).order_id) if one.event.id == event]
         if not found:

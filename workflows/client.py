@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from temporalio.client import (
     Client,
@@ -24,6 +24,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from client.attention import AttentionEntry
 from client.contracts import OrderState, PlacedOrder, Resolution, Review, Stage
+from client.differences import differences
 from client.errors import DifferentContent, NoSuchOrder, NotNow
 from client.free_text import check_length
 from client.order import Order
@@ -81,10 +82,11 @@ class OrchestrationClient:
                 static_details=details(given),
             )
         except WorkflowAlreadyStartedError:
-            first = await self._handle(order.order_id).describe()
-            if await first.memo_value("content", default=content) != content:
+            handle = self._handle(order.order_id)
+            if await (await handle.describe()).memo_value("content", default=content) != content:
                 raise DifferentContent(
-                    f"order {order.order_id} exists already, with another content; give the new one another --order-id"
+                    f"order {order.order_id} exists already, with another {await self._differences(handle, given)}; "
+                    "give the new one another --order-id"
                 ) from None
         except RPCError as error:
             if error.status is RPCStatusCode.INVALID_ARGUMENT and "search attribute" in error.message.lower():
@@ -142,6 +144,16 @@ class OrchestrationClient:
     def _handle(self, order_id: str) -> Handle:
         return self._client.get_workflow_handle_for(OrderSaga.run, workflow_id(order_id))
 
+    async def _differences(self, handle: Handle, given: OrderInput) -> str:
+        """From what the first was started with: it is in its history, encrypted if payloads are, and nowhere else."""
+        async for event in handle.fetch_history_events(page_size=1):
+            payloads = event.workflow_execution_started_event_attributes.input.payloads
+            with suppress(ValueError, RuntimeError):  # another program's, or encrypted with a key that is not here
+                [first] = await self._client.data_converter.decode(payloads, [PlaceOrder])
+                return differences(_as_given(first.order), _as_given(given))
+            break
+        return "content"
+
     def _placed(self, state: OrderState, workflow_id: str) -> PlacedOrder:
         return PlacedOrder(state, workflow_id=workflow_id, link=self._link(self._client.namespace, workflow_id))
 
@@ -177,6 +189,10 @@ class OrchestrationClient:
             if error.status is RPCStatusCode.NOT_FOUND:
                 raise NotNow(f"order {order_id} has just ended") from None
             raise
+
+
+def _as_given(order: OrderInput) -> dict[str, Any]:
+    return order.model_dump(mode="json", exclude_unset=True)
 
 
 async def _answered(call: Awaitable[T]) -> T:
