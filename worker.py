@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 from temporalio.client import Client
@@ -26,10 +26,13 @@ from services.orders.declaration import ORDERS
 from settings import Settings, load
 from wiring.bus_roles import on_the_bus
 from wiring.program import exit_code_of, leave
-from wiring.roles import ON_TEMPORAL, ROLES, SAGA
+from wiring.roles import AT_WORK, ON_TEMPORAL, ROLES, SAGA, WEB
 from wiring.services import Services
 from wiring.temporal import connect, ensure_search_attributes
 from workflows.order_saga import OrderSaga
+
+if TYPE_CHECKING:
+    from web.stage import Stage
 
 _log = logging.getLogger("worker")
 
@@ -48,7 +51,7 @@ RoleOption = Annotated[
     typer.Option(
         metavar="|".join(ROLES),
         callback=_known,
-        help="What to run; may be given several times. Without it: everything.",
+        help="What to run; may be given several times. Without it: everything but the page, web.",
     ),
 ]
 
@@ -88,7 +91,7 @@ def build(client: Client, settings: Settings, services: Services, roles: Sequenc
     return workers
 
 
-async def run(settings: Settings, roles: Sequence[str], wrap: Wrap = unwrapped) -> int:
+async def run(settings: Settings, roles: Sequence[str], wrap: Wrap = unwrapped, stage: "Stage | None" = None) -> int:
     """Until a signal; the exit code. Raises SettingsError, Unreachable."""
     services = Services(settings, wrap)
     workers, where = list[Worker](), "no Temporal server"
@@ -106,6 +109,10 @@ async def run(settings: Settings, roles: Sequence[str], wrap: Wrap = unwrapped) 
         parts.callback(services.close)
         running: list[asyncio.Task[None]] = []
         running += await parts.enter_async_context(on_the_bus(settings, services, roles))
+        if WEB in roles:
+            from web.server import page
+
+            running += await parts.enter_async_context(page(settings, stage))
         running += [asyncio.create_task(worker.run()) for worker in workers]
         _log.info("ready: %s at %s", ", ".join(roles), where)
         stopped = asyncio.create_task(stop.wait())
@@ -143,7 +150,7 @@ def main(role: RoleOption = None) -> int:
     begin_logging()
     if os.environ.get("FAULTS"):
         raise SettingsError("FAULTS: worker.py injects no faults; unset it, or use 'python -m lab worker'")
-    return asyncio.run(run(load(), role or ROLES))
+    return asyncio.run(run(load(), role or AT_WORK))
 
 
 def program(command: Callable[..., int], epilog: str | None = None) -> int:

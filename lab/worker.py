@@ -7,7 +7,7 @@ import typer
 
 from lab.faults import faults_of
 from lab.settings import load
-from wiring.roles import ROLES
+from wiring.roles import AT_WORK
 from worker import RoleOption, begin_logging, run
 
 
@@ -22,4 +22,4 @@ def worker(
     settings = load()
     if faults is not None:
         settings = settings.model_copy(update={"faults": faults})
-    return asyncio.run(run(settings, role or ROLES, faults_of(settings)))
+    return asyncio.run(run(settings, role or AT_WORK, faults_of(settings)))
