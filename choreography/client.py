@@ -31,7 +31,7 @@ _ANSWER_SECONDS = 2.0
 Settle = Callable[[str, CloudEvent], None]
 
 _WITHDRAWN = f"{SHIPPING.name}.{SHIPPING.operation(ShippingPort.withdraw).verb}"
-_AT_REST = (Stage.ENDED, Stage.REVIEW, Stage.ATTENTION)
+_WAITED_FOR = (Stage.ENDED, Stage.REVIEW, Stage.ATTENTION)
 
 
 class ChoreographyClient:
@@ -67,7 +67,7 @@ class ChoreographyClient:
     async def outcome(self, order_id: str) -> PlacedOrder:
         """Wait until the order has ended, or waits for a person."""
         pause = _POLL_SECONDS
-        while (placed := await self.get(order_id)).state.stage not in _AT_REST:
+        while (placed := await self.get(order_id)).state.stage not in _WAITED_FOR:
             await asyncio.sleep(pause)
             pause = min(1.3 * pause, _LONGEST_POLL_SECONDS)
         return placed
@@ -86,7 +86,7 @@ class ChoreographyClient:
             order = await self._order(order_id)
             if order.is_past_pivot:
                 raise NotNow(f"{too_late}the parcel is on its way")
-            if order.stage in _AT_REST:
+            if order.stage in _WAITED_FOR:
                 return
             await asyncio.sleep(_POLL_SECONDS)
 

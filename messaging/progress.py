@@ -5,7 +5,7 @@ and the rows that are retrying or requeued, wherever its position is. The states
 
     (none) ──fails──▶ RETRYING ──given up──▶ DEAD ──requeued──▶ REQUEUED ──fails──▶ RETRYING
     RETRYING, REQUEUED, DEAD ──handled, or settled by hand──▶ (none)
-    DEAD, UNREADABLE ──discarded──▶ DISCARDED, for ever
+    DEAD, UNREADABLE ──discarded──▶ DISCARDED, permanently
     (none) ──cannot be read──▶ UNREADABLE ──read again, with success──▶ REQUEUED, as the event that it is
 """
 

@@ -114,14 +114,14 @@ class Notifications:
             due = [event, *_waiting(tx, event)]
         if customer:
             for one in due:
-                self._tell(customer, one)
+                self._write(customer, one)
         inbox.once(self._database, without_data(event), lambda tx: _forget(tx, due))
 
     def settle(self, event: CloudEvent) -> None:
         """A person has seen to it: the mail is not sent."""
         inbox.settle(self._database, without_data(event))
 
-    def _tell(self, customer: str, event: CloudEvent) -> None:
+    def _write(self, customer: str, event: CloudEvent) -> None:
         text = mail_text(event)
         if text:
             address = self._settings.address_of(customer)
