@@ -84,7 +84,7 @@ class Live:
         self._orders = orders
         self._watched: dict[str, Watched] = {}
         self._trouble = Trouble(_log, "page")
-        self.is_closed = False
+        self._stopping = asyncio.Event()
 
     @asynccontextmanager
     async def watch(self, order_id: str) -> AsyncIterator[Watched]:
@@ -102,14 +102,24 @@ class Live:
                 self._watched.pop(order_id, None)
 
     async def run(self) -> None:
-        """Until it is cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._follow_bus())
-            group.create_task(self._ask())
+        """Until `stop`."""
+        working = [asyncio.create_task(one) for one in (self._follow_bus(), self._ask(), self._stopping.wait())]
+        try:
+            done, _ = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
+            for one in done:
+                one.result()
+        finally:
+            for one in working:
+                one.cancel()
+            await asyncio.wait(working)
 
-    def close(self) -> None:
+    @property
+    def is_stopped(self) -> bool:
+        return self._stopping.is_set()
+
+    def stop(self) -> None:
         """Who watches is sent away."""
-        self.is_closed = True
+        self._stopping.set()
         for watched in self._watched.values():
             watched.changed()
 

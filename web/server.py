@@ -19,6 +19,7 @@ from web.site import Site, templates
 from web.stage import Stage
 from wiring.bus import open_bus
 from wiring.clients import Clients
+from wiring.supervision import Supervised
 
 _log = logging.getLogger("web")
 
@@ -54,16 +55,15 @@ async def page(settings: Settings, stage: Stage | None = None) -> AsyncIterator[
                 timeout_graceful_shutdown=_STOP_SECONDS,
             )
         )
-        following = asyncio.create_task(live.run())
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        following = Supervised(live)
+        tasks = [asyncio.create_task(following.run()), asyncio.create_task(server.serve(sockets=[listening]))]
         _log.info("the page is at http://%s:%d/", _shown(web.host), listening.getsockname()[1])
         try:
-            yield [following, serving]
+            yield tasks
         finally:
-            live.close()
+            following.stop()
             server.should_exit = True
-            following.cancel()
-            await asyncio.wait([following, serving])
+            await asyncio.wait(tasks)
             await clients.close()
 
 

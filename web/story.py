@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from client.contracts import PlacedOrder
+from client.contracts import PlacedOrder, Stage
 from kernel.contracts import Event, FailureEvent
 from kernel.envelope import CloudEvent
 from kernel.money import Money
@@ -99,7 +99,9 @@ def order_document(placed: PlacedOrder, recorded: Sequence[Recorded]) -> Json:
     """Where an order stands; moments in milliseconds since 1970."""
     state = placed.state
     events = [one.event for one in recorded]
-    ended = [_milliseconds(event) for event in events if event.type in END_OF_TYPE]
+    # Its end may be on the bus a moment before its state says so; both are shown together.
+    has_ended = state.stage is Stage.ENDED
+    ended = [_milliseconds(event) for event in events if event.type in END_OF_TYPE and has_ended]
     done_at = {step_of(event): _milliseconds(event) for event in events if step_of(event)}
     return {
         "order_id": state.order_id,

@@ -49,7 +49,7 @@ class OrderStream:
         if self._after > max(watched.events, default=0):
             self._after = 0  # another log is in its place
             text += "event: reset\ndata: {}\n\n"
-        while not self._live.is_closed:
+        while not self._live.is_stopped:
             if version != watched.version:
                 version = watched.version
                 text += "".join(self._news(watched))

@@ -27,8 +27,8 @@ export function spans(run, clock) {
     turn("apart", !one.agree, one.at);
   }
   for (const [name, one] of Object.entries(open)) {
-    const still = name === "apart" && !run.order.ended ? clock.now : Math.max(end, one.from);
-    found[name].push({ ...one, to: name === "apart" ? still : clock.began + clock.span });
+    const isKept = name !== "apart" && run.order.ended; // for good
+    found[name].push({ ...one, to: isKept ? clock.began + clock.span : Math.max(end, one.from) });
   }
   return found;
 }
@@ -75,7 +75,7 @@ export function drawBooks(svg, runs, clock) {
     if (run.order.ended) {
       const here = x(run.order.ended);
       const name = `${run.order.status} at ${seconds(run.order.ended - clock.began)}`;
-      const fits = here + widthOf(name) + 8 < width;
+      const fits = here + widthOf(name, "bold 12px system-ui") + 24 < width;
       svg.append(shape("line", { class: "end", x1: here, x2: here, y1: top + 18, y2: top + 18 + 3 * ROW }));
       svg.append(text(fits ? here + 5 : here - 5, top + 18 + 3 * ROW + 11, name, "end-name", { "text-anchor": fits ? "start" : "end" }));
     }

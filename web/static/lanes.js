@@ -41,7 +41,7 @@ export function drawLanes(svg, run, clock) {
 
 // The workflow asks a service, and gets its answer: a bar from the one to the other.
 function conducted(svg, run, clock, x, y, rows, label) {
-  const began = Number.isFinite(run.began) ? run.began : clock.began;
+  const began = clock.began; // both were placed then; the workflow publishes nothing before its first step is done
   const until = run.order.ended ?? clock.now;
   svg.append(shape("line", { class: "head-lane", x1: x(began), x2: x(until), y1: y("workflow"), y2: y("workflow") }));
   let before = began;

@@ -24,7 +24,7 @@ class Run {
   }
 
   get rests() {
-    return Boolean(this.order.ended) || ["ended", "attention"].includes(this.order.stage);
+    return Boolean(this.order.ended) || this.order.stage === "attention";
   }
 
   retrying(step) {
@@ -106,7 +106,7 @@ function draw() {
     words(clock);
     summary(clock);
   }
-  setTimeout(() => requestAnimationFrame(draw), clock?.running === false ? 250 : 40);
+  setTimeout(() => requestAnimationFrame(draw), clock?.running === false ? 250 : 80);
 }
 
 function words(clock) {
@@ -186,9 +186,14 @@ function span(list, run) {
   return run.order.status === "completed" ? "taken, for good" : seconds(total(list));
 }
 
+// What one event caused is undone at once; what the workflow undoes, one after the other.
 function undone(run) {
-  const undos = run.events.filter((event) => event.kind === "undone" && event.data.had_effect !== false);
-  return undos.map((event) => event.step.split(".")[1]).join(", then ") || "nothing";
+  const groups = new Map();
+  for (const event of run.events) {
+    if (event.kind !== "undone" || event.data.had_effect === false) continue;
+    groups.set(event.cause, [...(groups.get(event.cause) ?? []), event.step.split(".")[1]]);
+  }
+  return [...groups.values()].map((names) => names.join(" and at once ")).join(", then ") || "nothing";
 }
 
 function failed(run) {
