@@ -18,6 +18,7 @@ class Commands(LazyGroup):
         Entry("status", "Show where an order stands.", "cli.orders:status"),
         Entry("watch", "Follow an order live, until it ends or waits for a person.", "cli.orders:watch"),
         Entry("list", "List orders, the newest first.", "cli.orders:list_orders"),
+        Entry("attention", "List everything that needs you, and what mends it.", "cli.attention:attention"),
         Entry("cancel", "Cancel an order for its customer; what was done is undone.", "cli.settle:cancel"),
         Entry("review", "Decide on an order that is held as a possible fraud.", "cli.settle:review"),
         Entry("resolve", "Get an order that needs attention moving again.", "cli.settle:resolve"),

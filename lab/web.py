@@ -5,6 +5,7 @@ import asyncio
 from lab.settings import LabSettings, load
 from lab.stage import FAULTS, LabStage
 from web.settings import WebSettings
+from wiring.observer import observer_of
 from wiring.roles import WEB
 from worker import begin_logging, run
 
@@ -14,11 +15,12 @@ _ATTEMPT_SECONDS = 4
 
 def web() -> int:
     """Run the page with faults to choose, until SIGTERM or SIGINT; 'up' and 'demo' run it and its worker."""
-    begin_logging()
     settings = load()
+    observer = observer_of(settings)
+    begin_logging(observer)
     attempt = min(settings.policy.attempt_timeout, _ATTEMPT_SECONDS)
     policy = settings.policy.model_copy(update={"attempt_timeout": attempt})
-    return asyncio.run(run(settings.model_copy(update={"policy": policy}), [WEB], stage=LabStage()))
+    return asyncio.run(run(settings.model_copy(update={"policy": policy}), [WEB], observer, stage=LabStage()))
 
 
 def with_stage(settings: LabSettings) -> LabSettings:

@@ -85,7 +85,9 @@ async def clients_of(settings: LabSettings) -> AsyncIterator[ChoreographedShop]:
     eventing = EventBus(settings, shop)
     try:
         yield ChoreographedShop(
-            settings, ChoreographyClient(eventing.bus, eventing.progress, partial(settle, eventing)), eventing
+            settings,
+            ChoreographyClient(eventing.bus, eventing.progress, partial(settle, eventing), settings.policy),
+            eventing,
         )
     finally:
         await eventing.close()
