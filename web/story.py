@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from client.contracts import PlacedOrder, Stage
@@ -116,6 +117,11 @@ def order_document(placed: PlacedOrder, recorded: Sequence[Recorded]) -> Json:
             {"step": one.step, "state": one.state, "detail": one.detail, "at": done_at.get(one.step)}
             for one in state.steps
         ],
+        "retrying": [
+            {"step": one.step, "attempt": one.attempt, "error": one.error, "since": _moment(one.since)}
+            for one in placed.pending
+            if one.error or one.attempt > 1
+        ],
         "books": [moment.document() for moment in moments(events)],
         "began": min(map(_milliseconds, events), default=None),
         "ended": min(ended, default=None),
@@ -170,8 +176,12 @@ def _is(event: CloudEvent, kind: type[Event]) -> bool:
     return event.type == kind.type()
 
 
+def _moment(time: datetime) -> int:
+    return round(time.timestamp() * 1000)
+
+
 def _milliseconds(event: CloudEvent) -> int:
-    return round(event.time.timestamp() * 1000)
+    return _moment(event.time)
 
 
 def _amount(amount: int, currency: str) -> str:

@@ -68,7 +68,7 @@ function conducted(svg, run, clock, x, y, rows, label) {
 
 function attempts(run, step) {
   const found = run.retrying?.(step);
-  return found ? ` attempt ${found.attempts}` : "";
+  return found ? ` attempt ${found.attempt}` : "";
 }
 
 function asked(svg, x0, x1, top, row, kind, name) {
@@ -98,6 +98,6 @@ function reacting(svg, run, clock, x, y, rows, label) {
   for (const one of run.order.retrying ?? []) {
     const row = Math.max(0, rows.indexOf(one.step.split(".")[0]));
     svg.append(shape("rect", { class: "bar running", x: x(clock.now) - 26, y: y(rows[row]) - 6, width: 26, height: 12, rx: 3 }));
-    label(row, clock.now - clock.span * 0.2, `${one.step.split(".")[1] ?? one.step}, attempt ${one.attempts}`, "trouble");
+    label(row, clock.now - clock.span * 0.2, `${one.step.split(".")[1] ?? one.step}, attempt ${one.attempt}`, "trouble");
   }
 }

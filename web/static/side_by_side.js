@@ -40,7 +40,7 @@ class Run {
     this.order = order;
     for (const one of order.retrying ?? []) {
       const most = this.attempts.get(one.step);
-      if (!most || most.attempts < one.attempts) this.attempts.set(one.step, one);
+      if (!most || most.attempt < one.attempt) this.attempts.set(one.step, one);
     }
   }
 }
@@ -197,7 +197,7 @@ function undone(run) {
 }
 
 function failed(run) {
-  const found = [...run.attempts.values()].map((one) => `${one.attempts} of ${one.step}`);
+  const found = [...run.attempts.values()].map((one) => `${Math.max(1, one.attempt - 1)} of ${one.step}`);
   return found.join(", ") || "none seen";
 }
 
