@@ -15,7 +15,7 @@ from rich.table import Table
 from client.attention import at_the_deadline
 from client.contracts import PendingStep, PlacedOrder, StepReport
 from kernel.errors import UserError
-from kernel.visible import visible
+from kernel.visible import visible, visible_json
 from services.orders.contracts import OrderStatus
 
 _WIDTH = None if sys.stdout.isatty() else 120  # a file or a pipe has no width of its own
@@ -56,9 +56,19 @@ def shown(text: str) -> str:
     return without_markup(visible(text))
 
 
+def milliseconds_of(option: str, time: str) -> int:
+    """A time that somebody gave, in milliseconds since 1970; 0 if none was given. Raises BadInput."""
+    if not time:
+        return 0
+    try:
+        moment = datetime.fromisoformat(time)
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise BadInput(f"{option} {time}: give a time such as 2026-03-01T12:00:00Z") from None
+
+
 def print_json(document: object) -> None:
-    text = json.dumps(document, ensure_ascii=False, indent=2)
-    sys.stdout.write("".join(one if one == "\n" or one.isprintable() else json.dumps(one)[1:-1] for one in text) + "\n")
+    sys.stdout.write(visible_json(json.dumps(document, ensure_ascii=False, indent=2)) + "\n")
 
 
 def as_document(placed: PlacedOrder) -> dict[str, object]:

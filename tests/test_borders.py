@@ -21,7 +21,7 @@ IMPORTS = {
     "starter": {"cli", "kernel", "wiring"},
 }
 # What no worker needs; and of the rest, what is some role's alone.
-NEVER = {"cli", "audit", "lab", "schemas", "rich"}
+NEVER = {"cli", "audit", "lab", "schemas", "rich", "observability", "prometheus_client", "structlog"}
 ON_THE_BUS = {"messaging", "choreography", "subscribers", "nats", "httpx", "standardwebhooks"}
 LOADS = {
     "relay": {"messaging"},
@@ -71,6 +71,7 @@ async def test_a_role_loads_what_it_runs(server: LabSettings, tmp_path: Path, ro
         loaded = set(LOADED.findall(worker.log.read_text()))
     assert "wiring.roles" in loaded
     assert _of(loaded) & (NEVER | ON_THE_BUS) == LOADS.get(role, set())
+    assert not {"http.server", "wsgiref"} & loaded
     insides = {name.split(".")[1] for name in loaded if re.fullmatch(r"services\.\w+\.service", name)}
     assert role not in (SAGA, *HOSTS) or insides == {role} - {SAGA}
 
