@@ -5,6 +5,7 @@ Every value has a default that works on one machine with nothing configured.
 
 from pathlib import Path
 from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
 from pydantic import Field
 from sqlalchemy import make_url
@@ -34,6 +35,7 @@ class Settings(EnvironmentSettings):
     `database_url` is for all databases, with `{service}` where a database's name goes; `databases` names single ones.
     Each process has at most `database_connections` to each PostgreSQL database.
     `bus_url` is a NATS server's; without one, the bus is a log in the database `bus`.
+    A step that has been retried for longer than `attention_after` needs a person; so does a consumer that is behind.
     `heartbeat` is a file that a worker touches while all of it runs.
     """
 
@@ -50,6 +52,7 @@ class Settings(EnvironmentSettings):
     ui_url: str = ""
 
     policy: Policy = Policy()
+    attention_after: Seconds = 60
     shutdown_grace: Seconds = 20
     heartbeat: Path | None = None
     max_concurrent_activities: int = Field(50, ge=1)
@@ -80,8 +83,15 @@ class Settings(EnvironmentSettings):
 
     def link(self, namespace: str, workflow_id: str) -> str:
         """The Temporal UI's page of a workflow."""
+        return f"{self._workflows_page(namespace)}/{workflow_id}"
+
+    def query_link(self, namespace: str, query: str) -> str:
+        """The Temporal UI's list of the workflows that this query finds."""
+        return f"{self._workflows_page(namespace)}?query={quote(query)}"
+
+    def _workflows_page(self, namespace: str) -> str:
         base = self.ui_url.rstrip("/") or f"http://localhost:{self.ui_port}"
-        return f"{base}/namespaces/{namespace}/workflows/{workflow_id}"
+        return f"{base}/namespaces/{namespace}/workflows"
 
 
 def load() -> Settings:

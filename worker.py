@@ -146,12 +146,12 @@ def main(role: RoleOption = None) -> int:
     return asyncio.run(run(load(), role or ROLES))
 
 
-def program(command: Callable[..., int], epilog: str | None = None) -> int:
+def program(name: str, command: Callable[..., int], epilog: str | None = None) -> int:
     """Run a worker's command line; its exit code."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command(epilog=epilog)(command)
-    return exit_code_of(lambda: app(standalone_mode=False))
+    return exit_code_of(app, name)
 
 
 if __name__ == "__main__":
-    leave(program(main))
+    leave(program("worker.py", main))

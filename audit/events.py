@@ -82,7 +82,7 @@ async def audit_events(sources: Sources, bus: Bus, not_judged: list[NotJudged] |
     violations = there.violations
     for name, written in before.items():
         now = _written(sources, name)  # again: what was published by now had been written before
-        violations += _untold(name, written, now, there, discarded)
+        violations += _unpublished(name, written, now, there, discarded)
         violations += _unfounded(name, now, there, [] if not_judged is None else not_judged)
     return violations
 
@@ -130,7 +130,7 @@ async def _read(bus: Bus) -> _OnBus:
     return there
 
 
-def _untold(
+def _unpublished(
     service: str, written: _Written, now: _Written, there: _OnBus, discarded: frozenset[str]
 ) -> Iterator[Violation]:
     for event_id in sorted(written.published - there.digests.keys()):

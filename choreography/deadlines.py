@@ -1,4 +1,4 @@
-"""Finds the orders that nobody moves any more: without a conductor, somebody must look at the clock.
+"""Finds the orders that have stalled: without an orchestrator, a clock must look for them.
 
 An order in progress is looked up in the archive once it is older than a deadline. What its events say together decides.
 """

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.markup import escape as without_markup  # noqa: TID251 - only `shown`, below, calls it
 from rich.table import Table
 
-from audit.invariants import Report
 from client.contracts import PlacedOrder
 from kernel.errors import UserError
 from kernel.visible import visible
@@ -114,21 +113,3 @@ def table_of(*columns: str, rows: Iterable[Sequence[str]]) -> Table:
 def counts_table(orders: Iterable[PlacedOrder]) -> Table:
     counts = Counter(placed.state.status for placed in orders)
     return table_of("status", "orders", rows=[(status, str(number)) for status, number in counts.most_common()])
-
-
-def show_audit(report: Report) -> None:
-    out.print(table_of("status", "orders", rows=[(status, str(n)) for status, n in report.by_status.items()]))
-    for order_id, note in report.settled_by_hand.items():
-        out.print(f"settled by hand: {shown(order_id)}: {shown(note)}")
-    for violation in report.violations:
-        where = violation.order_id or "as a whole"
-        out.print(f"[bold red]✗ {shown(where)}[/]: {shown(violation.invariant)}: {shown(violation.detail)}")
-    for left_out in report.not_judged:
-        where = left_out.order_id or "as a whole"
-        out.print(f"[yellow]? not judged: {shown(where)}[/]: {shown(left_out.why)}")
-    if report.violations:
-        out.print(f"[bold red]{len(report.violations)} violations[/] over {report.orders} orders")
-    elif report.not_judged:
-        out.print(f"[yellow]{report.orders} orders: nothing was found in what was judged[/]")
-    else:
-        out.print(f"[green]✓ {report.orders} orders: money, stock and parcels add up[/]")

@@ -85,7 +85,7 @@ class Undone(Contract):
 
 
 class Event(Contract):
-    """Something that happened, published to its consumers. The class' name is the event's type, for ever."""
+    """Something that happened, published to its consumers. The class' name is the event's type; never rename it."""
 
     @classmethod
     def type(cls) -> str:

@@ -214,7 +214,7 @@ def record_cause(tx: Connection, command: Command) -> None:
 
 
 def publish(tx: Connection, event: Event, command: Command, occurred_at: int, *, event_id: str) -> None:
-    """Tell of it, if this transaction commits. Behind an event is another event, or else the command itself."""
+    """Publish it if this transaction commits. Its cause is another event, or else the command itself."""
     outbox.write(
         tx,
         event_id=event_id,

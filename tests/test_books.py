@@ -260,7 +260,7 @@ def test_what_is_held_beyond_this_programs_deadlines_is_left_out(settings: Setti
     assert [one.order_id for one in report.not_judged] == ["held"]
 
 
-def test_an_order_that_an_operator_took_up_again_has_its_time_anew(settings: Settings) -> None:
+def test_an_order_that_an_operator_took_up_again_has_its_time_from_the_start(settings: Settings) -> None:
     tamper(settings, "orders: UPDATE orders SET placed_at = placed_at - 360000000 WHERE order_id = 'under-way'")
     _flag(settings, "under-way", problem="payments.charge: it is down")
     _flag(settings, "under-way")

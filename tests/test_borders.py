@@ -18,7 +18,7 @@ PACKAGES = set(LINTER["root_packages"])
 IMPORTS = {
     "settings": {"kernel", "services"},
     "worker": {"activities", "kernel", "services", "settings", "wiring", "workflows"},
-    "starter": {"cli", "client", "kernel", "services", "settings", "wiring"},
+    "starter": {"cli", "kernel", "wiring"},
 }
 # What no worker needs; and of the rest, what is some role's alone.
 NEVER = {"cli", "audit", "lab", "schemas", "rich"}
@@ -49,6 +49,19 @@ def test_importing_the_worker_loads_what_every_role_needs_and_nothing_else() -> 
     script = "import worker, sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert _of(set(loaded.split())) & (NEVER | ON_THE_BUS) == set()
+
+
+def test_help_loads_no_commands_module() -> None:
+    script = "import starter, sys; starter.main(); print(*sys.modules)"
+    asked = [sys.executable, "-c", script, "--help"]
+    loaded = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    modules = set(loaded.splitlines()[-1].split())
+    own = {name for name in modules if name.partition(".")[0] in PACKAGES}
+    assert own == {"cli", "cli.lazy", "cli.version", "kernel", "kernel.errors", "kernel.visible"} | {
+        "wiring",
+        "wiring.program",
+    }
+    assert _of(modules) & {"temporalio", "sqlalchemy", "alembic", "pydantic", "rich"} == set()
 
 
 @pytest.mark.parametrize("role", [role for role in ROLES if role not in HOSTS[1:]])

@@ -2,10 +2,12 @@
 
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 from choreography.client import ChoreographyClient
 from choreography.projection import OrderView
+from client.attention import AttentionEntry, unseen
 from client.contracts import PlacedOrder, Stage
 from client.records import OrderRecords
 from kernel.contracts import Style
@@ -16,9 +18,11 @@ from wiring.bus import EventBus, bus_is_there, open_bus
 from wiring.listening import settle
 from wiring.program import complain
 
+_MOST = 500
+
 
 def choreography_client(events: EventBus) -> ChoreographyClient:
-    return ChoreographyClient(events.bus, events.progress, partial(settle, events))
+    return ChoreographyClient(events.bus, events.progress, partial(settle, events), events.settings.policy)
 
 
 class ChoreographedOrders:
@@ -53,6 +57,20 @@ class ChoreographedOrders:
             if status in (None, now.state.status):  # its record may be a moment behind its events
                 found.append(replace(now, placed_at=placed.placed_at))
         return found
+
+    async def attention(self, after: timedelta) -> list[AttentionEntry]:
+        """Raises SettingsError, BusDown, SQLAlchemyError."""
+        if not bus_is_there(self._settings):
+            return []
+        open_ones = await self._records.newest(Style.CHOREOGRAPHY, OrderStatus.IN_PROGRESS, _MOST)
+        stuck = await self._records.newest(Style.CHOREOGRAPHY, OrderStatus.NEEDS_ATTENTION, _MOST)
+        ids = [record.order_id for record in (*stuck, *open_ones)]
+        entries = await (await self.client()).attention(ids, after)
+        if _MOST in (len(open_ones), len(stuck)):
+            why = f"there are more than {_MOST} choreographed orders in progress, and only the newest were looked at"
+            command = "starter.py list --style choreography --status in-progress"
+            entries.append(unseen("choreographed orders", why, command))
+        return entries
 
     async def close(self) -> None:
         await self._opened.aclose()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from typing import TypeVar
 
 from temporalio.client import (
@@ -15,6 +16,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from client.attention import AttentionEntry
 from client.contracts import OrderState, PlacedOrder, Resolution, ResolveBy, Review, Stage
 from client.errors import DifferentContent, NotNow
 from client.free_text import check_length
@@ -23,6 +25,7 @@ from client.records import OrderRecords
 from kernel.contracts import Policy, Style
 from kernel.errors import SettingsError
 from services.orders.contracts import OrderStatus
+from workflows.attention import OrchestratedAttention
 from workflows.contracts import BEING_CANCELLED, CancelRequest, workflow_id
 from workflows.lookup import Handle, Known, Lookup
 from workflows.order_saga import OrderSaga
@@ -73,8 +76,12 @@ class OrchestrationClient:
 
     async def get(self, order_id: str) -> PlacedOrder:
         """Where an order stands, also when no worker runs. Raises NoSuchOrder, SettingsError."""
-        known = await self._lookup.find(order_id, ask_it=True)
-        return self._placed(known.standing.state)
+        known, pending = await self._lookup.ask(order_id)
+        return replace(self._placed(known.standing.state), pending=pending)
+
+    async def attention(self, after: timedelta) -> list[AttentionEntry]:
+        """What of all orders needs a person; of steps, those that have been tried for longer than `after`."""
+        return await OrchestratedAttention(self._client, self._link, after, self._lookup).entries()
 
     async def outcome(self, order_id: str) -> PlacedOrder:
         """Wait until the order has ended, or waits for a person."""
@@ -93,7 +100,7 @@ class OrchestrationClient:
     async def recent(self, status: OrderStatus | None, limit: int) -> list[PlacedOrder]:
         """The newest orders first. Raises SettingsError."""
         found = await self._lookup.recent(status, limit)
-        return [replace(self._placed(state), placed_at=placed_at) for state, placed_at in found]
+        return [replace(self._placed(known.standing.state), placed_at=known.placed_at) for known in found]
 
     async def cancel(self, order_id: str, reason: str) -> None:
         """Raises NoSuchOrder, NotNow, TooLong."""

@@ -113,6 +113,8 @@ class OrderSaga:
             tracking_number=self._tracking_number,
             problems=problems,
             steps=self._saga.reports,
+            since=self._review.since if self._review.is_held else self._saga.stuck_since,
+            deadline=self._review.deadline if self._review.is_held else None,
         )
 
     @workflow.update

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from temporalio import workflow
@@ -68,6 +69,7 @@ class RequiredActions:
         self._stuck: dict[str, tuple[RequiredAction, str]] = {}
         self._resolution: Resolution | None = None
         self.waits_for_operator = False
+        self.stuck_since: datetime | None = None
 
     @property
     def problems(self) -> dict[str, str]:
@@ -123,6 +125,7 @@ class RequiredActions:
         try:
             await action.execute(local=local)
         except ActivityFailed as failure:
+            self.stuck_since = self.stuck_since if self._stuck else workflow.now()
             self._stuck[action.step] = (action, str(failure))
             self._report(action.step, "failed", str(failure))
             self._problems_changed(None)  # at once: the others may take their time

@@ -7,6 +7,7 @@ later still finds a tombstone); and nothing interrupts the undoing.
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from typing import Any, Generic, Never, TypeVar
 
 from temporalio import workflow
@@ -67,6 +68,11 @@ class Saga:
     @property
     def waits_for_operator(self) -> bool:
         return self._required.waits_for_operator
+
+    @property
+    def stuck_since(self) -> datetime | None:
+        """When it began to need an operator; None if it does not."""
+        return self._required.stuck_since if self.problems else None
 
     @property
     def stage(self) -> Stage:

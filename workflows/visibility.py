@@ -10,15 +10,16 @@ from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSear
 with workflow.unsafe.imports_passed_through():
     from client.contracts import OrderState, Stage
     from services.orders.contracts import OrderStatus
-    from workflows.contracts import OrderInput, order_id_of
+    from workflows.contracts import WORKFLOW, OrderInput, order_id_of
     from workflows.standing import OfWorkflow, Run
 
 ORDER_STATUS = SearchAttributeKey.for_keyword("OrderStatus")
 ORDER_STAGE = SearchAttributeKey.for_keyword("OrderStage")
 ORDER_REASON = SearchAttributeKey.for_keyword("OrderReason")
 
-# Whose run was ended by force: the index has them as they were then. A later run of the same order may have ended well.
-ENDED_BY_FORCE = "ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut')"
+# The queries by which the Temporal UI finds the same orders. A later run of one that was ended by force may end well.
+OF_ORDERS = f'WorkflowType = "{WORKFLOW}"'
+ENDED_BY_FORCE = f'(ExecutionStatus IN ("Terminated", "TimedOut", "Failed") AND {ORDER_STAGE.name} != "{Stage.ENDED}")'
 
 # As an order is placed.
 FIRST_ATTRIBUTES = TypedSearchAttributes(

@@ -19,7 +19,7 @@ class InventoryBooks(Books):
         self._held_in_all: Counter[str] = Counter()
         with database.begin() as tx:
             self._reserved = effects(tx, "reserve")
-            self._told = published(tx, StockReserved)
+            self._published = published(tx, StockReserved)
             self._stock = {row.sku: (row.received, row.on_hand) for row in tx.execute(select(stock))}
             for row in tx.execute(select(reservations)):
                 taken[row.order_id][row.sku] = row.quantity
@@ -35,7 +35,7 @@ class InventoryBooks(Books):
         was_undone = not self._reserved.stands.get(order_id, True)
         yield from self._reserved.contradictions(order_id, on_record=holds or was_undone, stands=holds)
         if holds:
-            for event in self._told.get(order_id, []):
+            for event in self._published.get(order_id, []):
                 published = {line.sku: line.quantity for line in event.lines}
                 yield from otherwise_published("stock", self.held[order_id], published)
 

@@ -20,7 +20,7 @@ class ShippingBooks(Books):
     def __init__(self, database: Database, courier: Courier) -> None:
         with database.begin() as tx:
             self._shipped = effects(tx, "ship")
-            self._told = published(tx, Shipped)
+            self._published = published(tx, Shipped)
             rows = tx.execute(select(shipments)).all()
         self._numbers = {row.order_id: row.tracking_number for row in rows}
         # The tracking number, or None of a shipment that was cancelled.
@@ -37,7 +37,7 @@ class ShippingBooks(Books):
         on_record, stands = order_id in self._recorded, self._recorded.get(order_id) is not None
         yield from self._shipped.contradictions(order_id, on_record=on_record, stands=stands)
         if on_record:
-            for event in self._told.get(order_id, []):
+            for event in self._published.get(order_id, []):
                 yield from otherwise_published("parcel's number", self._numbers[order_id], event.tracking_number)
 
     def disagreements(self, order_id: str) -> Iterator[Finding]:

@@ -32,7 +32,7 @@ HELD = PossibleFraud(score=50, rules=("large amount",))
 STALLED = OrderStalled(step="", reason="Outage")
 SHIPPED = Shipped(tracking_number="TRK1", country="NL")
 
-# What has happened to the order by noon; the first deadline that passes then, after so many seconds; what it publishes.
+# What has happened to the order by noon; the first deadline that passes then, after how many seconds; what it sends.
 DEADLINES: list[tuple[tuple[Event, ...], float, type[Event]]] = [
     ((PLACED,), LIMITS.step, OrderStalled),
     ((PLACED, HELD), LIMITS.review, ReviewDecided),

@@ -157,7 +157,7 @@ def test_an_order_taken_back_says_how_and_why(orders: Orders, database: Database
     assert rows(database, orders_table, "status", "reason") == [(ending, "the order failed")]
 
 
-def test_a_completed_order_is_not_begun_anew(orders: Orders, database: Database) -> None:
+def test_a_completed_order_is_not_begun_again(orders: Orders, database: Database) -> None:
     """As by a second saga, once Temporal has forgotten the first."""
     orders.create(create({MUG: 1}))
     orders.complete(COMPLETE)
