@@ -4,6 +4,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -45,6 +46,17 @@ def shown(text: str) -> str:
     Whatever an order, an event, a note or a service says goes through here, or through `print_json` or `complain`.
     """
     return without_markup(visible(text))
+
+
+def milliseconds_of(option: str, time: str) -> int:
+    """A time that somebody gave, in milliseconds since 1970; 0 if none was given. Raises BadInput."""
+    if not time:
+        return 0
+    try:
+        moment = datetime.fromisoformat(time)
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise BadInput(f"{option} {time}: give a time such as 2026-03-01T12:00:00Z") from None
 
 
 def print_json(document: object) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 from client.contracts import OrderState, PlacedOrder, Stage
 from client.errors import DifferentContent
 from client.order import Order
-from kernel.contracts import Style
+from kernel.contracts import Policy, Style
 from kernel.money import Money
 from services.orders.contracts import OrderStatus
 
@@ -18,7 +18,8 @@ from services.orders.contracts import OrderStatus
 class OrderOnRecord:
     """`ends` is the status without regard to `problem`, which is what an operator must settle, or empty.
 
-    `placed` is what the customer gave, as JSON; empty for an order that release 0.1 has recorded.
+    `placed` is what the customer gave, as JSON; empty for an order that release 0.1 has recorded. `policy` is the
+    order's own, if it has one.
     """
 
     order_id: str
@@ -29,6 +30,7 @@ class OrderOnRecord:
     total: Money
     placed_at: datetime
     placed: str = field(repr=False)  # personal
+    policy: Policy | None
 
     @property
     def has_ended(self) -> bool:

@@ -56,8 +56,11 @@ class Command(Contract):
     """A request to a service.
 
     `key` is the idempotency key, `<order_id>:<step>`: the same on every attempt, so that a retry is a repeat.
-    `cause` is the event that it answers, if it is one that decides; it is no part of the request itself.
+    `cause` is the event that it answers, if it is one that decides; it is no part of the request itself. Nor are the
+    fields in `not_compared`: a repeat may have others.
     """
+
+    not_compared: ClassVar[frozenset[str]] = frozenset()
 
     key: str
     order_id: str

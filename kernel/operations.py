@@ -240,4 +240,5 @@ def _answer(row: Row[Any], command: Command, reply: type[R]) -> R:
 
 def _digest(command: Command) -> str:
     # Without defaults, so that a field added with one does not make a retry look like another request.
-    return hashlib.sha256(command.model_dump_json(exclude_defaults=True).encode()).hexdigest()
+    content = command.model_dump_json(exclude_defaults=True, exclude=set(command.not_compared))
+    return hashlib.sha256(content.encode()).hexdigest()

@@ -9,7 +9,7 @@ from sqlalchemy import Row, Select, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from client.records import OrderOnRecord
-from kernel.contracts import Style
+from kernel.contracts import Policy, Style
 from kernel.database import Database
 from kernel.environment import one_line
 from kernel.errors import SettingsError
@@ -83,5 +83,6 @@ def _on_record(row: Row[Any]) -> OrderOnRecord:
         reason=row.reason,
         total=Money(amount=row.total, currency=row.currency),
         placed_at=datetime.fromtimestamp(row.placed_at / 1000, UTC),
-        placed=row.placed,
+        placed=row.placed or "",
+        policy=Policy.model_validate_json(row.policy) if row.policy else None,
     )

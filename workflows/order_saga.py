@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
 class OrderSaga:
     @workflow.init
     def __init__(self, place: PlaceOrder) -> None:
-        self._order = place.order
+        self._place, self._order = place, place.order
         self._saga = Saga(place.order.order_id, place.policy, self._changed, self._problems_changed)
         self._visibility = Visibility()
         self._ended: OrderStatus | None = None
@@ -44,10 +44,10 @@ class OrderSaga:
         return state
 
     async def _story(self) -> OrderState:
-        saga, order = self._saga, self._order
+        saga, place, order = self._saga, self._place, self._order
         try:
             created = await saga.on(Orders).step(
-                Orders.create, commands.create(order), undo=Orders.reject, on_cancel=Orders.cancel, local=True
+                Orders.create, commands.create(place), undo=Orders.reject, on_cancel=Orders.cancel, local=True
             )
             self._total = total = created.total
             screened, _ = await saga.side_by_side(

@@ -51,7 +51,8 @@ class Starting:
         """
         first, memo = await self._first(order_id)
         if first is None and record is not None and record.placed:
-            first = PlaceOrder(order=OrderInput.model_validate_json(record.placed), policy=self._policy)
+            order_as_placed = OrderInput.model_validate_json(record.placed)
+            first = PlaceOrder(order=order_as_placed, policy=record.policy or self._policy)
         if first is None and order is not None:
             first = PlaceOrder(order=OrderInput.of(order), policy=self._policy)
         if first is None:

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Protocol
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
-from kernel.contracts import Command, Contract, Style, Undo, Undone
+from kernel.contracts import Command, Contract, Policy, Style, Undo, Undone
 from kernel.errors import Refusal
 from kernel.money import Money
 
@@ -64,10 +64,15 @@ class OrderLine(Contract):
 
 
 class CreateOrder(Command):
+    """`policy` is the order's own, if it has one; else the program that runs the orders has one for all."""
+
+    not_compared: ClassVar[frozenset[str]] = frozenset({"policy"})  # a repeat by another version may not have it
+
     customer_id: str
     lines: tuple[OrderLine, ...]
     ship_to: Address
     payment_token: str = ""
+    policy: Policy | None = None
 
     def in_words(self) -> str:
         return ", ".join(f"{line.quantity} × {line.sku}" for line in self.lines[:5])

@@ -91,7 +91,7 @@ class Orders:
             )
             row: dict[str, Any] = {"order_id": command.order_id, "customer_id": command.customer_id}
             row |= {"status": OrderStatus.IN_PROGRESS, "reason": "", "problem": "", "settled": ""}
-            row |= {"style": command.style}
+            row |= {"style": command.style, "policy": command.policy.model_dump_json() if command.policy else None}
             row |= {"total": total.amount, "currency": total.currency}
             row |= {"ship_to": command.ship_to.model_dump_json(), "placed_at": milliseconds(self._clock())}
             row |= {"placed": command.model_dump_json(include=_PLACED)}

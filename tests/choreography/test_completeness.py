@@ -45,7 +45,7 @@ class EngravingPort(Protocol):
     def remove(self, command: Undo) -> Undone: ...
 
 
-def _open(_site: object) -> NoReturn:
+def _open(*_given: object) -> NoReturn:
     raise AssertionError("only its lines are looked at")
 
 

@@ -3,15 +3,13 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 
 
 def upgrade() -> None:
-    op.add_column(
-        "orders",
-        sa.Column("placed", sa.Text, nullable=False, server_default="", comment="JSON; empty before release 0.2"),
-    )
+    placed = sa.Column("placed", sa.Text, comment="what the customer gave, as JSON; null before release 0.2")
+    op.add_column("orders", placed)
     op.add_column(
         "orders",
         sa.Column("flag_sequence", sa.BigInteger, nullable=False, server_default="0", comment="of the latest flag"),
