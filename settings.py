@@ -3,6 +3,7 @@
 Every value has a default that works on one machine with nothing configured.
 """
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
@@ -29,6 +30,14 @@ DATABASES = (
 )
 
 
+class LogFormat(StrEnum):
+    """How log lines are written: as plain text, or structured, as columns for a person or JSON for machines."""
+
+    TEXT = "text"
+    COLUMNS = "columns"
+    JSON = "json"
+
+
 class Settings(EnvironmentSettings):
     """Durations are in seconds.
 
@@ -37,6 +46,7 @@ class Settings(EnvironmentSettings):
     `bus_url` is a NATS server's; without one, the bus is a log in the database `bus`.
     A step that has been retried for longer than `attention_after` needs a person; so does a consumer that is behind.
     `heartbeat` is a file that a worker touches while all of it runs.
+    `metrics_port` is where a worker serves metrics and health; without one, it does not.
     """
 
     data_dir: Path = Path(__file__).with_name("data")
@@ -56,6 +66,10 @@ class Settings(EnvironmentSettings):
     shutdown_grace: Seconds = 20
     heartbeat: Path | None = None
     max_concurrent_activities: int = Field(50, ge=1)
+
+    metrics_port: int | None = Field(None, ge=1, le=65_535)
+    metrics_host: str = "127.0.0.1"
+    log_format: LogFormat = LogFormat.TEXT
 
     _given: tuple[EnvironmentSettings, ...] = ()
 

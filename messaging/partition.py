@@ -238,7 +238,7 @@ class PartitionSession:
             if failure.state is not FailureState.RETRYING:
                 return None  # somebody else gave it up meanwhile
             if not isinstance(error, NonRetryable) and failure.tried_seconds < retry_policy.give_up_after:
-                self._trouble.met(event.id, error)
+                self._trouble.met(event.id, error, **_about(failure))
                 return retry_policy.pause(failure.attempts)
             await self._mark_dead(failure)
         else:
@@ -250,7 +250,7 @@ class PartitionSession:
     async def _mark_dead(self, failure: DeliveryFailure) -> None:
         """Publish first: one that dies in between publishes it again, so its event is never missing."""
         event = failure.recorded.event
-        _log.error("%s: %s is a dead letter: %s", failure.consumer, event.id, failure.error)
+        _log.error("%s: %s is a dead letter: %s", failure.consumer, event.id, failure.error, extra=_about(failure))
         of_order = await self._bus.of(event.correlationid)
         try:
             says = self._subscription.on_dead_letter(failure, of_order)
@@ -262,3 +262,9 @@ class PartitionSession:
             _log.error("%s: nothing is published about %s: %s", failure.consumer, event.id, described(error))
         await asyncio.to_thread(self._progress.mark_dead, failure.consumer, event.id)
         self._set_aside.add(event.id)
+
+
+def _about(failure: DeliveryFailure) -> dict[str, object]:
+    """For structured logs."""
+    about: dict[str, object] = {"consumer": failure.consumer, "order": failure.recorded.event.correlationid}
+    return about | {"reaction": failure.reaction, "attempt": failure.attempts}

@@ -24,7 +24,20 @@ settings.register_profile("any-machine", deadline=None)
 settings.load_profile("any-machine")
 
 # Worker processes under test get namespaces of their own, apart from the worker in this process.
-NAMESPACES = ("default", "processes", "crashes", "roles", "late", "nobody", "stuck", "private", "attention")
+NAMESPACES = (
+    "default",
+    "processes",
+    "crashes",
+    "roles",
+    "late",
+    "nobody",
+    "stuck",
+    "private",
+    "attention",
+    "observed",
+    "costs",
+    "page",
+)
 
 # An order named `down-payments.charge` meets that outage, and so on for every operation and kind.
 FAULTS = ",".join(

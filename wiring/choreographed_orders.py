@@ -16,7 +16,7 @@ from services.orders.contracts import OrderStatus
 from settings import Settings
 from wiring.bus import EventBus, bus_is_there, open_bus
 from wiring.listening import settle
-from wiring.program import complain
+from wiring.program import warn
 
 _MOST = 500
 
@@ -44,7 +44,7 @@ class ChoreographedOrders:
         try:
             return OrderView(order_id, await (await self._bus()).bus.of(order_id)).is_choreographed
         except BusDown as error:
-            complain(f"the bus does not answer: {error}; choreographed orders cannot be seen")
+            warn(f"the bus does not answer: {error}; choreographed orders cannot be seen")
             return False
 
     async def recent(self, status: OrderStatus | None, limit: int) -> list[PlacedOrder]:

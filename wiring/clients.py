@@ -1,6 +1,5 @@
 """The clients of every style that is part of this system, connected when they are asked for."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from services.orders.contracts import OrderStatus
 from settings import Settings
 from wiring.choreographed_orders import ChoreographedOrders
 from wiring.order_records import RecordsOfOrders
+from wiring.stopping import run_until_stopped
 from wiring.temporal import connect
 from workflows.client import OrchestrationClient
 
@@ -135,4 +135,4 @@ def with_clients(settings: Settings, run: Callable[[Clients], Awaitable[T]]) -> 
         finally:
             await clients.close()
 
-    return asyncio.run(connected())
+    return run_until_stopped(connected())
