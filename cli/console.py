@@ -1,4 +1,4 @@
-"""How the commands speak: one JSON document on standard output for scripts, or a few lines for a person."""
+"""What the commands print: one JSON document on standard output for scripts, or a few lines for a person."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ from kernel.errors import UserError
 from kernel.visible import visible, visible_json
 from services.orders.contracts import OrderStatus
 
-_WIDTH = None if sys.stdout.isatty() else 120  # a file or a pipe has no width of its own
+_WIDTH = None if sys.stdout is not None and sys.stdout.isatty() else 120  # a file or a pipe has no width of its own
 
 out = Console(highlight=False, soft_wrap=True, emoji=False, width=_WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
@@ -67,8 +67,13 @@ def milliseconds_of(option: str, time: str) -> int:
         raise BadInput(f"{option} {time}: give a time such as 2026-03-01T12:00:00Z") from None
 
 
-def print_json(document: object) -> None:
-    sys.stdout.write(visible_json(json.dumps(document, ensure_ascii=False, indent=2)) + "\n")
+def print_json(document: object, *, indent: int | None = 2) -> None:
+    """One document, at once: whoever reads it may be waiting for it. Without `indent` it is one line."""
+    text = json.dumps(
+        document, ensure_ascii=not (sys.stdout.encoding or "utf-8").lower().startswith("utf"), indent=indent
+    )
+    sys.stdout.write(visible_json(text) + "\n")
+    sys.stdout.flush()
 
 
 def as_document(placed: PlacedOrder) -> dict[str, object]:

@@ -15,6 +15,7 @@ from tests.conftest import client_of
 from tests.processes import NOBODY_LISTENS, environment_of, worker_process
 from tests.shop import POLICY, sample_order, undeliverable
 from wiring.clients import Clients
+from wiring.order_records import RecordsOfOrders
 from workflows.client import OrchestrationClient
 from workflows.contracts import workflow_id
 
@@ -34,7 +35,7 @@ async def terminal(server: LabSettings, tmp_path_factory: pytest.TempPathFactory
         temporal = await client_of(server, NAMESPACE)
         clients = Clients(settings)
         machine = (OrderLine(sku="espresso-machine", quantity=1),)
-        orchestrated = OrchestrationClient(temporal, PATIENT, settings.link)
+        orchestrated = OrchestrationClient(temporal, PATIENT, settings.link, RecordsOfOrders(settings.url_of))
         for style in STYLES:
             client = orchestrated if style is Style.ORCHESTRATION else await clients.client(style)
             await client.place(sample_order(order_id=f"out-{style}"))
