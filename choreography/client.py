@@ -13,7 +13,7 @@ from choreography.events import AttentionSettled, CancelRequested, OrderContent,
 from choreography.projection import OrderView
 from client.attention import AttentionEntry, unseen
 from client.contracts import PlacedOrder, Resolution, ResolveBy, Review, Stage
-from client.differences import differences
+from client.differences import different_content
 from client.errors import DifferentContent, NoSuchOrder, NotNow
 from client.free_text import check_length
 from client.order import Order
@@ -61,9 +61,10 @@ class ChoreographyClient:
             found = await self._look(order.order_id)  # somebody else may have been quicker
         first = found.first(OrderPlaced)
         if first is None or first.data != {"order": order.content()}:
-            what = differences(first.data.get("order", {}), order.content()) if first else "style"
+            if first:
+                raise different_content(order.order_id, first.data.get("order", {}), order.content())
             raise DifferentContent(
-                f"order {order.order_id} exists already, with another {what}; give the new one another --order-id"
+                f"order {order.order_id} exists already, in another style; give the new one another --order-id"
             )
 
     async def get(self, order_id: str) -> PlacedOrder:

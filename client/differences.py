@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from client.errors import DifferentContent
+
 _NAMES = {
     "customer_id": "customer",
     "payment_token": "card",
@@ -13,6 +15,14 @@ _NAMES = {
     "country": "country",
 }
 _NAMED = 5
+
+
+def different_content(order_id: str, first: Mapping[str, Any] | None, given: Mapping[str, Any]) -> DifferentContent:
+    """Why an id is refused. Both are in JSON's types; `first` is None when it cannot be read any more."""
+    what = "content" if first is None else differences(first, given)
+    return DifferentContent(
+        f"order {order_id} exists already, with another {what}; give the new one another --order-id"
+    )
 
 
 def differences(first: Mapping[str, Any], given: Mapping[str, Any]) -> str:

@@ -17,16 +17,17 @@ LINTER = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlin
 PACKAGES = set(LINTER["root_packages"])
 IMPORTS = {
     "settings": {"kernel", "services"},
-    "worker": {"activities", "kernel", "services", "settings", "wiring", "workflows"},
+    "worker": {"activities", "kernel", "services", "settings", "web", "wiring", "workflows"},
     "starter": {"cli", "kernel", "wiring"},
 }
 # What no worker needs; and of the rest, what is some role's alone.
 NEVER = {"cli", "audit", "lab", "schemas", "rich", "observability", "prometheus_client", "structlog"}
-ON_THE_BUS = {"messaging", "choreography", "subscribers", "nats", "httpx", "standardwebhooks"}
+ON_THE_BUS = {"messaging", "choreography", "subscribers", "nats", "httpx", "standardwebhooks", "web", "starlette"}
 LOADS = {
     "relay": {"messaging"},
     "choreography": {"messaging", "choreography"},
     "subscribers": {"messaging", "subscribers", "httpx", "standardwebhooks", "rich"},  # rich: httpx loads it
+    "web": {"web", "starlette", "messaging", "choreography", "subscribers"},
 }
 LOADED = re.compile(r"^import time:[ \d]+\|[ \d]+\| +([\w.]+)$", re.MULTILINE)
 
