@@ -8,6 +8,7 @@ from messaging.bus import Bus, Entry, Unreadable
 from messaging.subscription import Rule
 
 _WINDOW = 1_000
+MOST_POSITION = 2**63 - 1  # that every log can have
 
 
 def fits(rule: Rule, entry: Entry) -> bool:
@@ -53,7 +54,7 @@ async def behind(bus: Bus, positions: dict[int, int]) -> int:
 
 async def position(bus: Bus, start: str) -> int:
     """The position after which the reading begins."""
-    if start.isdecimal():
+    if start.isdecimal() and int(start) <= MOST_POSITION:
         return max(0, int(start) - 1)
     try:
         moment = datetime.fromisoformat(start)

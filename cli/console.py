@@ -13,6 +13,7 @@ from rich.markup import escape as without_markup  # noqa: TID251 - only `shown`,
 from rich.table import Table
 
 from client.contracts import PlacedOrder
+from client.order_id import check_order_id
 from kernel.errors import UserError
 from kernel.visible import visible, visible_json
 from services.orders.contracts import OrderStatus
@@ -33,7 +34,14 @@ _STEP_LOOKS = {"done": "green", "undone": "yellow", "refused": "red", "failed": 
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for scripts.")]
-OrderArgument = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id.")]
+
+
+def _order_id(text: str) -> str:
+    return check_order_id(text) if text else ""
+
+
+OrderArgument = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id.", callback=check_order_id)]
+OfOrder = Annotated[str, typer.Option("--order", help="Only of this order.", callback=_order_id)]
 
 
 class BadInput(UserError):

@@ -5,9 +5,10 @@ from contextlib import AsyncExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from choreography.client import ChoreographyClient
@@ -19,13 +20,11 @@ from kernel.database import Database
 from kernel.environment import one_line
 from kernel.errors import SettingsError
 from kernel.money import Money
-from messaging.bus import BusDown
 from services.orders.contracts import OrderStatus
 from services.orders.tables import orders
-from settings import Settings
+from settings import DATABASES, Settings
 from wiring.bus import EventBus, bus_is_there, open_bus
 from wiring.listening import settle
-from wiring.program import complain
 
 _MOST = 500
 
@@ -46,24 +45,23 @@ class ChoreographedOrders:
         return choreography_client(events)
 
     async def has(self, order_id: str) -> bool:
-        """Whether the bus knows it as an order of this style."""
+        """Whether the bus knows it as an order of this style. Raises SettingsError, BusDown."""
         if not bus_is_there(self._settings):
             return False
-        try:
-            return OrderView(order_id, await (await self._bus()).bus.of(order_id)).is_choreographed
-        except BusDown as error:
-            complain(f"the bus does not answer: {error}; choreographed orders cannot be seen")
-            return False
+        return OrderView(order_id, await (await self._bus()).bus.of(order_id)).is_choreographed
 
     async def recent(self, status: OrderStatus | None, limit: int) -> list[PlacedOrder]:
         """The newest orders first, as the orders service has them on record."""
         found: list[PlacedOrder] = []
-        for placed in await asyncio.to_thread(self._recorded, status, limit):
-            ended = placed.state.stage is Stage.ENDED
-            now = placed if ended else await (await self.client()).get(placed.state.order_id)
-            if status in (None, now.state.status):  # its record may be a moment behind its events
-                found.append(replace(now, placed_at=placed.placed_at))
-        return found
+        seen = 0
+        while len(found) < limit and (more := await asyncio.to_thread(self._recorded, status, limit, seen)):
+            seen += len(more)
+            for placed in more:
+                ended = placed.state.stage is Stage.ENDED
+                now = placed if ended else await (await self.client()).get(placed.state.order_id)
+                if status in (None, now.state.status):  # its record may be a moment behind its events
+                    found.append(replace(now, placed_at=placed.placed_at))
+        return found[:limit]
 
     async def attention(self, after: timedelta) -> list[AttentionEntry]:
         """Raises SettingsError, BusDown, SQLAlchemyError."""
@@ -90,8 +88,8 @@ class ChoreographedOrders:
     def _reading(self) -> closing[Database]:
         return closing(Database(self._settings.url_of("orders"), for_reading=True))
 
-    def _recorded(self, status: OrderStatus | None, limit: int) -> list[PlacedOrder]:
-        """Raises SettingsError: they are not to be seen, which is not to say that there are none."""
+    def _recorded(self, status: OrderStatus | None, limit: int, after: int = 0) -> list[PlacedOrder]:
+        """The newest of them after so many. Raises SettingsError if they cannot be seen: there may be some."""
         query = select(orders).where(orders.c.style == Style.CHOREOGRAPHY)
         stuck = orders.c.problem != ""
         if status is OrderStatus.NEEDS_ATTENTION:
@@ -100,12 +98,21 @@ class ChoreographedOrders:
             query = query.where(orders.c.status == status, ~stuck)
         try:
             with self._reading() as database, database.begin() as tx:
-                rows = tx.execute(query.order_by(orders.c.placed_at.desc()).limit(limit)).all()
-        except FileNotFoundError:
-            return []  # no worker has ever run here
+                newest = query.order_by(orders.c.placed_at.desc(), orders.c.order_id)
+                rows = tx.execute(newest.limit(limit).offset(after)).all()
+        except FileNotFoundError as error:
+            if _has_ever_run(self._settings):
+                raise SettingsError(f"the database of orders was lost: {error}, and others of this shop are") from None
+            return []
         except (SQLAlchemyError, OSError) as error:
             raise SettingsError(f"the database of orders cannot be read: {one_line(error)[:200]}") from None
         return [_placed(row) for row in rows]
+
+
+def _has_ever_run(settings: Settings) -> bool:
+    """Whether any of the databases in files is there."""
+    urls = [make_url(settings.url_of(name)) for name in DATABASES]
+    return any(url.get_backend_name() == "sqlite" and Path(url.database or "").exists() for url in urls)
 
 
 def _placed(row: Row[Any]) -> PlacedOrder:

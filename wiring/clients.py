@@ -7,9 +7,11 @@ from typing import Protocol, TypeVar
 
 from client.attention import AttentionEntry
 from client.contracts import PlacedOrder
+from client.errors import NoSuchOrder
+from client.order_id import check_order_id
 from client.protocol import OrderClient
 from kernel.contracts import Style
-from kernel.errors import SettingsError
+from kernel.errors import SettingsError, UserError
 from services.orders.contracts import OrderStatus
 from settings import Settings
 from wiring.choreographed_orders import ChoreographedOrders
@@ -84,11 +86,25 @@ class Clients:
         return await self._of(style).client()
 
     async def client_of(self, order_id: str) -> OrderClient:
-        """By the order's own style; orchestrated for an order that nobody knows."""
+        """By the order's own style; orchestrated for an order that is unknown.
+
+        Raises:
+            UserError: a style's orders cannot be seen, and no other style has it, so that nobody knows whether it is.
+        """
+        check_order_id(order_id)
+        not_seen: UserError | None = None
         for orders in self._styles.values():
-            if await orders.has(order_id):
-                return await orders.client()
-        return await self.client(Style.ORCHESTRATION)
+            try:
+                if await orders.has(order_id):
+                    client = await orders.client()
+                    if not_seen:
+                        await client.get(order_id)
+                    return client
+            except NoSuchOrder:
+                raise not_seen or NoSuchOrder(order_id) from None
+            except UserError as error:
+                not_seen = not_seen or error
+        raise not_seen or NoSuchOrder(f"there is no order {order_id}; 'starter.py list' shows those that are")
 
     async def recent(self, style: Style | None, status: OrderStatus | None, limit: int) -> list[PlacedOrder]:
         """The newest orders first, of one style or of all."""

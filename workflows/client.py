@@ -27,6 +27,7 @@ from client.contracts import OrderState, PlacedOrder, Resolution, Review, Stage
 from client.errors import DifferentContent, NoSuchOrder, NotNow
 from client.free_text import check_length
 from client.order import Order
+from client.order_id import check_order_id
 from kernel.contracts import Policy
 from services.orders.contracts import OrderStatus
 from workflows.attention import OrchestratedAttention
@@ -39,6 +40,7 @@ from workflows.contracts import (
     PlaceOrder,
     workflow_id,
 )
+from workflows.newest import newest
 from workflows.order_saga import OrderSaga
 from workflows.pending import pending_steps
 from workflows.visibility import FIRST_ATTRIBUTES, ORDER_STAGE, ORDER_STATUS, details, indexed_state, summary
@@ -120,7 +122,7 @@ class OrchestrationClient:
     async def recent(self, status: OrderStatus | None, limit: int) -> AsyncIterator[PlacedOrder]:
         """The newest orders first, as the server's index knows them."""
         query = f'WorkflowType = "{WORKFLOW}"' + (f' AND {ORDER_STATUS.name} = "{status}"' if status else "")
-        async for execution in self._client.list_workflows(query, limit=limit):
+        for execution in await newest(self._client, query, limit):
             yield replace(self._placed(indexed_state(execution), execution.id), placed_at=execution.start_time)
 
     async def cancel(self, order_id: str, reason: str) -> None:
@@ -137,10 +139,11 @@ class OrchestrationClient:
     async def resolve(self, order_id: str, resolution: Resolution) -> None:
         """Raises NoSuchOrder, NotNow, TooLong."""
         check_length(resolution.note)
+        check_length(resolution.step)
         await self._update(order_id, lambda saga: saga.execute_update(OrderSaga.resolve, resolution))
 
     def _handle(self, order_id: str) -> Handle:
-        return self._client.get_workflow_handle_for(OrderSaga.run, workflow_id(order_id))
+        return self._client.get_workflow_handle_for(OrderSaga.run, workflow_id(check_order_id(order_id)))
 
     def _placed(self, state: OrderState, workflow_id: str) -> PlacedOrder:
         return PlacedOrder(state, workflow_id=workflow_id, link=self._link(self._client.namespace, workflow_id))
