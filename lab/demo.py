@@ -24,6 +24,7 @@ from kernel.money import Money
 from lab.sample import GOOD_CARD, sample_order
 from lab.servers.temporal import DevServer
 from lab.settings import LabSettings, load
+from lab.web import address, with_stage
 from lab.worker_process import WorkerProcess
 from services.fraud.contracts import Decision
 from services.orders.contracts import OrderStatus
@@ -126,7 +127,7 @@ def _settings() -> LabSettings:
 
 def _demo(settings: LabSettings) -> int:
     server = DevServer(settings)
-    worker = WorkerProcess(settings, log=settings.data_dir / "worker.log")
+    worker = WorkerProcess(with_stage(settings), log=settings.data_dir / "worker.log")
     try:
         if server.is_wanted():
             server.check_ports()
@@ -234,9 +235,14 @@ def _explore(settings: LabSettings) -> None:
     out.print(f"\nAll of it in the Temporal UI: {settings.link('default', '').rstrip('/')}")
     out.print("Open 'undeliverable' there: the charge, and then each undo, newest first.")
     if sys.stdin.isatty() and sys.stdout.isatty():
+        page = WorkerProcess(settings, log=settings.data_dir / "page.log", program="web")
+        page.start()
+        out.print(f"Both styles side by side, with faults to choose: [bold]{address()}[/]")
         out.print("Look around; Ctrl-C ends the demo.")
         try:
             while True:
                 time.sleep(3600)
         except KeyboardInterrupt:
             out.print("Stopping ...")
+        finally:
+            page.stop()

@@ -36,6 +36,7 @@ NAMESPACES = (
     "attention",
     "observed",
     "costs",
+    "page",
 )
 
 # An order named `down-payments.charge` meets that outage, and so on for every operation and kind.

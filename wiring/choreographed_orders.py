@@ -1,28 +1,18 @@
 """The orders that run on events alone, for the clients of both styles."""
 
-import asyncio
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from pathlib import Path
-from typing import Any
-
-from sqlalchemy import Row, make_url, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from choreography.client import ChoreographyClient
 from choreography.projection import OrderView
 from client.attention import AttentionEntry, unseen
-from client.contracts import OrderState, PlacedOrder, Stage
+from client.contracts import PlacedOrder, Stage
+from client.records import OrderRecords
 from kernel.contracts import Style
-from kernel.database import Database
-from kernel.environment import one_line
-from kernel.errors import SettingsError
-from kernel.money import Money
 from services.orders.contracts import OrderStatus
-from services.orders.tables import orders
-from settings import DATABASES, Settings
+from settings import Settings
 from wiring.bus import EventBus, bus_is_there, open_bus
 from wiring.listening import settle
 
@@ -34,8 +24,9 @@ def choreography_client(events: EventBus) -> ChoreographyClient:
 
 
 class ChoreographedOrders:
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, records: OrderRecords) -> None:
         self._settings = settings
+        self._records = records
         self._opened = AsyncExitStack()
         self._events: EventBus | None = None
 
@@ -52,24 +43,27 @@ class ChoreographedOrders:
 
     async def recent(self, status: OrderStatus | None, limit: int) -> list[PlacedOrder]:
         """The newest orders first, as the orders service has them on record."""
-        found: list[PlacedOrder] = []
-        seen = 0
-        while len(found) < limit and (more := await asyncio.to_thread(self._recorded, status, limit, seen)):
-            seen += len(more)
-            for placed in more:
+        asked_for = limit
+        while True:
+            records = await self._records.newest(Style.CHOREOGRAPHY, status, asked_for)
+            found: list[PlacedOrder] = []
+            for record in records:
+                placed = record.as_placed
                 ended = placed.state.stage is Stage.ENDED
                 now = placed if ended else await (await self.client()).get(placed.state.order_id)
                 if status in (None, now.state.status):  # its record may be a moment behind its events
                     found.append(replace(now, placed_at=placed.placed_at))
-        return found[:limit]
+            if len(found) >= limit or len(records) < asked_for:
+                return found[:limit]
+            asked_for *= 2
 
     async def attention(self, after: timedelta) -> list[AttentionEntry]:
         """Raises SettingsError, BusDown, SQLAlchemyError."""
         if not bus_is_there(self._settings):
             return []
-        open_ones = await asyncio.to_thread(self._recorded, OrderStatus.IN_PROGRESS, _MOST)
-        stuck = await asyncio.to_thread(self._recorded, OrderStatus.NEEDS_ATTENTION, _MOST)
-        ids = [placed.state.order_id for placed in (*stuck, *open_ones)]
+        open_ones = await self._records.newest(Style.CHOREOGRAPHY, OrderStatus.IN_PROGRESS, _MOST)
+        stuck = await self._records.newest(Style.CHOREOGRAPHY, OrderStatus.NEEDS_ATTENTION, _MOST)
+        ids = [record.order_id for record in (*stuck, *open_ones)]
         entries = await (await self.client()).attention(ids, after)
         if _MOST in (len(open_ones), len(stuck)):
             why = f"there are more than {_MOST} choreographed orders in progress, and only the newest were looked at"
@@ -84,43 +78,3 @@ class ChoreographedOrders:
         if self._events is None:
             self._events = await self._opened.enter_async_context(open_bus(self._settings))
         return self._events
-
-    def _reading(self) -> closing[Database]:
-        return closing(Database(self._settings.url_of("orders"), for_reading=True))
-
-    def _recorded(self, status: OrderStatus | None, limit: int, after: int = 0) -> list[PlacedOrder]:
-        """The newest of them after so many. Raises SettingsError if they cannot be seen: there may be some."""
-        query = select(orders).where(orders.c.style == Style.CHOREOGRAPHY)
-        stuck = orders.c.problem != ""
-        if status is OrderStatus.NEEDS_ATTENTION:
-            query = query.where(stuck)
-        elif status is not None:
-            query = query.where(orders.c.status == status, ~stuck)
-        try:
-            with self._reading() as database, database.begin() as tx:
-                newest = query.order_by(orders.c.placed_at.desc(), orders.c.order_id)
-                rows = tx.execute(newest.limit(limit).offset(after)).all()
-        except FileNotFoundError as error:
-            if _has_ever_run(self._settings):
-                raise SettingsError(f"the database of orders was lost: {error}, and others of this shop are") from None
-            return []
-        except (SQLAlchemyError, OSError) as error:
-            raise SettingsError(f"the database of orders cannot be read: {one_line(error)[:200]}") from None
-        return [_placed(row) for row in rows]
-
-
-def _has_ever_run(settings: Settings) -> bool:
-    """Whether any of the databases in files is there."""
-    urls = [make_url(settings.url_of(name)) for name in DATABASES]
-    return any(url.get_backend_name() == "sqlite" and Path(url.database or "").exists() for url in urls)
-
-
-def _placed(row: Row[Any]) -> PlacedOrder:
-    status = OrderStatus.NEEDS_ATTENTION if row.problem else OrderStatus(row.status)
-    stage = {OrderStatus.NEEDS_ATTENTION: Stage.ATTENTION, OrderStatus.IN_PROGRESS: Stage.PROCESSING}.get(
-        status, Stage.ENDED
-    )
-    total = Money(amount=row.total, currency=row.currency)
-    state = OrderState(order_id=row.order_id, status=status, stage=stage, reason=row.reason, total=total)
-    placed_at = datetime.fromtimestamp(row.placed_at / 1000, UTC)
-    return PlacedOrder(state, style=Style.CHOREOGRAPHY, placed_at=placed_at)

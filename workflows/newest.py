@@ -8,16 +8,26 @@ from datetime import datetime
 
 from temporalio.client import Client, WorkflowExecution
 
+_LOOK_EVERY = 50
+
 
 async def newest(client: Client, query: str, limit: int) -> list[WorkflowExecution]:
-    """Those that began last among the ones that the query finds, newest first. Raises RPCError."""
-    found = [one async for one in client.list_workflows(f'{query} AND ExecutionStatus = "Running"', limit=limit)]
+    """Those that began last among the ones that the query finds, newest first; of each, its latest run.
+
+    Raises RPCError.
+    """
+    open_ones = [one async for one in client.list_workflows(f'{query} AND ExecutionStatus = "Running"', limit=limit)]
+    latest = {one.id: one for one in open_ones}
+    read = 0
     async for one in client.list_workflows(f'{query} AND ExecutionStatus != "Running"'):
-        if len(found) >= limit and (one.close_time or one.start_time) < found[limit - 1].start_time:
-            break
-        found.append(one)
-        found = sorted(found, key=_began, reverse=True)[:limit]
-    return found
+        if read % _LOOK_EVERY == 0 and len(latest) >= limit:
+            last = sorted(latest.values(), key=_began, reverse=True)[limit - 1]
+            if (one.close_time or one.start_time) < last.start_time:
+                break
+        read += 1
+        if one.id not in latest or _began(one) > _began(latest[one.id]):
+            latest[one.id] = one
+    return sorted(latest.values(), key=_began, reverse=True)[:limit]
 
 
 def _began(execution: WorkflowExecution) -> datetime:

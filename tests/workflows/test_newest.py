@@ -14,10 +14,10 @@ async def test_an_open_order_is_no_newer_than_one_that_was_placed_later(shop: Sh
     assert (await shop.run(last)).status is OrderStatus.COMPLETED
 
     async def listed(limit: int) -> list[str]:
-        return [one.state.order_id async for one in shop.saga().recent(None, limit)]
+        return [one.state.order_id for one in await shop.saga().recent(None, limit)]
 
     async def has_ended() -> bool:
-        return [one.state.status async for one in shop.saga().recent(None, 1)] == [OrderStatus.COMPLETED]
+        return [one.state.status for one in await shop.saga().recent(None, 1)] == [OrderStatus.COMPLETED]
 
     await eventually(has_ended)  # the index follows in a moment
     assert await listed(1) == [last.order_id]
