@@ -17,6 +17,7 @@ from client.differences import different_content
 from client.errors import DifferentContent, NoSuchOrder, NotNow
 from client.free_text import check_length
 from client.order import Order
+from client.order_id import check_order_id
 from kernel.contracts import Event, Policy, Style, UndoneEvent
 from kernel.envelope import CloudEvent, new_event
 from kernel.keys import event_id
@@ -131,6 +132,7 @@ class ChoreographyClient:
         Raises NoSuchOrder, NotNow, TooLong.
         """
         check_length(resolution.note)
+        check_length(resolution.step)
         order = await self._in_progress(order_id)
         if not order.problems:
             raise NotNow(f"order {order_id}: the order does not need attention")
@@ -193,7 +195,7 @@ class ChoreographyClient:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _look(self, order_id: str) -> OrderView:
-        return OrderView(order_id, await self._bus.of(order_id))
+        return OrderView(order_id, await self._bus.of(check_order_id(order_id)))
 
     async def _order(self, order_id: str) -> OrderView:
         order = await self._look(order_id)

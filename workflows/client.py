@@ -124,6 +124,7 @@ class OrchestrationClient:
     async def resolve(self, order_id: str, resolution: Resolution) -> None:
         """Raises NoSuchOrder, NotNow, TooLong."""
         check_length(resolution.note)
+        check_length(resolution.step)
         known = await self._lookup.find(order_id)
         if not known.standing.can_start_again:
             await self._update(known, lambda saga: saga.execute_update(OrderSaga.resolve, resolution))
