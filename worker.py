@@ -22,7 +22,6 @@ from kernel.errors import SettingsError
 from kernel.service import Wrap, unwrapped
 from kernel.visible import VisibleFormatter
 from services import SERVICES
-from services.orders.declaration import ORDERS
 from settings import Settings, load
 from wiring.bus_roles import on_the_bus
 from wiring.program import exit_code_of, leave
@@ -79,7 +78,8 @@ def build(client: Client, settings: Settings, services: Services, roles: Sequenc
                 client,
                 task_queue=SAGA,
                 workflows=[OrderSaga],
-                activities=hosted.get(ORDERS.name) or not_hosted(ORDERS),
+                # Any saga worker may meet any order, and answers what that one tries in place.
+                activities=[each for one in SERVICES for each in hosted.get(one.name) or not_hosted(one)],
                 no_remote_activities=True,
                 sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
                 **common,

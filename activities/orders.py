@@ -35,6 +35,10 @@ class Orders(ServiceActivities[OrdersPort]):
     def cancel(self, command: Undo) -> Undone:
         return self._service.cancel(command)
 
+    @activity.defn(name="orders.withhold")
+    def withhold(self, command: Undo) -> Undone:
+        return self._service.withhold(command)
+
     @activity.defn(name="orders.flag")
     def flag(self, command: FlagOrder) -> Flagged:
         return self._service.flag(command)

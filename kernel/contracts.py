@@ -45,6 +45,16 @@ class Policy(Contract):
     review_deadline: Seconds = 86_400
 
 
+class Steps(StrEnum):
+    """Where the steps of an orchestrated order are tried first; recorded with the order at its start.
+
+    In place: once, for at most a second, by the worker that runs the saga, and then through the service's task queue.
+    """
+
+    IN_PLACE = "in-place"
+    QUEUE = "queue"
+
+
 class Style(StrEnum):
     """Who decides what happens next to an order."""
 
@@ -56,8 +66,11 @@ class Command(Contract):
     """A request to a service.
 
     `key` is the idempotency key, `<order_id>:<step>`: the same on every attempt, so that a retry is a repeat.
-    `cause` is the event that it answers, if it is one that decides; it is no part of the request itself.
+    `cause` is the event that it answers, if it is one that decides; it is no part of the request itself, and neither
+    are the fields named in `incidental`.
     """
+
+    incidental: ClassVar[frozenset[str]] = frozenset()
 
     key: str
     order_id: str

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    delete,
     insert,
     select,
     update,
@@ -179,6 +180,11 @@ class Operations:
             elif row.state == DONE:
                 raise TooLate(f"{command.key} was done already")
 
+    def permit(self, key: str) -> None:
+        """Take back that the key was forbidden, if it was."""
+        with self._transaction() as tx:
+            tx.execute(delete(operations).where(operations.c.key == key, operations.c.state == FORBIDDEN))
+
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
         try:
@@ -240,4 +246,5 @@ def _answer(row: Row[Any], command: Command, reply: type[R]) -> R:
 
 def _digest(command: Command) -> str:
     # Without defaults, so that a field added with one does not make a retry look like another request.
-    return hashlib.sha256(command.model_dump_json(exclude_defaults=True).encode()).hexdigest()
+    request = command.model_dump_json(exclude_defaults=True, exclude=set(command.incidental))
+    return hashlib.sha256(request.encode()).hexdigest()

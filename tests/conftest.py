@@ -24,7 +24,10 @@ settings.register_profile("any-machine", deadline=None)
 settings.load_profile("any-machine")
 
 # Worker processes under test get namespaces of their own, apart from the worker in this process.
-NAMESPACES = ("default", "processes", "crashes", "roles", "late", "nobody", "stuck", "private")
+NAMESPACES = (
+    *("default", "processes", "crashes", "roles", "late", "nobody", "stuck", "private"),
+    *("dead-in-place", "dead-queue", "slow", "moving"),
+)
 
 # An order named `down-payments.charge` meets that outage, and so on for every operation and kind.
 FAULTS = ",".join(
@@ -39,6 +42,7 @@ FAULTS = ",".join(
             "lost": "lost",
             "lost-always": "lost:*",
             "slow": "slow:0.5",
+            "slower": "slow:1.5",
         }.items()
     ]
     + ["payments.refund=refuse@two-undos-refused-*", "inventory.release=refuse@two-undos-refused-*"]

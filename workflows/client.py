@@ -25,7 +25,7 @@ from client.contracts import OrderState, PlacedOrder, Resolution, Review, Stage
 from client.errors import DifferentContent, NoSuchOrder, NotNow
 from client.free_text import check_length
 from client.order import Order
-from kernel.contracts import Policy
+from kernel.contracts import Policy, Steps
 from services.orders.contracts import OrderStatus
 from workflows.contracts import (
     BEING_CANCELLED,
@@ -44,6 +44,7 @@ Handle = WorkflowHandle[OrderSaga, OrderState]
 
 _POLL_SECONDS = 0.5
 _ANSWER_SECONDS = 15
+_TASK_TIMEOUT = timedelta(seconds=10)
 _QUERY_TIMEOUT = timedelta(seconds=3)
 _WAITS_FOR_A_PERSON = (Stage.REVIEW, Stage.ATTENTION)
 
@@ -54,12 +55,16 @@ class OrchestrationClient:
     Args:
         policy: travels with the orders placed here.
         link: of a namespace and a workflow's id, to the workflow's page.
+        steps: where the steps of the orders placed here are tried first.
     """
 
-    def __init__(self, client: Client, policy: Policy, link: Callable[[str, str], str]) -> None:
+    def __init__(
+        self, client: Client, policy: Policy, link: Callable[[str, str], str], steps: Steps = Steps.IN_PLACE
+    ) -> None:
         self._client = client
         self._policy = policy
         self._link = link
+        self._steps = steps
 
     async def place(self, order: Order) -> None:
         """Start the order's saga; the same order again is the first one. Raises DifferentContent, NotNow."""
@@ -67,10 +72,12 @@ class OrchestrationClient:
         try:
             await self._client.start_workflow(
                 OrderSaga.run,
-                PlaceOrder(order=given, policy=self._policy),
+                PlaceOrder(order=given, policy=self._policy, steps=self._steps),
                 id=workflow_id(order.order_id),
                 task_queue=TASK_QUEUE,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                # A worker that dies at a step in place is noticed when the workflow task times out.
+                task_timeout=min(_TASK_TIMEOUT, timedelta(seconds=max(self._policy.attempt_timeout, 2))),
                 memo={"content": content},
                 search_attributes=FIRST_ATTRIBUTES,
                 static_summary=summary(given),

@@ -21,7 +21,7 @@ _ENDS = {
 }
 
 
-def create(order: OrderInput) -> CreateOrder:
+def create(order: OrderInput, saga: str = "") -> CreateOrder:
     return CreateOrder(
         key=str(Key(order.order_id, "create")),
         order_id=order.order_id,
@@ -29,6 +29,7 @@ def create(order: OrderInput) -> CreateOrder:
         lines=order.lines,
         ship_to=order.ship_to,
         payment_token=order.payment_token,
+        saga=saga,
     )
 
 
@@ -64,8 +65,8 @@ def ship(order: OrderInput) -> ShipOrder:
     return ShipOrder(key=str(Key(order.order_id, "ship")), order_id=order.order_id, ship_to=destination)
 
 
-def complete(order: OrderInput) -> CompleteOrder:
-    return CompleteOrder(key=str(Key(order.order_id, "complete")), order_id=order.order_id)
+def complete(order: OrderInput, *, after_all: bool = False) -> CompleteOrder:
+    return CompleteOrder(key=str(Key(order.order_id, "complete")), order_id=order.order_id, after_all=after_all)
 
 
 def flag(order: OrderInput, state: OrderState, settled: Settled | None) -> FlagOrder:

@@ -22,12 +22,14 @@ class RequiredAction:
     Attributes:
         done: what its step is once it was executed.
         holds_back: while it is stuck, those that come after it wait: what it could not take back may be out for good.
+        too_late: the refusal by which a service says that the saga is past its pivot.
     """
 
     step: str
     execute: Execute
     done: str
     holds_back: bool = False
+    too_late: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Settled:
 
 
 class GoesForward(Exception):
-    """An operator said that what could not be taken back is out for good: the rest stays as it is, too."""
+    """What could not be taken back is out for good, by a service's or an operator's word: the rest stays, too."""
 
 
 class Report(Protocol):
@@ -83,7 +85,7 @@ class RequiredActions:
         """Execute all of them. What fails waits for an operator at the end, and holds up the others only if it says so.
 
         Raises:
-            GoesForward: an operator said so of one that holds back the others.
+            GoesForward: one that holds back the others is too late, or an operator said so of it.
         """
         for action in actions:
             await self._attempt(action, local=local)
@@ -123,6 +125,11 @@ class RequiredActions:
         try:
             await action.execute(local=local)
         except ActivityFailed as failure:
+            if action.too_late and failure.refusal == action.too_late:
+                self._report(action.step, "too late", str(failure))
+                if self._stuck.pop(action.step, None):
+                    self._problems_changed(None)
+                raise GoesForward from None
             self._stuck[action.step] = (action, str(failure))
             self._report(action.step, "failed", str(failure))
             self._problems_changed(None)  # at once: the others may take their time

@@ -32,7 +32,7 @@ class Flows:
 
     def __init__(self, client: Client, settings: Settings) -> None:
         self._client = client
-        self._saga = OrchestrationClient(client, settings.policy, settings.link)
+        self._saga = OrchestrationClient(client, settings.policy, settings.link, settings.steps)
         self.placed = 0
 
     async def bare(self) -> str:

@@ -64,22 +64,34 @@ class OrderLine(Contract):
 
 
 class CreateOrder(Command):
+    """`saga` is who asks: the same one may ask again when the order has ended, and gets the first answer."""
+
+    incidental: ClassVar[frozenset[str]] = frozenset({"saga"})
+
     customer_id: str
     lines: tuple[OrderLine, ...]
     ship_to: Address
     payment_token: str = ""
+    saga: str = ""
 
     def in_words(self) -> str:
         return ", ".join(f"{line.quantity} × {line.sku}" for line in self.lines[:5])
 
 
 class Created(Contract):
-    """The order is on record, priced from the catalogue."""
+    """The order is on record, priced from the catalogue; `saga` is who asked first."""
 
     total: Money
+    saga: str = ""
 
 
 class CompleteOrder(Command):
+    """`after_all`: also when the completion was withheld, since the customer has the parcel."""
+
+    incidental: ClassVar[frozenset[str]] = frozenset({"after_all"})
+
+    after_all: bool = False
+
     def in_words(self) -> str:
         return "paid and shipped"
 
@@ -125,6 +137,7 @@ class OrdersPort(Protocol):
 
     def create(self, command: CreateOrder) -> Created: ...
     def complete(self, command: CompleteOrder) -> Completed: ...
+    def withhold(self, command: Undo) -> Undone: ...
     def reject(self, command: Undo) -> Undone: ...
     def cancel(self, command: Undo) -> Undone: ...
     def flag(self, command: FlagOrder) -> Flagged: ...

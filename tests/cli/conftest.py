@@ -19,4 +19,6 @@ async def open_shop(server: LabSettings, tmp_path_factory: pytest.TempPathFactor
     environment = environment_of(settings, NAMESPACE)
     async with worker_process(environment):
         client = await client_of(server, NAMESPACE)
-        yield OpenShop(settings, environment, OrchestrationClient(client, settings.policy, settings.link))
+        yield OpenShop(
+            settings, environment, OrchestrationClient(client, settings.policy, settings.link, settings.steps)
+        )
