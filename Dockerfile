@@ -23,6 +23,7 @@ COPY client client
 COPY messaging messaging
 COPY choreography choreography
 COPY subscribers subscribers
+COPY observability observability
 COPY schemas schemas
 COPY audit audit
 COPY wiring wiring

@@ -3,8 +3,10 @@
 Every value has a default that works on one machine with nothing configured.
 """
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
 from pydantic import Field
 from sqlalchemy import make_url
@@ -28,6 +30,14 @@ DATABASES = (
 )
 
 
+class LogFormat(StrEnum):
+    """How log lines are written: as plain text, or structured, as columns for a person or JSON for machines."""
+
+    TEXT = "text"
+    COLUMNS = "columns"
+    JSON = "json"
+
+
 class Settings(EnvironmentSettings):
     """Durations are in seconds.
 
@@ -35,7 +45,9 @@ class Settings(EnvironmentSettings):
     Each process has at most `database_connections` to each PostgreSQL database.
     `bus_url` is a NATS server's; without one, the bus is a log in the database `bus`.
     `steps` is where the steps of an orchestrated order are tried first: `in-place` in the saga's worker, or by `queue`.
+    A step that has been retried for longer than `attention_after` needs a person; so does a consumer that is behind.
     `heartbeat` is a file that a worker touches while all of it runs.
+    `metrics_port` is where a worker serves metrics and health; without one, it does not.
     """
 
     data_dir: Path = Path(__file__).with_name("data")
@@ -52,9 +64,14 @@ class Settings(EnvironmentSettings):
 
     policy: Policy = Policy()
     steps: Steps = Steps.IN_PLACE
+    attention_after: Seconds = 60
     shutdown_grace: Seconds = 20
     heartbeat: Path | None = None
     max_concurrent_activities: int = Field(50, ge=1)
+
+    metrics_port: int | None = Field(None, ge=1, le=65_535)
+    metrics_host: str = "127.0.0.1"
+    log_format: LogFormat = LogFormat.TEXT
 
     _given: tuple[EnvironmentSettings, ...] = ()
 
@@ -82,8 +99,15 @@ class Settings(EnvironmentSettings):
 
     def link(self, namespace: str, workflow_id: str) -> str:
         """The Temporal UI's page of a workflow."""
+        return f"{self._workflows_page(namespace)}/{workflow_id}"
+
+    def query_link(self, namespace: str, query: str) -> str:
+        """The Temporal UI's list of the workflows that this query finds."""
+        return f"{self._workflows_page(namespace)}?query={quote(query)}"
+
+    def _workflows_page(self, namespace: str) -> str:
         base = self.ui_url.rstrip("/") or f"http://localhost:{self.ui_port}"
-        return f"{base}/namespaces/{namespace}/workflows/{workflow_id}"
+        return f"{base}/namespaces/{namespace}/workflows"
 
 
 def load() -> Settings:

@@ -20,10 +20,10 @@ from activities.refusal_interceptor import RefusalInterceptor
 from kernel.environment import one_line
 from kernel.errors import SettingsError
 from kernel.service import Wrap, unwrapped
-from kernel.visible import VisibleFormatter
 from services import SERVICES
 from settings import Settings, load
 from wiring.bus_roles import on_the_bus
+from wiring.observer import Observer, RunningWorker, observer_of
 from wiring.program import exit_code_of, leave
 from wiring.roles import ON_TEMPORAL, ROLES, SAGA
 from wiring.services import Services
@@ -59,7 +59,13 @@ class _Common(TypedDict):
     interceptors: Sequence[Interceptor]
 
 
-def build(client: Client, settings: Settings, services: Services, roles: Sequence[str]) -> list[Worker]:
+def build(
+    client: Client,
+    settings: Settings,
+    services: Services,
+    roles: Sequence[str],
+    interceptors: Sequence[Interceptor] = (),
+) -> list[Worker]:
     """One Temporal worker a role that has a task queue, all in this process. Raises SettingsError."""
     roles = [role for role in roles if role in ON_TEMPORAL]
     # Activities block on their databases, so each runs in a thread.
@@ -68,7 +74,7 @@ def build(client: Client, settings: Settings, services: Services, roles: Sequenc
         "activity_executor": threads,
         "max_concurrent_activities": settings.max_concurrent_activities,
         "graceful_shutdown_timeout": timedelta(seconds=settings.shutdown_grace),
-        "interceptors": [RefusalInterceptor()],
+        "interceptors": [*interceptors, RefusalInterceptor()],
     }
     hosted = {service.name: services.activities(service) for service in SERVICES if service.name in roles}
     workers = [Worker(client, task_queue=name, activities=activities, **common) for name, activities in hosted.items()]
@@ -88,15 +94,21 @@ def build(client: Client, settings: Settings, services: Services, roles: Sequenc
     return workers
 
 
-async def run(settings: Settings, roles: Sequence[str], wrap: Wrap = unwrapped) -> int:
+async def run(settings: Settings, roles: Sequence[str], observer: Observer, wrap: Wrap = unwrapped) -> int:
     """Until a signal; the exit code. Raises SettingsError, Unreachable."""
-    services = Services(settings, wrap)
+    async with observer.serving():
+        return await _run(settings, roles, observer, wrap)
+
+
+async def _run(settings: Settings, roles: Sequence[str], observer: Observer, wrap: Wrap) -> int:
+    services = Services(settings, observer.wrap(wrap))
+    client: Client | None = None
     workers, where = list[Worker](), "no Temporal server"
     if set(roles) & set(ON_TEMPORAL):
-        client = await connect(settings)
+        client = await connect(settings, observer.runtime)
         if SAGA in roles:
             await ensure_search_attributes(client)
-        workers = build(client, settings, services, roles)
+        workers = build(client, settings, services, roles, observer.interceptors)
         where = f"{client.service_client.config.target_host}, namespace {client.namespace}"
 
     stop = asyncio.Event()
@@ -107,11 +119,13 @@ async def run(settings: Settings, roles: Sequence[str], wrap: Wrap = unwrapped) 
         running: list[asyncio.Task[None]] = []
         running += await parts.enter_async_context(on_the_bus(settings, services, roles))
         running += [asyncio.create_task(worker.run()) for worker in workers]
+        observer.started(RunningWorker(roles, services, client, workers))
         _log.info("ready: %s at %s", ", ".join(roles), where)
         stopped = asyncio.create_task(stop.wait())
         beating = asyncio.create_task(_beat(settings.heartbeat)) if settings.heartbeat else stopped
         await asyncio.wait([stopped, *running], return_when=asyncio.FIRST_COMPLETED)
         beating.cancel()
+        observer.stopping()
         if stop.is_set():
             _log.info("stopping: running activities may finish within %g s", settings.shutdown_grace)
         await asyncio.gather(*(worker.shutdown() for worker in workers if worker.is_running))
@@ -130,9 +144,9 @@ async def _beat(heart: Path) -> None:
         await asyncio.sleep(_BEAT_SECONDS)
 
 
-def begin_logging() -> None:
+def begin_logging(observer: Observer) -> None:
     handler = logging.StreamHandler()
-    handler.setFormatter(VisibleFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(observer.formatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     for noisy in ("alembic", "temporalio.worker", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -140,18 +154,20 @@ def begin_logging() -> None:
 
 def main(role: RoleOption = None) -> int:
     """Run the order saga, its services' activities, and the consumers of their events, until SIGTERM or SIGINT."""
-    begin_logging()
     if os.environ.get("FAULTS"):
         raise SettingsError("FAULTS: worker.py injects no faults; unset it, or use 'python -m lab worker'")
-    return asyncio.run(run(load(), role or ROLES))
+    settings = load()
+    observer = observer_of(settings)
+    begin_logging(observer)
+    return asyncio.run(run(settings, role or ROLES, observer))
 
 
-def program(command: Callable[..., int], epilog: str | None = None) -> int:
+def program(name: str, command: Callable[..., int], epilog: str | None = None) -> int:
     """Run a worker's command line; its exit code."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command(epilog=epilog)(command)
-    return exit_code_of(lambda: app(standalone_mode=False))
+    return exit_code_of(app, name)
 
 
 if __name__ == "__main__":
-    leave(program(main))
+    leave(program("worker.py", main))

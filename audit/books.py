@@ -1,15 +1,17 @@
-"""The books of all services, side by side.
+"""The books of all services, side by side, some orders at a time.
 
 The orders' are read first: an order that had ended by then had done, or undone, everything else before. Orders that are
 placed meanwhile are left out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from audit.reading import Sources, read_books
+from audit.reading import Reading, Sources
+from audit.scratch import Scratch, batches
 from kernel.books import Books, OrderRecord
+from kernel.service import Service
 from services import SERVICES
 from services.inventory.books import InventoryBooks
 from services.orders.contracts import OrderStatus
@@ -19,27 +21,51 @@ from services.shipping.books import ShippingBooks
 
 B = TypeVar("B", bound=Books)
 
+_AT_ONCE = 500
+_IDS = "CREATE TABLE ids (order_id TEXT PRIMARY KEY) WITHOUT ROWID"
+
 
 @dataclass(frozen=True)
-class AllBooks:
-    """`names` are those of the services; `placed` are the orders on record, `unplaced` the ids of others."""
+class BooksOfSome:
+    """Of some orders. `names` are those of the services; `placed` are the orders on record, `unplaced` others."""
 
     services: Sequence[Books]
     names: Sequence[str]
     placed: Mapping[str, OrderRecord]
-    unplaced: frozenset[str]
+    unplaced: Sequence[str]
 
 
-def read_all(sources: Sources) -> AllBooks:
-    """Raises SettingsError when something is not there or cannot be read."""
-    in_order = [ORDERS, *(service for service in SERVICES if service is not ORDERS)]
-    services = [read_books(sources, service) for service in in_order]
-    orders = services[0]
-    placed = orders.placed()
-    unplaced = frozenset(order_id for books in services for order_id in books.orders()) - placed.keys()
+def pages(reading: Reading, since: int = 0, orders: Iterable[str] | None = None) -> Iterator[BooksOfSome]:
+    """The books of all orders that any service has on record, each order once.
+
+    Args:
+        since: only those to which something happened from then on (milliseconds since 1970), or that are not over.
+        orders: only these.
+
+    Raises:
+        SettingsError: something is not there or cannot be read.
+    """
+    with Scratch(_IDS) as scratch:
+        for service in _in_order() if orders is None else ():
+            ids = ((order_id,) for order_id in reading.orders(service, since))
+            scratch.add("INSERT OR IGNORE INTO ids VALUES (?)", ids)
+        listed = (order_id for (order_id,) in scratch.rows("SELECT order_id FROM ids ORDER BY order_id"))
+        for some in batches(listed if orders is None else orders, _AT_ONCE):
+            yield _read_some(reading, some)
+
+
+def _in_order() -> list[Service[Any]]:
+    return [ORDERS, *(service for service in SERVICES if service is not ORDERS)]
+
+
+def _read_some(reading: Reading, some: Sequence[str]) -> BooksOfSome:
+    services = [reading.books(service, some) for service in _in_order()]
+    placed = services[0].placed()
+    unplaced = [order_id for order_id in some if order_id not in placed]
     if unplaced:
-        unplaced -= read_books(sources, ORDERS).placed().keys()
-    return AllBooks(services, [service.name for service in in_order], placed, unplaced)
+        meanwhile = reading.books(ORDERS, unplaced).placed()
+        unplaced = [order_id for order_id in unplaced if order_id not in meanwhile]
+    return BooksOfSome(services, [service.name for service in _in_order()], placed, unplaced)
 
 
 @dataclass
@@ -60,24 +86,31 @@ class Overview:
     orders: dict[str, OrderBooks]
 
 
-def read(sources: Sources) -> Overview:
-    """What became of each order, to be shown. Raises SettingsError when something is not there or cannot be read."""
-    found = read_all(sources)
-    stock, money, parcels = (_of(found, InventoryBooks), _of(found, PaymentsBooks), _of(found, ShippingBooks))
-    orders = {}
-    for order_id in (*found.placed, *found.unplaced):
-        record, charges = found.placed.get(order_id), money.charges.get(order_id, [])
-        orders[order_id] = OrderBooks(
-            status=OrderStatus(record.status) if record else None,
-            settled_by_hand=record.settled if record else "",
-            held=stock.held.get(order_id, {}),
-            charges=[(charge.amount.amount, charge.amount.currency) for charge in charges],
-            charged=sum(charge.amount.amount for charge in charges),
-            refunded=sum(charge.refunded for charge in charges),
-            parcels_booked=len(parcels.parcels.get(order_id, [])),
-        )
-    return Overview(orders)
+def read(sources: Sources, orders: Iterable[str] | None = None) -> Overview:
+    """What became of each order (or of these), to be shown.
+
+    Raises:
+        SettingsError: something is not there or cannot be read.
+    """
+    found = {}
+    with Reading(sources) as reading:
+        for some in pages(reading, orders=orders):
+            stock, money, parcels = _of(some, InventoryBooks), _of(some, PaymentsBooks), _of(some, ShippingBooks)
+            for order_id in (*some.placed, *some.unplaced):
+                record, charges = some.placed.get(order_id), money.charges.get(order_id, [])
+                books = OrderBooks(
+                    status=OrderStatus(record.status) if record else None,
+                    settled_by_hand=record.settled if record else "",
+                    held=stock.held.get(order_id, {}),
+                    charges=[(charge.amount.amount, charge.amount.currency) for charge in charges],
+                    charged=sum(charge.amount.amount for charge in charges),
+                    refunded=sum(charge.refunded for charge in charges),
+                    parcels_booked=len(parcels.parcels.get(order_id, [])),
+                )
+                if books != OrderBooks():  # else it was refused, or undone before it came
+                    found[order_id] = books
+    return Overview(found)
 
 
-def _of(found: AllBooks, kind: type[B]) -> B:
+def _of(found: BooksOfSome, kind: type[B]) -> B:
     return next(books for books in found.services if isinstance(books, kind))

@@ -1,85 +1,70 @@
 """Has each consumer handled all that it has passed? Its positions and its own records, beside the bus."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Row, select
-
+from audit.event_copies import BATCH, Listener
 from audit.invariants import Violation
-from messaging.bus import PARTITIONS, Bus, Mark, Recorded, WrongLog, readable
+from audit.scratch import Scratch, batches
+from kernel.keys import Key
+from messaging.bus import Bus, Mark, WrongLog
 from messaging.log_check import check
-from messaging.progress import FailureState, Progress, positions
-from messaging.subscription import Rule
+from messaging.progress import FailureState
 
-_BATCH = 1_000
 _SETTLED, _PASSED = "dead letters are settled", "consumers handle what they pass"
 
 
-@dataclass(frozen=True)
-class Listener:
-    """A consumer that keeps a record of what it has handled: `known` gives the ids of those events."""
-
-    name: str
-    rule: Rule
-    known: Callable[[], set[str]]
-
-
-async def audit_consumers(progress: Progress, bus: Bus, listeners: Sequence[Listener]) -> list[Violation]:
+async def audit_consumers(copies: Scratch, bus: Bus, listeners: Sequence[Listener]) -> list[Violation]:
     """What does not hold of those who consume events. Raises BusDown, SettingsError, SQLAlchemyError."""
-    of_name = {listener.name: listener for listener in listeners}
-    with progress.database.begin() as tx:
-        places = [
-            (row.consumer, row.partition, row.position, Mark(row.log, row.last_read, row.last_event))
-            for row in tx.execute(select(positions).order_by(positions.c.consumer, positions.c.partition))
-        ]
-    state = await bus.state()
     violations: list[Violation] = []
-    for name, partition, position, mark in places:
+    state = await bus.state()
+    query = "SELECT consumer, partition, position, log, last_read, last_event FROM places ORDER BY consumer, partition"
+    for name, partition, position, log, last_read, last_event in copies.rows(query):
         try:
-            await check(bus, position, mark, state)
+            await check(bus, position, Mark(log, last_read, last_event), state)
         except WrongLog as wrong:
-            violations.append(
-                Violation(order_id="", invariant=_PASSED, detail=f"{name}, partition {partition}: {wrong}")
-            )
-    events = await _events(bus)
-    failures = progress.rows(tuple(FailureState), "", None, "")
-    on_record = {(row.consumer, row.event_id) for row in failures}
-    known = {name: listener.known() for name, listener in of_name.items()}
-    for name, partition, position, mark in places:
-        for recorded in events.get(partition, []):
-            event_id = recorded.event.id
-            if recorded.position > position or (name, event_id) in on_record:
-                continue
-            unread = bool(mark.event_id) and recorded.position > mark.position
-            forgotten = name in known and of_name[name].rule.fits(recorded.event) and event_id not in known[name]
-            if unread or forgotten:
-                violations.append(
-                    _violation(recorded.event.correlationid, _PASSED, f"{name} has passed over {event_id}")
-                )
-    violations += _dead(failures)
-    return violations
+            detail = f"{name}, partition {partition}: {wrong}"
+            violations.append(Violation(order_id="", invariant=_PASSED, detail=detail))
+    return [*violations, *_unread(copies), *_forgotten(copies, listeners), *_dead(copies)]
 
 
-async def _events(bus: Bus) -> dict[int, list[Recorded]]:
-    events: dict[int, list[Recorded]] = {partition: [] for partition in range(PARTITIONS)}
-    reader = await bus.read(None, 0)
-    try:
-        while batch := await reader.next(_BATCH, 0):
-            for recorded in readable(batch):
-                events[recorded.partition].append(recorded)
-    finally:
-        await reader.close()
-    return events
+def _unread(copies: Scratch) -> Iterator[Violation]:
+    """What is before its position, and behind the last event that it has read."""
+    query = (
+        "SELECT places.consumer, on_bus.event_id FROM places JOIN on_bus USING (partition) "
+        "LEFT JOIN failed ON failed.consumer = places.consumer AND failed.event_id = on_bus.event_id "
+        "WHERE last_event <> '' AND last_read < places.position "
+        "AND on_bus.position > last_read AND on_bus.position <= places.position AND failed.event_id IS NULL"
+    )
+    for name, event_id in copies.rows(query):
+        yield _violation(event_id, _PASSED, f"{name} has passed over {event_id}")
 
 
-def _dead(failures: Sequence[Row[Any]]) -> Iterator[Violation]:
+def _forgotten(copies: Scratch, listeners: Sequence[Listener]) -> Iterator[Violation]:
+    """What is before its position, and neither on its own record nor among its failures."""
+    query = (
+        "SELECT wanted.event_id FROM wanted "
+        "JOIN places ON places.consumer = wanted.consumer AND places.partition = wanted.partition "
+        "LEFT JOIN failed ON failed.consumer = wanted.consumer AND failed.event_id = wanted.event_id "
+        "WHERE wanted.consumer = ? AND wanted.position <= places.position AND failed.event_id IS NULL"
+    )
+    for listener in listeners:
+        passed = (event_id for (event_id,) in copies.rows(query, listener.name))
+        for some in batches(passed, BATCH):
+            known = listener.known(some)
+            for event_id in some:
+                if event_id not in known:
+                    yield _violation(event_id, _PASSED, f"{listener.name} has passed over {event_id}")
+
+
+def _dead(copies: Scratch) -> Iterator[Violation]:
     """What was discarded, a person has decided on."""
-    for row in failures:
-        if row.state in (FailureState.DEAD, FailureState.UNREADABLE):
-            see = f"{row.consumer}: {row.event_id} is {row.state}; see 'starter.py events dead-letters list'"
-            yield _violation(row.correlation, _SETTLED, see)
+    query = (
+        "SELECT consumer, event_id, state, correlation FROM failed WHERE state IN (?, ?) ORDER BY consumer, event_id"
+    )
+    for name, event_id, state, correlation in copies.rows(query, FailureState.DEAD, FailureState.UNREADABLE):
+        see = f"{name}: {event_id} is {state}; see 'starter.py events dead-letters list'"
+        yield Violation(order_id=correlation, invariant=_SETTLED, detail=see)
 
 
-def _violation(order_id: str, invariant: str, detail: str) -> Violation:
-    return Violation(order_id=order_id, invariant=invariant, detail=detail)
+def _violation(event_id: str, invariant: str, detail: str) -> Violation:
+    return Violation(order_id=Key.parse(event_id).order_id, invariant=invariant, detail=detail)

@@ -3,28 +3,26 @@
 A service keeps what it published and what it received, so that contents are compared.
 """
 
-import hashlib
 import time
-from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, select
 
+from audit.consumers import audit_consumers
+from audit.event_copies import BATCH, DAMAGED, PUBLISHED, SET_ASIDE, WAITS, Listener, copy_events, digest, new_scratch
 from audit.invariants import NotJudged, Violation
-from audit.operations import owed_events
 from audit.reading import Sources, reading
-from kernel import inbox, outbox
+from audit.scratch import Scratch, batches
 from kernel.contracts import FailureEvent
-from kernel.envelope import CloudEvent
-from kernel.keys import Key
+from kernel.keys import Key, event_id
 from kernel.operations import operations
+from kernel.outbox import event_of, outbox
 from kernel.service import Kind
-from messaging.bus import Bus, Unreadable
-from messaging.progress import FailureState, failures
+from messaging.bus import Bus
+from messaging.progress import FailureState
 from services import SERVICES
 
-_BATCH = 1_000
 _WAITS_SECONDS = 300  # as long as a relay may be down before it is one that nobody runs
 _PUBLISHED, _FOUNDED, _AS_WRITTEN = (
     "every operation is published",
@@ -44,133 +42,126 @@ _BY_NO_OPERATION = frozenset(
 )
 
 
-@dataclass
-class _Written:
-    """What one service has on record at one moment: digests of events by their ids."""
+async def audit_events(
+    sources: Sources,
+    bus: Bus,
+    not_judged: list[NotJudged] | None = None,
+    listeners: Sequence[Listener] = (),
+    since: int = 0,
+) -> list[Violation]:
+    """What does not hold of events and of those who consume them.
 
-    events: dict[str, bytes] = field(default_factory=dict)
-    received: dict[str, bytes] = field(default_factory=dict)
-    published: set[str] = field(default_factory=set)
-    set_aside: set[str] = field(default_factory=set)
-    waiting: dict[str, int] = field(default_factory=dict)
-    damaged: list[str] = field(default_factory=list)
-    owed: list[tuple[str, frozenset[str]]] = field(default_factory=list)
-    keys: set[str] = field(default_factory=set)
-    first: int = 0
-
-
-@dataclass
-class _OnBus:
-    digests: dict[str, bytes] = field(default_factory=dict)
-    of_service: defaultdict[str, list[tuple[str, str, int]]] = field(default_factory=lambda: defaultdict(list))
-    violations: list[Violation] = field(default_factory=list)
-
-
-async def audit_events(sources: Sources, bus: Bus, not_judged: list[NotJudged] | None = None) -> list[Violation]:
-    """What does not hold of events: each is published, as it is, if and only if its transaction committed.
+    Each is published, as it is, if and only if its transaction committed; a consumer has handled what it has passed.
 
     Args:
         not_judged: gets what could not be compared, and why.
+        since: only events of then and later, in milliseconds since 1970.
 
     Raises:
         SettingsError, BusDown: something cannot be read.
     """
-    before = {service.name: _written(sources, service.name) for service in SERVICES}
-    with reading(sources, "consumers") as tx:
-        discarded = frozenset(tx.scalars(select(failures.c.event_id).where(failures.c.state == FailureState.DISCARDED)))
-    there = await _read(bus)
-    violations = there.violations
-    for name, written in before.items():
-        now = _written(sources, name)  # again: what was published by now had been written before
-        violations += _untold(name, written, now, there, discarded)
-        violations += _unfounded(name, now, there, [] if not_judged is None else not_judged)
-    return violations
+    with new_scratch() as copies:
+        await copy_events(copies, sources, bus, listeners, since)
+        violations = [*_unreadable(copies), *_twice(copies), *_received(copies)]
+        for service in SERVICES:
+            violations += _unpublished(copies, sources, service.name)
+            violations += _otherwise(copies, service.name)
+            violations += _unfounded(copies, sources, service.name, [] if not_judged is None else not_judged)
+        return violations + await audit_consumers(copies, bus, listeners)
 
 
-def _written(sources: Sources, service: str) -> _Written:
-    found = _Written()
-    with reading(sources, service) as tx:
-        for row in tx.execute(select(outbox.outbox).order_by(outbox.outbox.c.position)):
-            found.first = found.first or row.position
-            try:
-                found.events[row.event_id] = _digest(outbox.event_of(f"/{service}", row))
-            except (ValueError, ArithmeticError):
-                found.damaged.append(row.event_id)
-            if row.published_at is None:
-                found.waiting[row.event_id] = row.occurred_at
-            elif row.published_at > 0:
-                found.published.add(row.event_id)
-            else:
-                found.set_aside.add(row.event_id)
-        for event in inbox.all_received(tx):
-            found.received[event.id] = _digest(event)
-        for operation in tx.execute(select(operations)):
-            found.keys.add(operation.key)
-            found.owed += [(operation.key, types) for types in owed_events(service, operation)]
-    return found
+def _unreadable(copies: Scratch) -> Iterator[Violation]:
+    for position, why in copies.rows("SELECT position, why FROM unreadable"):
+        detail = f"'starter.py events show {position}' shows one that cannot be: {why}"
+        yield _violation("", "what is on the bus can be read", detail)
 
 
-async def _read(bus: Bus) -> _OnBus:
-    there = _OnBus()
-    reader = await bus.read(None, 0)
-    try:
-        while batch := await reader.next(_BATCH, 0):
-            for entry in batch:
-                if isinstance(entry, Unreadable):
-                    detail = f"'starter.py events show {entry.position}' shows one that cannot be: {entry.why}"
-                    there.violations.append(_violation("", "what is on the bus can be read", detail))
-                    continue
-                event, digest = entry.event, _digest(entry.event)
-                if there.digests.setdefault(event.id, digest) != digest:
-                    there.violations.append(_violation(event.id, _AS_WRITTEN, "is on the bus with two contents"))
-                sequence = int(event.sequence) if event.sequence.isdecimal() else 0
-                there.of_service[event.source].append((event.id, event.type, sequence))
-    finally:
-        await reader.close()
-    return there
+def _twice(copies: Scratch) -> Iterator[Violation]:
+    twice = "SELECT event_id FROM on_bus GROUP BY event_id HAVING count(DISTINCT digest) > 1"
+    for (one,) in copies.rows(twice):
+        yield _violation(one, _AS_WRITTEN, "is on the bus with two contents")
 
 
-def _untold(
-    service: str, written: _Written, now: _Written, there: _OnBus, discarded: frozenset[str]
-) -> Iterator[Violation]:
-    for event_id in sorted(written.published - there.digests.keys()):
-        yield _violation(event_id, _PUBLISHED, f"{service} has published it, and it is not on the bus")
-    for event_id in sorted(written.set_aside - there.digests.keys() - discarded):
-        yield _violation(event_id, _PUBLISHED, f"{service} has written it, and its relay has set it aside")
-    late = (time.time() - _WAITS_SECONDS) * 1000
-    for event_id, at in written.waiting.items():
-        if at < late and event_id in now.waiting:
-            waits = (
-                f"waits in the outbox of {service} for {(time.time() - at / 1000) / 60:.0f} minutes; does a relay run?"
-            )
-            yield _violation(event_id, _PUBLISHED, waits)
-    for event_id in written.damaged:
-        yield _violation(event_id, _AS_WRITTEN, f"what the outbox of {service} has is no event")
-    published: defaultdict[str, set[str]] = defaultdict(set)
-    for event_id in (*written.events, *written.damaged, *(one for one, _, _ in there.of_service[f"/{service}"])):
-        published[str(Key.parse(event_id))].add(event_id.rpartition(":")[2])
-    for key, types in written.owed:
-        if not published[key] & types:
-            yield _violation(key, _PUBLISHED, f"{service} has published no {' or '.join(sorted(types))}")
-    for event_id, digest in written.received.items():
-        if there.digests.get(event_id, digest) != digest:
-            yield _violation(event_id, _AS_WRITTEN, f"{service} received something else than is on the bus")
-        elif event_id not in there.digests:
-            yield _violation(event_id, "what was received is on the bus", f"{service} received it, and it is not there")
-
-
-def _unfounded(service: str, now: _Written, there: _OnBus, not_judged: list[NotJudged]) -> Iterator[Violation]:
-    earlier = 0
-    for event_id, kind, sequence in there.of_service[f"/{service}"]:
-        if event_id in now.events:
-            if now.events[event_id] != there.digests[event_id]:
-                yield _violation(event_id, _AS_WRITTEN, f"the bus has another content than the outbox of {service}")
-        elif event_id not in now.damaged and now.first and sequence >= now.first:
-            yield _violation(event_id, _FOUNDED, f"{service} has never written it")
-        elif not (kind in _BY_NO_OPERATION or str(Key.parse(event_id)) in now.keys):
-            yield _violation(event_id, _FOUNDED, f"{service} has no record of it")
+def _received(copies: Scratch) -> Iterator[Violation]:
+    query = (
+        "SELECT service, received.event_id, on_bus.digest IS NULL FROM received LEFT JOIN on_bus USING (event_id) "
+        "WHERE on_bus.digest IS NULL OR on_bus.digest <> received.digest"
+    )
+    for service, one, is_missing in copies.rows(query):
+        if is_missing:
+            yield _violation(one, "what was received is on the bus", f"{service} received it, and it is not there")
         else:
-            earlier += 1
+            yield _violation(one, _AS_WRITTEN, f"{service} received something else than is on the bus")
+
+
+def _unpublished(copies: Scratch, sources: Sources, service: str) -> Iterator[Violation]:
+    missing = (
+        "SELECT event_id FROM written LEFT JOIN on_bus USING (event_id) "
+        "WHERE service = ? AND written.state = ? AND on_bus.event_id IS NULL ORDER BY event_id"
+    )
+    for (one,) in copies.rows(missing, service, PUBLISHED):
+        yield _violation(one, _PUBLISHED, f"{service} has published it, and it is not on the bus")
+    discarded = " AND event_id NOT IN (SELECT event_id FROM failed WHERE state = ?)"
+    query = missing.replace(" ORDER", f"{discarded} ORDER")
+    for (one,) in copies.rows(query, service, SET_ASIDE, FailureState.DISCARDED.value):
+        yield _violation(one, _PUBLISHED, f"{service} has written it, and its relay has set it aside")
+    for (one,) in copies.rows("SELECT event_id FROM written WHERE service = ? AND state = ?", service, DAMAGED):
+        yield _violation(one, _AS_WRITTEN, f"what the outbox of {service} has is no event")
+    yield from _late(copies, sources, service)
+    for key, types in copies.rows("SELECT key, types FROM owed WHERE service = ?", service):
+        place = "SELECT 1 FROM on_bus WHERE source = ? AND event_id = ?"
+        ids = (event_id(key, kind) for kind in types.split())
+        if not any(any(copies.rows(place, f"/{service}", one)) for one in ids):
+            yield _violation(key, _PUBLISHED, f"{service} has published no {' or '.join(types.split())}")
+
+
+def _late(copies: Scratch, sources: Sources, service: str) -> Iterator[Violation]:
+    now = time.time()
+    query = "SELECT event_id, occurred_at FROM written WHERE service = ? AND state = ? AND occurred_at < ?"
+    late = copies.rows(query, service, WAITS, (now - _WAITS_SECONDS) * 1000)
+    for some in batches(late, BATCH):
+        still = select(outbox.c.event_id).where(outbox.c.published_at.is_(None))
+        with reading(sources, service) as tx:
+            waiting = set(tx.scalars(still.where(outbox.c.event_id.in_([one for one, _ in some]))))
+        for one, at in some:
+            if one in waiting:
+                waits = f"waits in the outbox of {service} for {(now - at / 1000) / 60:.0f} minutes; does a relay run?"
+                yield _violation(one, _PUBLISHED, waits)
+
+
+def _otherwise(copies: Scratch, service: str) -> Iterator[Violation]:
+    query = (
+        "SELECT DISTINCT event_id FROM on_bus JOIN written USING (event_id) "
+        "WHERE source = ? AND service = ? AND written.digest <> on_bus.digest"
+    )
+    for (one,) in copies.rows(query, f"/{service}", service):
+        yield _violation(one, _AS_WRITTEN, f"the bus has another content than the outbox of {service}")
+
+
+def _unfounded(copies: Scratch, sources: Sources, service: str, not_judged: list[NotJudged]) -> Iterator[Violation]:
+    """What is on the bus, and was not in the outbox when that was copied: it may have been written since."""
+    query = (
+        "SELECT event_id, on_bus.digest, type, sequence FROM on_bus WHERE source = ? "
+        "AND NOT EXISTS (SELECT 1 FROM written WHERE written.event_id = on_bus.event_id AND service = ?)"
+    )
+    earlier = 0
+    for some in batches(copies.rows(query, f"/{service}", service), BATCH):
+        with reading(sources, service) as tx:
+            first = tx.scalar(select(func.min(outbox.c.position)))
+            since = {row.event_id: row for row in tx.execute(select(outbox).where(_in(outbox.c.event_id, some)))}
+            keys = [str(Key.parse(one)) for one, *_ in some]
+            done = set(tx.scalars(select(operations.c.key).where(operations.c.key.in_(keys))))
+        for one, content, kind, written_as in some:
+            sequence = int(written_as) if written_as.isdecimal() else 0
+            if one in since:
+                if digest(event_of(f"/{service}", since[one])) != content:
+                    yield _violation(one, _AS_WRITTEN, f"the bus has another content than the outbox of {service}")
+            elif first and sequence >= first:
+                yield _violation(one, _FOUNDED, f"{service} has never written it")
+            elif not (kind in _BY_NO_OPERATION or str(Key.parse(one)) in done):
+                yield _violation(one, _FOUNDED, f"{service} has no record of it")
+            else:
+                earlier += 1
     if earlier:
         why = (
             f"{earlier} events of {service} are compared by their keys only: its outbox has them no more (release 0.1)"
@@ -178,8 +169,8 @@ def _unfounded(service: str, now: _Written, there: _OnBus, not_judged: list[NotJ
         not_judged.append(NotJudged(order_id="", why=why))
 
 
-def _digest(event: CloudEvent) -> bytes:
-    return hashlib.blake2b(event.model_dump_json().encode(), digest_size=16).digest()
+def _in(column: ColumnElement[str], rows: Sequence[tuple[Any, ...]]) -> ColumnElement[bool]:
+    return column.in_([row[0] for row in rows])
 
 
 def _violation(about: str, invariant: str, detail: str) -> Violation:

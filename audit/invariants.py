@@ -6,21 +6,21 @@ Each service says of its own books what does not hold; here is decided what it i
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pydantic import BaseModel
 
-from audit.books import AllBooks, read_all
-from audit.reading import Sources
+from audit.books import BooksOfSome, pages
+from audit.reading import Reading, Sources
 from kernel.books import Books, Finding, OrderRecord
-from kernel.contracts import Policy
+from kernel.contracts import Policy, Style
 from kernel.service import Kind
 from services import SERVICES
 from services.orders.contracts import OrderStatus
 
 _STEPS = sum(operation.kind is Kind.STEP for service in SERVICES for operation in service.operations)
 _SERVICES = frozenset(service.name for service in SERVICES)
-# Its policy travels with the order, and no database has it.
+# Release 0.1 did not put it on record.
 _UNKNOWN_DEADLINE = "it is held for a person, perhaps for longer by its own policy than by this program's"
 _UNDOS = sum(operation.kind is Kind.UNDO for service in SERVICES for operation in service.operations)
 
@@ -49,28 +49,44 @@ class Report(BaseModel):
     violations: list[Violation]
     not_judged: list[NotJudged] = []
 
-
-def audit(sources: Sources) -> Report:
-    """Raises SettingsError when something is not there or cannot be read."""
-    found = read_all(sources)
-    violations: list[Violation] = []
-    not_judged: list[NotJudged] = []
-    for order_id, finding, why in _findings(found, sources.policy):
-        if why:
-            left_out = f"{why}: {finding.invariant}: {finding.detail}"
-            not_judged.append(NotJudged(order_id=order_id, why=left_out))
+    def add(self, order_id: str, finding: Finding, excuse: str = "") -> None:
+        """Hold it against the order, unless there is an excuse, which is said instead."""
+        if excuse:
+            why = f"{excuse}: {finding.invariant}: {finding.detail}"
+            self.not_judged.append(NotJudged(order_id=order_id, why=why))
         else:
-            violations.append(Violation(order_id=order_id, invariant=finding.invariant, detail=finding.detail))
-    return Report(
-        orders=len(found.placed),
-        by_status=dict(sorted(Counter(order.status for order in found.placed.values()).items())),
-        settled_by_hand={order_id: order.settled for order_id, order in found.placed.items() if order.settled},
-        violations=violations,
-        not_judged=not_judged,
-    )
+            violation = Violation(order_id=order_id, invariant=finding.invariant, detail=finding.detail)
+            self.violations.append(violation)
 
 
-def _findings(found: AllBooks, policy: Policy) -> Iterator[tuple[str, Finding, str]]:
+def audit(sources: Sources, since: int = 0, orders: Iterable[str] | None = None) -> Report:
+    """Judge the books of all services.
+
+    Args:
+        since: only of orders to which something happened from then on (milliseconds since 1970), or that are not over.
+        orders: only of these.
+
+    Raises:
+        SettingsError: something is not there or cannot be read.
+    """
+    report = Report(orders=0, by_status={}, settled_by_hand={}, violations=[])
+    statuses: Counter[str] = Counter()
+    with Reading(sources) as reading:
+        for some in pages(reading, since, orders):
+            for order_id, finding, why in _findings(some, sources.policy):
+                report.add(order_id, finding, why)
+            statuses.update(order.status for order in some.placed.values())
+            report.settled_by_hand.update(
+                {order_id: order.settled for order_id, order in some.placed.items() if order.settled}
+            )
+        for service in SERVICES:
+            for finding in reading.as_a_whole(service):
+                report.add("", finding)
+    report.orders, report.by_status = statuses.total(), dict(sorted(statuses.items()))
+    return report
+
+
+def _findings(found: BooksOfSome, policy: Policy) -> Iterator[tuple[str, Finding, str]]:
     """Each with why it is not held against anybody, if it is not."""
     for order_id, order in found.placed.items():
         for books in found.services:
@@ -81,15 +97,13 @@ def _findings(found: AllBooks, policy: Policy) -> Iterator[tuple[str, Finding, s
                 yield order_id, finding, _excuse(service, order)
         if order.ends == OrderStatus.IN_PROGRESS and not order.problem:
             in_review = any(books.waits_for_a_person(order_id) for books in found.services)
-            for finding in _of_unended(order, policy):
-                yield order_id, finding, _UNKNOWN_DEADLINE if in_review else ""
-    for order_id in sorted(found.unplaced):
+            unknown = in_review and order.policy is None and order.style is Style.ORCHESTRATION
+            for finding in _of_unended(order, order.policy or policy):
+                yield order_id, finding, _UNKNOWN_DEADLINE if unknown else ""
+    for order_id in found.unplaced:
         for books in found.services:
             for finding in (*_undone(books, order_id, "without an order"), *books.contradictions(order_id)):
                 yield order_id, finding, ""
-    for books in found.services:
-        for finding in books.as_a_whole():
-            yield "", finding, ""
 
 
 def _of_books(books: Books, order_id: str, order: OrderRecord) -> Iterator[Finding]:

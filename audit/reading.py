@@ -1,13 +1,14 @@
 """Opens the databases and the services' books for reading: each as it is at one moment."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
-from typing import Any, Protocol, TypeVar
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from kernel.books import Books
+from kernel.books import Books, Finding
 from kernel.contracts import Policy
 from kernel.database import Database
 from kernel.environment import EnvironmentSettings, one_line
@@ -37,39 +38,75 @@ def reading(sources: Sources, name: str) -> Iterator[Connection]:
         yield tx
 
 
-def read_books(sources: Sources, service: Service[Any]) -> Books:
-    """The service's books as they are now. Raises SettingsError when something is not there or cannot be read."""
-    with ExitStack() as opened, _readable(service.name):
-        return service.books(_ReadingSite(sources, service.name, opened))
+class Reading:
+    """The services' books, over databases that are opened once; as a context, it closes them."""
+
+    def __init__(self, sources: Sources) -> None:
+        self.sources = sources
+        self._databases: dict[str, Database] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for database in self._databases.values():
+            database.close()
+
+    def books(self, service: Service[Any], orders: Sequence[str] = ()) -> Books:
+        """The service's books of these orders, as they are now.
+
+        Raises:
+            SettingsError: something is not there or cannot be read.
+        """
+        with _readable(service.name):
+            return service.books(_ReadingSite(self, service.name), orders)
+
+    def orders(self, service: Service[Any], since: int = 0) -> Iterator[str]:
+        """As `Books.orders`. Raises SettingsError."""
+        with _readable(service.name):
+            yield from self.books(service).orders(since)
+
+    def as_a_whole(self, service: Service[Any]) -> list[Finding]:
+        """As `Books.as_a_whole`. Raises SettingsError."""
+        with _readable(service.name):
+            return list(self.books(service).as_a_whole())
+
+    def database(self, name: str) -> Database:
+        if name not in self._databases:
+            with _readable(name):
+                database = Database(self.sources.url_of(name), for_reading=True)
+                self._databases[name] = database
+                with database.begin():  # one that does not answer is found here, where its name is known
+                    pass
+        return self._databases[name]
 
 
 class _ReadingSite:
     """A `kernel.service.Site` where nothing is written, and whose databases are opened when they are asked for."""
 
-    def __init__(self, sources: Sources, name: str, opened: ExitStack) -> None:
-        self._sources = sources
+    def __init__(self, reading: Reading, name: str) -> None:
+        self._reading = reading
         self._name = name
-        self._opened = opened
 
     @property
     def database(self) -> Database:
-        with _readable(self._name):
-            database = Database(self._sources.url_of(self._name), for_reading=True)
-            self._opened.callback(database.close)
-            with database.begin():  # one that does not answer is found here, where its name is known
-                return database
+        return self._reading.database(self._name)
 
     def settings(self, kind: type[S]) -> S:
-        return self._sources.of(kind)
+        return self._reading.sources.of(kind)
 
     def provider(self, provider: Provider[Q]) -> Q:
-        return provider.open(_ReadingSite(self._sources, provider.name, self._opened))
+        return provider.open(_ReadingSite(self._reading, provider.name))
 
 
 @contextmanager
 def _readable(name: str) -> Iterator[None]:
     try:
         yield
+    except SettingsError:
+        raise  # named already
     except ServiceError as error:
         raise SettingsError(f"the books of {name} cannot be read: {one_line(error)[:200]}; ask again later") from None
     except (SQLAlchemyError, OSError, ValueError) as error:

@@ -1,1 +1,1 @@
-"""The order without a conductor: each event decides what is next. `reactions.py` is the whole flow."""
+"""The order without an orchestrator: each event decides what is next. `reactions.py` is the whole flow."""

@@ -3,23 +3,26 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from choreography.attention import SERVICES, attention, line_that_failed, placed, step_that_failed
 from choreography.events import AttentionSettled, CancelRequested, OrderContent, OrderPlaced, ReviewDecided
 from choreography.projection import OrderView
-from choreography.reaction import Reaction, lines_of, that_failed
-from choreography.reactions import REACTIONS
+from client.attention import AttentionEntry, unseen
 from client.contracts import PlacedOrder, Resolution, ResolveBy, Review, Stage
 from client.errors import DifferentContent, NoSuchOrder, NotNow
 from client.free_text import check_length
 from client.order import Order
-from kernel.contracts import Event, Style, UndoneEvent
+from kernel.contracts import Event, Policy, Style, UndoneEvent
 from kernel.envelope import CloudEvent, new_event
 from kernel.keys import event_id
 from kernel.service import Operation
+from kernel.trouble import described
 from messaging.bus import Bus
-from messaging.progress import DeliveryFailure, FailureState, Progress
+from messaging.progress import OWED, DeliveryFailure, FailureState, Progress
 from services.shipping.contracts import ShippingPort
 from services.shipping.declaration import SHIPPING
 from services.shipping.events import Shipped
@@ -31,7 +34,7 @@ _ANSWER_SECONDS = 2.0
 Settle = Callable[[str, CloudEvent], None]
 
 _WITHDRAWN = f"{SHIPPING.name}.{SHIPPING.operation(ShippingPort.withdraw).verb}"
-_AT_REST = (Stage.ENDED, Stage.REVIEW, Stage.ATTENTION)
+_WAITED_FOR = (Stage.ENDED, Stage.REVIEW, Stage.ATTENTION)
 
 
 class ChoreographyClient:
@@ -39,19 +42,21 @@ class ChoreographyClient:
 
     Args:
         settle: has a consumer know that a person has dealt with an event in its place.
+        policy: the workers', since it does not travel with these orders.
     """
 
-    def __init__(self, bus: Bus, progress: Progress, settle: Settle) -> None:
+    def __init__(self, bus: Bus, progress: Progress, settle: Settle, policy: Policy) -> None:
         self._bus = bus
         self._progress = progress
         self._settle = settle
+        self._policy = policy
 
     async def place(self, order: Order) -> None:
         """Publish that the order was placed; the same order again is the first one. Raises DifferentContent."""
-        placed = OrderPlaced(order=OrderContent.model_validate(order.content()))
+        order_placed = OrderPlaced(order=OrderContent.model_validate(order.content()))
         found = await self._look(order.order_id)
         if not found.events:
-            await self._publish(order.order_id, placed, event_id(order.order_id, OrderPlaced.type()), "/customer")
+            await self._publish(order.order_id, order_placed, event_id(order.order_id, OrderPlaced.type()), "/customer")
             found = await self._look(order.order_id)  # somebody else may have been quicker
         first = found.first(OrderPlaced)
         if first is None or first.data != {"order": order.content()}:
@@ -62,15 +67,34 @@ class ChoreographyClient:
 
     async def get(self, order_id: str) -> PlacedOrder:
         """Where an order stands, also when no worker runs. Raises NoSuchOrder."""
-        return PlacedOrder((await self._order(order_id)).state, style=Style.CHOREOGRAPHY)
+        order = await self._order(order_id)
+        owed = [] if order.end else await asyncio.to_thread(self._progress.failures, *OWED, correlation=order_id)
+        return placed(order, owed, self._policy)
+
+    async def attention(self, order_ids: Iterable[str], after: timedelta) -> list[AttentionEntry]:
+        """What of these orders needs a person; of steps, those that have been tried for longer than `after`."""
+        owed = defaultdict[str, list[DeliveryFailure]](list)
+        for failure in await asyncio.to_thread(self._progress.failures, *OWED):
+            if failure.consumer in SERVICES:
+                owed[failure.recorded.event.correlationid].append(failure)
+        now, found = datetime.now(UTC), list[AttentionEntry]()
+        for order_id in dict.fromkeys((*order_ids, *owed)):
+            order = await self._look(order_id)
+            try:
+                found += attention(order, owed[order_id], self._policy, after, now)
+            except (ValueError, LookupError, TypeError) as error:  # one order's damaged events hide no other order
+                found.append(
+                    unseen(f"order {order_id}", described(error), f"starter.py events list --order {order_id}")
+                )
+        return found
 
     async def outcome(self, order_id: str) -> PlacedOrder:
         """Wait until the order has ended, or waits for a person."""
         pause = _POLL_SECONDS
-        while (placed := await self.get(order_id)).state.stage not in _AT_REST:
+        while (await self._order(order_id)).stage not in _WAITED_FOR:
             await asyncio.sleep(pause)
             pause = min(1.3 * pause, _LONGEST_POLL_SECONDS)
-        return placed
+        return await self.get(order_id)
 
     async def cancel(self, order_id: str, reason: str) -> None:
         """Raises NoSuchOrder, NotNow, TooLong."""
@@ -86,7 +110,7 @@ class ChoreographyClient:
             order = await self._order(order_id)
             if order.is_past_pivot:
                 raise NotNow(f"{too_late}the parcel is on its way")
-            if order.stage in _AT_REST:
+            if order.stage in _WAITED_FOR:
                 return
             await asyncio.sleep(_POLL_SECONDS)
 
@@ -108,13 +132,13 @@ class ChoreographyClient:
         order = await self._in_progress(order_id)
         if not order.problems:
             raise NotNow(f"order {order_id}: the order does not need attention")
-        stuck = [one for one in await self._stuck(order_id) if resolution.step in ("", self._step(one, order))]
+        stuck = [one for one in await self._stuck(order_id) if resolution.step in ("", step_that_failed(one, order))]
         if not stuck and not resolution.step:
             await self._settle_as_a_whole(order, resolution)
         elif not stuck:
             raise NotNow(f"order {order_id}: {resolution.step} is not stuck; {', '.join(order.problems)} is")
         for dead_letter in stuck:
-            _check_decision(self._step(dead_letter, order), resolution.decision)
+            _check_decision(step_that_failed(dead_letter, order), resolution.decision)
         for dead_letter in stuck:
             if resolution.decision is ResolveBy.RETRY:
                 await self.retry(dead_letter)
@@ -125,7 +149,7 @@ class ChoreographyClient:
         """Have a service's dead letter handled again; it does not need attention while it is."""
         event = dead_letter.recorded.event
         order = await self._look(event.correlationid)
-        settled = AttentionSettled(step=self._step(dead_letter, order), note="")
+        settled = AttentionSettled(step=step_that_failed(dead_letter, order), note="")
         await self._publish(event.correlationid, settled, _unique(event.correlationid), "/operator")
         await asyncio.to_thread(self._progress.requeue, dead_letter.consumer, event.id)
 
@@ -144,9 +168,9 @@ class ChoreographyClient:
     async def _settle_by_hand(self, dead_letter: DeliveryFailure, order: OrderView, resolution: Resolution) -> None:
         """The order goes on as if the service had done it; how an order ends, its own service publishes."""
         order_id, event, note = order.order_id, dead_letter.recorded.event, resolution.note
-        settled = AttentionSettled(step=self._step(dead_letter, order), note=note, reason=order.reason)
+        settled = AttentionSettled(step=step_that_failed(dead_letter, order), note=note, reason=order.reason)
         await self._publish(order_id, settled, _unique(order_id), "/operator")
-        line = self._line(dead_letter, order)
+        line = line_that_failed(dead_letter, order)
         instead = _undone_by_hand(line.operation, note) if line else None
         if resolution.decision is ResolveBy.DELIVERED:
             instead = Shipped(tracking_number="", country="")  # only the operator knows of it
@@ -159,10 +183,9 @@ class ChoreographyClient:
     async def _stuck(self, order_id: str) -> list[DeliveryFailure]:
         """Its services' dead letters, which come a moment after the word that there are some."""
         deadline = time.monotonic() + _ANSWER_SECONDS
-        services = {line.service.name for line in REACTIONS}
         while True:
             found = await asyncio.to_thread(self._progress.failures, FailureState.DEAD, correlation=order_id)
-            stuck = [one for one in found if one.consumer in services]
+            stuck = [one for one in found if one.consumer in SERVICES]
             if stuck or time.monotonic() > deadline:
                 return stuck
             await asyncio.sleep(_POLL_SECONDS)
@@ -181,14 +204,6 @@ class ChoreographyClient:
         if order.end:
             raise NotNow(f"order {order_id} has ended already: {order.end}")
         return order
-
-    def _line(self, dead_letter: DeliveryFailure, order: OrderView) -> Reaction[Any, Any] | None:
-        lines = lines_of(REACTIONS, dead_letter.consumer)
-        return that_failed(lines, dead_letter.reaction, dead_letter.recorded.event, order.events)
-
-    def _step(self, dead_letter: DeliveryFailure, order: OrderView) -> str:
-        line = self._line(dead_letter, order)
-        return line.step if line else dead_letter.consumer
 
     async def _publish(self, order_id: str, event: Event, event_id: str, source: str, *, causation: str = "") -> None:
         published = new_event(

@@ -19,6 +19,7 @@ _OPERATIONS = [(f"{service.name}.{one.verb}", one) for service in SERVICES for o
 _REFUSALS = dict.fromkeys(one.refused for _, one in _OPERATIONS if one.refused and one.refused not in ENDS)
 # After any of these an order does not go on, but is undone.
 STOPS: tuple[type[Event], ...] = (CancelRequested, OrderStalled, *_REFUSALS)
+_ENDS = {event.type() for event in ENDS}
 _STOPS = {event.type() for event in STOPS}
 # The steps that an event says to be done or undone; such as are not tried any more need nobody.
 _SETTLES: dict[str, set[str]] = {
@@ -87,6 +88,10 @@ def stop_of(events: Iterable[PublishedEvent]) -> PublishedEvent | None:
 def is_past_pivot(events: Iterable[PublishedEvent]) -> bool:
     """Whether the order can only go forward."""
     return any(event.type == Shipped.type() for event in events)
+
+
+def has_ended(events: Iterable[PublishedEvent]) -> bool:
+    return any(event.type in _ENDS for event in events)
 
 
 def reason_of(event: PublishedEvent) -> str:

@@ -1,6 +1,7 @@
 """One choreographed order, derived from its events, in the same terms as the saga's own state."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from choreography.events import AttentionNeeded, OrderPlaced, OrderStalled, ReviewDecided
@@ -104,6 +105,16 @@ class OrderView:
         return ""
 
     @property
+    def since(self) -> datetime | None:
+        """When it began to wait for a person; None if it does not."""
+        if self.stage is Stage.REVIEW and self.held:
+            return self.held.time
+        if self.stage is not Stage.ATTENTION:
+            return None
+        needed = {e.data["step"]: e.time for e in self.events if e.type == AttentionNeeded.type()}
+        return min((at for step, at in needed.items() if step in self.problems), default=None)
+
+    @property
     def steps(self) -> tuple[StepReport, ...]:
         reports: dict[str, StepReport] = {}
         for event in self.events:
@@ -128,6 +139,7 @@ class OrderView:
             tracking_number=shipped.data["tracking_number"] if shipped else "",
             problems=() if self.end else in_words(self.problems),
             steps=self.steps,
+            since=self.since,
         )
 
 

@@ -124,6 +124,11 @@ def due_after(table: Table, event: CloudEvent, before: Iterable[PublishedEvent])
     return [line for line in due if line.kind is Kind.NOTE or event.type not in known]
 
 
+def must_be_done(table: Table, event: CloudEvent) -> bool:
+    """By what the event alone may lead to: the service's database, which knows the others, may be what fails."""
+    return any(line.must_be_done for line in waiting_for(table, event))
+
+
 def that_failed(
     table: Table, reaction_id: str, event: CloudEvent, of_order: Iterable[PublishedEvent]
 ) -> Reaction[Any, Any] | None:

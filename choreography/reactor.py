@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from choreography.events import AttentionNeeded, OrderStalled
-from choreography.reaction import Reaction, Table, due_after, lines_of, that_failed, waiting_for
+from choreography.order_events import has_ended
+from choreography.reaction import Reaction, Table, due_after, lines_of, must_be_done, that_failed
 from kernel import inbox, outbox
 from kernel.contracts import Command, Event, Style
 from kernel.database import Storage
@@ -56,6 +58,8 @@ class Reactor(Generic[P]):
             may_overtake=self._may_overtake,
             on_dead_letter=self._on_dead_letter,
             settle=lambda event: inbox.settle(self._database, event),
+            handled=partial(inbox.known, self._database),
+            is_over=lambda of_order: has_ended(recorded.event for recorded in of_order),
         )
 
     def handle(self, recorded: Recorded) -> None:
@@ -124,8 +128,7 @@ class Reactor(Generic[P]):
             inbox.note(tx, event)
 
     def _must_be_done(self, event: CloudEvent) -> bool:
-        """By what the event alone may lead to: the service's database may be what fails."""
-        return any(line.must_be_done for line in waiting_for(self._table, event))
+        return must_be_done(self._table, event)
 
     def _retry_policy(self, event: CloudEvent) -> RetryPolicy:
         if self._must_be_done(event):

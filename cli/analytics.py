@@ -17,7 +17,7 @@ from wiring.program import GOOD
 
 
 def analytics(as_json: AsJson = False) -> int:
-    """How orders go: conversion, revenue, refusals by reason, time to ship."""
+    """Show conversion, revenue, refusals and time to ship."""
 
     async def run(events: EventBus) -> AnalyticsReport:
         try:

@@ -1,12 +1,13 @@
 """The part of `starter.py audit` that is about events."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.chain import audit_chain
-from audit.consumers import Listener, audit_consumers
+from audit.event_copies import Listener
 from audit.events import audit_events
 from audit.invariants import NotJudged, Violation
 from audit.reading import reading
@@ -17,17 +18,19 @@ from kernel.environment import one_line
 from kernel.errors import SettingsError
 from kernel.inbox import inbox
 from kernel.outbox import outbox
+from messaging.subscription import Rule
 from services import SERVICES
 from settings import Settings
 from subscribers.audit_log import NAME as AUDIT_LOG
 from wiring.bus import EventBus, bus_is_there, with_bus
 
 
-def audit_of_events(settings: Settings, not_judged: list[NotJudged]) -> list[Violation]:
+def audit_of_events(settings: Settings, not_judged: list[NotJudged], since: int = 0) -> list[Violation]:
     """Whether events were published and consumed as they should be, and the audit log is whole.
 
     Args:
         not_judged: gets what was left out, and why.
+        since: only events of then and later, in milliseconds since 1970.
 
     Raises:
         SettingsError, BusDown: something cannot be read.
@@ -39,9 +42,11 @@ def audit_of_events(settings: Settings, not_judged: list[NotJudged]) -> list[Vio
         return []
 
     async def run(events: EventBus) -> list[Violation]:
+        listeners: list[Listener] = []
+        listeners += _services(settings)
+        listeners += _subscribers(events)
         return [
-            *await audit_consumers(events.progress, events.bus, list(_services(settings))),
-            *await audit_events(settings, events.bus, not_judged),
+            *await audit_events(settings, events.bus, not_judged, listeners, since),
             *audit_chain(events.database(AUDIT_LOG), events.progress),
         ]
 
@@ -56,11 +61,19 @@ def _has_published(settings: Settings, service: str) -> bool:
         return tx.scalar(select(outbox.c.position).where(outbox.c.published_at > 0).limit(1)) is not None
 
 
+def _known(database: AbstractContextManager[Connection], ids: Sequence[str]) -> set[str]:
+    with database as tx:
+        return set(tx.scalars(select(inbox.c.event_id).where(inbox.c.event_id.in_(ids))))
+
+
 def _services(settings: Settings) -> Iterator[Listener]:
     for service in SERVICES:
 
-        def known(name: str = service.name) -> set[str]:
-            with reading(settings, name) as tx:
-                return set(tx.scalars(select(inbox.c.event_id)))
+        def known(ids: Sequence[str], name: str = service.name) -> set[str]:
+            return _known(reading(settings, name), ids)
 
         yield Listener(service.name, rule_of(lines_of(REACTIONS, service.name)), known)
+
+
+def _subscribers(events: EventBus) -> Iterator[Listener]:
+    yield Listener(AUDIT_LOG, Rule(), lambda ids: _known(events.database(AUDIT_LOG).begin(), ids))

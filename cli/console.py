@@ -4,6 +4,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -11,10 +12,9 @@ from rich.console import Console
 from rich.markup import escape as without_markup  # noqa: TID251 - only `shown`, below, calls it
 from rich.table import Table
 
-from audit.invariants import Report
 from client.contracts import PlacedOrder
 from kernel.errors import UserError
-from kernel.visible import visible
+from kernel.visible import visible, visible_json
 from services.orders.contracts import OrderStatus
 
 _WIDTH = None if sys.stdout.isatty() else 120  # a file or a pipe has no width of its own
@@ -48,9 +48,19 @@ def shown(text: str) -> str:
     return without_markup(visible(text))
 
 
+def milliseconds_of(option: str, time: str) -> int:
+    """A time that somebody gave, in milliseconds since 1970; 0 if none was given. Raises BadInput."""
+    if not time:
+        return 0
+    try:
+        moment = datetime.fromisoformat(time)
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise BadInput(f"{option} {time}: give a time such as 2026-03-01T12:00:00Z") from None
+
+
 def print_json(document: object) -> None:
-    text = json.dumps(document, ensure_ascii=False, indent=2)
-    sys.stdout.write("".join(one if one == "\n" or one.isprintable() else json.dumps(one)[1:-1] for one in text) + "\n")
+    sys.stdout.write(visible_json(json.dumps(document, ensure_ascii=False, indent=2)) + "\n")
 
 
 def as_document(placed: PlacedOrder) -> dict[str, object]:
@@ -114,21 +124,3 @@ def table_of(*columns: str, rows: Iterable[Sequence[str]]) -> Table:
 def counts_table(orders: Iterable[PlacedOrder]) -> Table:
     counts = Counter(placed.state.status for placed in orders)
     return table_of("status", "orders", rows=[(status, str(number)) for status, number in counts.most_common()])
-
-
-def show_audit(report: Report) -> None:
-    out.print(table_of("status", "orders", rows=[(status, str(n)) for status, n in report.by_status.items()]))
-    for order_id, note in report.settled_by_hand.items():
-        out.print(f"settled by hand: {shown(order_id)}: {shown(note)}")
-    for violation in report.violations:
-        where = violation.order_id or "as a whole"
-        out.print(f"[bold red]✗ {shown(where)}[/]: {shown(violation.invariant)}: {shown(violation.detail)}")
-    for left_out in report.not_judged:
-        where = left_out.order_id or "as a whole"
-        out.print(f"[yellow]? not judged: {shown(where)}[/]: {shown(left_out.why)}")
-    if report.violations:
-        out.print(f"[bold red]{len(report.violations)} violations[/] over {report.orders} orders")
-    elif report.not_judged:
-        out.print(f"[yellow]{report.orders} orders: nothing was found in what was judged[/]")
-    else:
-        out.print(f"[green]✓ {report.orders} orders: money, stock and parcels add up[/]")

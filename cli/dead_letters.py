@@ -17,7 +17,12 @@ from wiring.choreographed_orders import choreography_client
 from wiring.listening import settle
 from wiring.program import GOOD
 
-dead_letters = typer.Typer(no_args_is_help=True, help="Events that a consumer could not handle.")
+dead_letters = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="List, retry or discard events that a consumer could not handle.",
+)
 
 _REACTING = {service.name for service in SERVICES}
 

@@ -24,7 +24,12 @@ from wiring.bus import EventBus, with_bus
 from wiring.listening import all_subscriptions
 from wiring.program import BAD_END, GOOD, complain
 
-events = typer.Typer(no_args_is_help=True, help="Look at the bus, replay it, and settle what could not be handled.")
+events = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Look at the bus, replay it, settle dead letters.",
+)
 events.add_typer(dead_letters, name="dead-letters")
 events.command()(schemas)
 events.add_typer(log_commands)

@@ -1,13 +1,12 @@
 """`starter.py events republish` and `events adopt`: the way back when the log was lost, or restored from a backup."""
 
 from contextlib import ExitStack, closing
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from cli import console
-from cli.console import BadInput, shown
+from cli.console import BadInput, milliseconds_of, shown
 from kernel.database import Database
 from messaging.log_check import adopt as adopt_log
 from messaging.republish import Republished
@@ -32,7 +31,7 @@ def republish(
     settings, names = load(), frozenset(one.name for one in SERVICES)
     if service and service not in names:
         raise BadInput(f"there is no service '{service}'; there are: {', '.join(sorted(names))}")
-    moment = _milliseconds(since) if since else 0
+    moment = milliseconds_of("--since", since)
     chosen = frozenset((service,)) if service else names
 
     async def run(on_bus: EventBus) -> Republished:
@@ -86,11 +85,3 @@ async def _adopted(on_bus: EventBus, subscription: Subscription) -> bool:
 def _reading(settings: Settings, on_bus: EventBus, name: str) -> Database:
     on_bus.services.open(next(one for one in SERVICES if one.name == name))  # which brings its tables up to date
     return Database(settings.url_of(name), for_reading=True)
-
-
-def _milliseconds(since: str) -> int:
-    try:
-        moment = datetime.fromisoformat(since)
-    except ValueError:
-        raise BadInput(f"--since {since}: give a time such as 2026-03-01T12:00:00Z") from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

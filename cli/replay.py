@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from messaging.bus import PARTITIONS
+from messaging.growth import forget_earlier
 from messaging.subscription import Subscription
 from wiring.bus import EventBus
 
@@ -43,6 +44,7 @@ async def _send_back(events: EventBus, subscription: Subscription, after: int) -
         for partition, position in events.progress.positions(subscription.name).items():
             if position > after:
                 await asyncio.to_thread(events.progress.save, subscription.name, partition, after)
+            await asyncio.to_thread(forget_earlier, events.progress, subscription.name, partition)
 
 
 async def _positions(events: EventBus, after: int) -> list[list[int]]:

@@ -1,32 +1,71 @@
 """The commands that look at everything: the audit and the catalogue."""
 
+from typing import Annotated
+
+import typer
+
+from audit.invariants import NotJudged, Report
 from audit.invariants import audit as check_books
-from cli import console
 from cli.audit_of_events import audit_of_events
-from cli.console import AsJson, print_json
+from cli.console import AsJson, milliseconds_of, out, print_json, shown, table_of
 from settings import load
+from wiring.audit_reports import keep_report
 from wiring.catalogue import read_catalogue
 from wiring.program import BAD_END, GOOD
 
 
-def audit(as_json: AsJson = False) -> int:
-    """Check that what is on record adds up over all databases: money, stock, parcels, and events if there are any."""
-    settings = load()
-    report = check_books(settings)
-    report.violations += audit_of_events(settings, report.not_judged)
+def audit(
+    since: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME", help="Judge only orders that changed since then, or are not over: 2026-03-01T12:00:00Z."
+        ),
+    ] = "",
+    as_json: AsJson = False,
+) -> int:
+    """Check that money, stock, parcels and events add up.
+
+    It compares the records of all services, the card processor's ledger, the courier's parcels and the bus.
+    """
+    settings, moment = load(), milliseconds_of("--since", since)
+    report = check_books(settings, moment)
+    report.violations += audit_of_events(settings, report.not_judged, moment)
+    if moment:
+        why = f"orders that are over, and to which nothing has happened since {since}, and events of before then"
+        report.not_judged.append(NotJudged(order_id="", why=why))
+    if report.violations or not moment:  # what was not judged is no reason to forget what was found before
+        keep_report(settings, report)
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:
-        console.show_audit(report)
+        show_audit(report)
     return BAD_END if report.violations else GOOD
 
 
 def catalogue(as_json: AsJson = False) -> int:
-    """What can be ordered, at which price, and how much of it is on hand."""
+    """List products, with prices and pieces on hand."""
     offers = read_catalogue(load())
     if as_json:
         print_json([offer.model_dump(mode="json") for offer in offers])
     else:
         rows = [(offer.sku, offer.name, str(offer.unit_price), str(offer.on_hand)) for offer in offers]
-        console.out.print(console.table_of("sku", "product", "price", "on hand", rows=rows))
+        out.print(table_of("sku", "product", "price", "on hand", rows=rows))
     return GOOD
+
+
+def show_audit(report: Report) -> None:
+    out.print(table_of("status", "orders", rows=[(status, str(n)) for status, n in report.by_status.items()]))
+    for order_id, note in report.settled_by_hand.items():
+        out.print(f"settled by hand: {shown(order_id)}: {shown(note)}")
+    for violation in report.violations:
+        where = violation.order_id or "as a whole"
+        out.print(f"[bold red]✗ {shown(where)}[/]: {shown(violation.invariant)}: {shown(violation.detail)}")
+    for left_out in report.not_judged:
+        where = left_out.order_id or "as a whole"
+        out.print(f"[yellow]? not judged: {shown(where)}[/]: {shown(left_out.why)}")
+    if report.violations:
+        out.print(f"[bold red]{len(report.violations)} violations[/] over {report.orders} orders")
+    elif report.not_judged:
+        out.print(f"[yellow]{report.orders} orders: nothing was found in what was judged[/]")
+    else:
+        out.print(f"[green]✓ {report.orders} orders: money, stock and parcels add up[/]")

@@ -19,7 +19,7 @@ _DETAILS = ("reason", "problem", "note", "tracking_number", "charge_id", "decisi
 
 
 def trace(order: OrderArgument, as_json: AsJson = False) -> int:
-    """Show how an order went, as a tree of its events: under each, those that it caused."""
+    """Show an order's events as a tree: causes above effects."""
 
     async def run(events: EventBus) -> Sequence[Entry]:
         return await events.bus.entries_of(order)
@@ -75,10 +75,10 @@ def _grow(branch: Tree, effects: Sequence[Recorded], caused: dict[str, list[Reco
         event = recorded.event
         after = (event.time - began).total_seconds()
         where = f"{shown(event.source)} +{after:.3f} s #{recorded.position}"
-        line = f"[cyan]{shown(event.type)}[/] [dim]{where}[/]{_told(event)}"
+        line = f"[cyan]{shown(event.type)}[/] [dim]{where}[/]{_explanation(event)}"
         _grow(branch.add(line), caused.get(event.id, ()), caused, began)
 
 
-def _told(event: CloudEvent) -> str:
+def _explanation(event: CloudEvent) -> str:
     detail = next((str(event.data[key]) for key in _DETAILS if event.data.get(key)), "")
     return f" {shown(detail)}" if detail else ""

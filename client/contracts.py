@@ -28,8 +28,30 @@ class StepReport(Contract):
     detail: str = ""
 
 
+class PendingStep(Contract):
+    """A step or an undo that is being tried.
+
+    Attributes:
+        attempt: which attempt is next, or under way.
+        error: why the last one failed, in plain words; empty if none has.
+        since: when it was first asked for.
+        next_attempt: when it is tried again; None while an attempt is under way, or when nobody knows.
+        deadline: when it is given up.
+    """
+
+    step: str
+    attempt: int
+    error: str = ""
+    since: datetime
+    next_attempt: datetime | None = None
+    deadline: datetime | None = None
+
+
 class OrderState(Contract):
-    """Where an order stands; also the saga's result. `reason` is empty while nothing went wrong."""
+    """Where an order stands; also the saga's result. `reason` is empty while nothing went wrong.
+
+    `since` is when it began to wait for a person, `deadline` until when it does so; None while it does not.
+    """
 
     order_id: str
     status: OrderStatus
@@ -39,6 +61,8 @@ class OrderState(Contract):
     tracking_number: str = ""
     problems: tuple[str, ...] = ()
     steps: tuple[StepReport, ...] = ()
+    since: datetime | None = None
+    deadline: datetime | None = None
 
 
 class Review(Contract):
@@ -78,10 +102,14 @@ class Resolution(Contract):
 
 @dataclass(frozen=True)
 class PlacedOrder:
-    """An order as people see it. Without a workflow, a choreographed one has no id and no page of it."""
+    """An order as people see it. Without a workflow, a choreographed one has no id and no page of it.
+
+    `pending` is what is being tried at this moment; in `get` only.
+    """
 
     state: OrderState
     style: Style = Style.ORCHESTRATION
     workflow_id: str = ""
     link: str = ""
     placed_at: datetime | None = None
+    pending: tuple[PendingStep, ...] = ()

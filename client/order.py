@@ -62,5 +62,5 @@ class Order(Contract):
         return self.model_dump(mode="json", exclude_defaults=True)
 
     def digest(self) -> str:
-        """Tells two contents apart; an optional field that is added later changes it only if it is used."""
+        """Distinguishes two contents; an optional field that is added later changes it only if it is used."""
         return hashlib.sha256(self.model_dump_json(exclude_defaults=True).encode()).hexdigest()

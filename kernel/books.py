@@ -1,16 +1,18 @@
 """A service's books: what it has on record of orders, and the questions that the audit asks of each service alike.
 
-The books are read when they are opened, in one transaction, and answer as of that moment.
+Books are opened for some orders at a time, so that a large shop needs no more memory than a small one. What they say of
+those orders is read when they are opened, in one transaction, and is as of that moment.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, select
+from sqlalchemy import Column, ColumnElement, Connection, Text, column, func, inspect, select, table
 
-from kernel.contracts import Event, Undone
+from kernel.contracts import Event, Policy, Style, Undone
+from kernel.database import Database, Storage
 from kernel.keys import Key
 from kernel.money import Money
 from kernel.operations import DONE, UNDONE, operations
@@ -32,7 +34,8 @@ class OrderRecord:
 
     `lines` are pieces by SKU. `placed_at` and `flagged_at`, the last word about what needs an operator, are in
     milliseconds since 1970. `problem` is what an operator must settle, `settled` what one did by hand; each begins with
-    its step, as in `payments.refund: ...`, if it has one. `ends` is the status but for what is flagged.
+    its step, as in `payments.refund: ...`, if it has one. `ends` is the status but for what is flagged. `policy` is the
+    order's own, if it is on record.
     """
 
     status: str
@@ -44,18 +47,24 @@ class OrderRecord:
     problem: str = ""
     ends: str = ""
     flagged_at: int = 0
+    style: Style = Style.ORCHESTRATION
+    policy: Policy | None = None
 
 
 class Books:
-    """The books of one service. What is not overridden has nothing to say."""
+    """The books of one service, opened for some orders. What is not overridden has nothing to say."""
 
     def placed(self) -> Mapping[str, OrderRecord]:
-        """The orders by id; only the service that has orders on record knows them."""
+        """Of these orders, those on record by id; only the service that has orders on record knows them."""
         return {}
 
-    def orders(self) -> Iterable[str]:
-        """The ids of the orders that anything is on record of."""
-        return self.placed()
+    def orders(self, since: int = 0) -> Iterable[str]:
+        """The ids of all orders that anything is on record of, perhaps more than once.
+
+        Args:
+            since: only those to which something happened from then on (milliseconds since 1970), or that are not over.
+        """
+        return ()
 
     def contradictions(self, order_id: str) -> Iterator[Finding]:
         """Where the service disagrees with itself: at any moment, since a transaction is whole or not at all."""
@@ -105,21 +114,49 @@ class Effects:
             yield Finding("records agree with operations", f"{self.step} {done}, and its row says otherwise")
 
 
-def effects(tx: Connection, step: str) -> Effects:
-    """What came of a service's step, for whichever orders it was ever done."""
+def orders_on_record(database: Database, since: int) -> Iterator[str]:
+    """What `Books.orders` gives, by the tables of a service's database that have a column `order_id`."""
+    with database.begin() as tx:
+        streamed = tx.execution_options(yield_per=1_000)
+        done = select(operations.c.key)
+        if since:
+            published = select(outbox.c.correlation).where(outbox.c.occurred_at >= since).distinct()
+            yield from streamed.scalars(published)
+            done = done.where(operations.c.recorded_at >= since)
+        else:
+            schema = inspect(tx)
+            for name in schema.get_table_names():
+                if "order_id" in {one["name"] for one in schema.get_columns(name)}:
+                    yield from streamed.scalars(select(column("order_id", Text)).select_from(table(name)))
+        for key in streamed.scalars(done):
+            yield Key.parse(key).order_id
+
+
+def is_of(orders: Sequence[str], key: Column[Any], database: Storage) -> ColumnElement[bool]:
+    """Whether a key, `<order_id>:<step>`, is of one of these orders."""
+    if database.is_sqlite:
+        return func.substr(key, 1, func.instr(key, ":") - 1).in_(orders)
+    return func.split_part(key, ":", 1).in_(orders)
+
+
+def effects(tx: Connection, step: str, orders: Sequence[str]) -> Effects:
+    """What came of a service's step, for those of these orders for which it was ever done."""
     stands = {}
     rows = select(operations.c.key, operations.c.state, operations.c.answer)
-    of_step = operations.c.key.endswith(f":{step}") & operations.c.state.in_((DONE, UNDONE))
+    keys = [str(Key(order_id, step)) for order_id in orders]
+    of_step = operations.c.key.in_(keys) & operations.c.state.in_((DONE, UNDONE))
     for key, state, answer in tx.execute(rows.where(of_step)):
         if state == DONE or Undone.model_validate_json(answer).had_effect:
             stands[Key.parse(key).order_id] = state == DONE
     return Effects(step, stands)
 
 
-def published(tx: Connection, event: type[E]) -> dict[str, list[E]]:
+def published(tx: Connection, event: type[E], orders: Sequence[str]) -> dict[str, list[E]]:
     """What the service wrote to its outbox of this type, oldest first, by order; without what cannot be read."""
     found: dict[str, list[E]] = {}
-    of_type = select(outbox.c.correlation, outbox.c.data).where(outbox.c.type == event.type())
+    of_type = select(outbox.c.correlation, outbox.c.data).where(
+        outbox.c.correlation.in_(orders), outbox.c.type == event.type()
+    )
     for order_id, data in tx.execute(of_type.order_by(outbox.c.position)):
         try:
             found.setdefault(order_id, []).append(event.model_validate_json(data))

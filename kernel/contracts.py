@@ -66,11 +66,11 @@ class Command(Contract):
     """A request to a service.
 
     `key` is the idempotency key, `<order_id>:<step>`: the same on every attempt, so that a retry is a repeat.
-    `cause` is the event that it answers, if it is one that decides; it is no part of the request itself, and neither
-    are the fields named in `incidental`.
+    `cause` is the event that it answers, if it is one that decides; it is no part of the request itself. Nor are the
+    fields in `not_compared`: a repeat may have others.
     """
 
-    incidental: ClassVar[frozenset[str]] = frozenset()
+    not_compared: ClassVar[frozenset[str]] = frozenset()
 
     key: str
     order_id: str
@@ -98,7 +98,7 @@ class Undone(Contract):
 
 
 class Event(Contract):
-    """Something that happened, published to its consumers. The class' name is the event's type, for ever."""
+    """Something that happened, published to its consumers. The class' name is the event's type; never rename it."""
 
     @classmethod
     def type(cls) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, make_url, text
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 _ALEMBIC = Path(__file__).with_name("migrations")
 _MIGRATION_LOCK = 7_233_001  # any number, the same for every process
@@ -78,7 +79,10 @@ class Database:
 
     def migrate(self, versions: Path) -> None:
         """Bring the schema up to this folder's Alembic versions. Any number of processes may do so: they take turns."""
-        # Imported here, since the commands that only read start often, and need no migrations.
+        newest = max(file.name for file in versions.glob("[0-9]*.py")).partition("_")[0]
+        if self._for_reading or self._revision() == newest:
+            return
+        # Imported here, since commands start often, and find their databases up to date.
         from alembic import command
         from alembic.config import Config
 
@@ -92,6 +96,14 @@ class Database:
             command.upgrade(config, "head")
 
         self.alone(upgrade)
+
+    def _revision(self) -> str | None:
+        try:
+            with self.begin() as tx:
+                revision: str | None = tx.scalar(text("SELECT version_num FROM alembic_version"))
+        except (OperationalError, ProgrammingError):  # a new database; one that cannot be used fails again in a moment
+            return None
+        return revision
 
     def alone(self, change: Callable[[Connection], object]) -> None:
         """Change the schema in one transaction, with no other process doing so at the same time."""

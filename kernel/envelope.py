@@ -41,7 +41,7 @@ class NotAnEvent(ValueError):
 
 
 class CloudEvent(BaseModel):
-    """One event. `source` and `id` together are unique, for ever; `sequence` sorts as text."""
+    """One event. `source` and `id` together are unique; `sequence` sorts as text."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 

@@ -1,7 +1,7 @@
 """What a service may answer instead of a reply.
 
     ServiceError
-    ├── Refusal                 the service says no, for good; never retried
+    ├── Refusal                 the service's final no; never retried
     │   ├── AlreadyUndone       a late `do`: its undo came first
     │   ├── KeyReused           the key was used before, for something else
     │   ├── CannotUndo          an undo that this service will not do
@@ -27,7 +27,7 @@ class Refusal(ServiceError):
     name: ClassVar[str]
 
     def __init_subclass__(cls, *, name: str = "") -> None:
-        """`name` is what is on record and in events, for ever; the class' own unless given."""
+        """`name` is what records and events have, so it never changes; the class' own unless given."""
         cls.name = name or cls.__name__
         Refusal._by_name[cls.name] = cls
 

@@ -4,7 +4,7 @@ Rows are never deleted, so an id is known for longer than any redelivery or repl
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -102,6 +102,13 @@ def settle(database: Storage, event: CloudEvent) -> bool:
 def knows(tx: Connection, event: CloudEvent) -> bool:
     """Whether the event is on record."""
     return tx.scalar(select(inbox.c.event_id).where(inbox.c.event_id == event.id)) is not None
+
+
+def known(database: Storage, events: Sequence[CloudEvent]) -> set[str]:
+    """The ids of those of these events that are on record."""
+    ids = [event.id for event in events]
+    with database.begin() as tx:
+        return set(tx.scalars(select(inbox.c.event_id).where(inbox.c.event_id.in_(ids))))
 
 
 def note(tx: Connection, event: CloudEvent) -> None:

@@ -220,7 +220,7 @@ def record_cause(tx: Connection, command: Command) -> None:
 
 
 def publish(tx: Connection, event: Event, command: Command, occurred_at: int, *, event_id: str) -> None:
-    """Tell of it, if this transaction commits. Behind an event is another event, or else the command itself."""
+    """Publish it if this transaction commits. Its cause is another event, or else the command itself."""
     outbox.write(
         tx,
         event_id=event_id,
@@ -246,5 +246,5 @@ def _answer(row: Row[Any], command: Command, reply: type[R]) -> R:
 
 def _digest(command: Command) -> str:
     # Without defaults, so that a field added with one does not make a retry look like another request.
-    request = command.model_dump_json(exclude_defaults=True, exclude=set(command.incidental))
-    return hashlib.sha256(request.encode()).hexdigest()
+    content = command.model_dump_json(exclude_defaults=True, exclude=set(command.not_compared))
+    return hashlib.sha256(content.encode()).hexdigest()

@@ -1,6 +1,6 @@
 """What a service declares of itself, once: roles, queues, databases, faults, schemas and the audit read it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -149,7 +149,8 @@ class Service(Generic[P]):
     Attributes:
         name: the same in every layer: of its folder, role, task queue, database and events' source.
         open: makes the service over its database; who only names a service loads nothing of its inside.
-        books: reads what it has on record, from a database that may be for reading only, and through its providers.
+        books: reads what it has on record of some orders, from a database that may be for reading only, and through its
+            providers.
         settings: its own settings, so that a wrong one is found before anything starts.
     """
 
@@ -157,7 +158,7 @@ class Service(Generic[P]):
     port: type[P]
     open: Callable[[Site], P]
     operations: tuple[Operation[P], ...]
-    books: Callable[[Site], Books]
+    books: Callable[[Site, Sequence[str]], Books]
     migrations: Path
     settings: type[EnvironmentSettings] | None = None
     providers: tuple[Provider[Any], ...] = ()  # each with a port of its own

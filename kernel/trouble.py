@@ -41,13 +41,13 @@ class Trouble:
         self._quiet = quiet
         self._ongoing: dict[str, _Ongoing] = {}
 
-    def met(self, place: str, error: BaseException) -> None:
-        """It failed here, and is going to be tried again."""
+    def met(self, place: str, error: BaseException, **about: object) -> None:
+        """It failed here, and is going to be tried again. `about` is for structured logs."""
         kind = type(error).__name__
         if kind not in self._ongoing:
             self._ongoing[kind] = _Ongoing(time.monotonic())
             text = described(error) if isinstance(error, _FORESEEN) else f"{described(error)} at {_raised_at(error)}"
-            self._log.warning("%s (%s): %s; trying again", self._name, place, text)
+            self._log.warning("%s (%s): %s; trying again", self._name, place, text, extra=about)
         ongoing = self._ongoing[kind]
         ongoing.failures += 1
         ongoing.places.add(place)

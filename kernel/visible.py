@@ -18,6 +18,18 @@ def _visible(character: str) -> str:
     return character.encode("unicode_escape", "surrogatepass").decode()
 
 
+def visible_json(text: str) -> str:
+    """A JSON document, its own line ends kept, with what acts on a terminal or hides there as JSON's escapes."""
+    return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable() or character == "\n":
+        return character
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i : i + 2].hex()}" for i in range(0, len(units), 2))
+
+
 class VisibleFormatter(logging.Formatter):
     """Log lines for a terminal: a record is one line, and a traceback its own."""
 

@@ -25,7 +25,7 @@ app.command(epilog=faults_help)(worker)
 
 def main() -> int:
     """Run a command; its exit code."""
-    return exit_code_of(lambda: app(standalone_mode=False))
+    return exit_code_of(app, "python -m lab")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from rich.table import Column, Table
 
 from audit.books import OrderBooks, read
 from audit.invariants import Report, audit
-from cli.console import out, show_audit, shown
+from cli.console import out, shown
+from cli.reports import show_audit
 from cli.trace import tree_of
 from client.contracts import PlacedOrder, Review, Stage
 from client.order import Order
@@ -102,7 +103,7 @@ SCENARIOS = (
     Scenario("cancelled", "cancelled by the customer while it ships", CANCELLED, 1, meanwhile=_cancel_when_charged),
 )  # fmt: skip
 CHOREOGRAPHED = Scenario(
-    "choreographed", "undeliverable, with no conductor: each service reacts", REJECTED, 1,
+    "choreographed", "undeliverable, with no orchestrator: each service reacts", REJECTED, 1,
     style=Style.CHOREOGRAPHY, country="AQ",
 )  # fmt: skip
 KILLED = Scenario("killed", "kill -9 of the worker between the charge and its reply", COMPLETED, 1)
@@ -152,10 +153,10 @@ async def _orders(settings: LabSettings, worker: WorkerProcess) -> bool:
     run = f"demo-{time.strftime('%H%M%S')}"
     scenarios = (*SCENARIOS, CHOREOGRAPHED, KILLED)
     out.print(f"Placing {len(scenarios)} orders ...\n")
-    first = asyncio.gather(*(_tell(clients, scenario, run) for scenario in SCENARIOS))
+    first = asyncio.gather(*(_play(clients, scenario, run) for scenario in SCENARIOS))
     placed = await _unless_dead(worker, first)
-    placed.append(await _tell(clients, CHOREOGRAPHED, run))
-    placed.append(await _tell(clients, KILLED, run))
+    placed.append(await _play(clients, CHOREOGRAPHED, run))
+    placed.append(await _play(clients, KILLED, run))
     choreographed = CHOREOGRAPHED.order(run).order_id
     await clients.close()
     async with open_bus(settings) as events:
@@ -176,7 +177,7 @@ async def _orders(settings: LabSettings, worker: WorkerProcess) -> bool:
     return all(as_expected) and not report.violations and worker.restarts > 0
 
 
-async def _tell(clients: Clients, scenario: Scenario, run: str) -> PlacedOrder:
+async def _play(clients: Clients, scenario: Scenario, run: str) -> PlacedOrder:
     client, order = await clients.client(scenario.style), scenario.order(run)
     await client.place(order)
     if scenario.meanwhile:

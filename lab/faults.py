@@ -7,7 +7,7 @@ id matches a pattern such as `demo-*`. Kinds:
     down         fails before the effect
     lost         takes effect, then the reply is lost
     slow         waits this many seconds, then goes on
-    refuse       says no
+    refuse       refuses, for good
     kill-before  the process dies at once, before the effect
     kill-after   the process dies at once, after the commit and before the reply
 
@@ -195,7 +195,7 @@ def _down(fault: Fault) -> None:
 
 
 def _refuse(fault: Fault) -> None:
-    raise OPERATIONS[fault.operation](f"{fault.operation} says no")
+    raise OPERATIONS[fault.operation](f"{fault.operation} refuses")
 
 
 def _lose(fault: Fault) -> None:

@@ -7,6 +7,7 @@ import typer
 
 from lab.faults import faults_of
 from lab.settings import load
+from wiring.observer import observer_of
 from wiring.roles import ROLES
 from worker import RoleOption, begin_logging, run
 
@@ -18,8 +19,9 @@ def worker(
     ] = None,
 ) -> int:
     """Run a worker with faults, until SIGTERM or SIGINT."""
-    begin_logging()
     settings = load()
     if faults is not None:
         settings = settings.model_copy(update={"faults": faults})
-    return asyncio.run(run(settings, role or ROLES, faults_of(settings)))
+    observer = observer_of(settings)
+    begin_logging(observer)
+    return asyncio.run(run(settings, role or ROLES, observer, faults_of(settings)))

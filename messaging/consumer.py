@@ -1,7 +1,7 @@
 """A consumer at work: one order's events in order, different orders side by side, and no order stalls another.
 
 Each partition is read by one process at a time. An event that fails is tried again with pauses, and what follows of its
-order waits, but for what may go before it; after its patience it is a dead letter, and its order goes on. What was
+order waits, except what may go before it; after its deadline it is a dead letter, and its order goes on. What was
 handled is known by the inbox, so after a crash the reading begins at the last saved position, and what was done already
 is absorbed.
 """

@@ -7,6 +7,7 @@ positions then mean other events, or none; a consumer that went on from a saved 
 import asyncio
 
 from messaging.bus import Bus, LogState, Mark, Reader, Recorded, WrongLog
+from messaging.growth import catch_up, keep_rule
 from messaging.progress import Progress
 from messaging.subscription import Subscription
 
@@ -28,12 +29,14 @@ async def begin(bus: Bus, progress: Progress, subscription: Subscription, partit
     if position is None:
         position, mark = _start(subscription, state), Mark(state.id)
         await asyncio.to_thread(progress.save, name, partition, position, mark)
+        await asyncio.to_thread(keep_rule, progress, subscription, partition)
         return position, mark
     mark = (await asyncio.to_thread(progress.marks, name))[partition]
     await check(bus, position, mark, state)
     if mark.log != state.id:  # nothing was read of another log; or release 0.1 did not note which it was
         mark = Mark(state.id, mark.position, mark.event_id)
         await asyncio.to_thread(progress.save, name, partition, position, mark)
+    await catch_up(bus, progress, subscription, partition, position)
     return position, mark
 
 
@@ -68,6 +71,7 @@ async def adopt(bus: Bus, progress: Progress, subscription: Subscription) -> int
         if subscription.from_latest and marks[partition].event_id:
             position = await _position_of(bus, partition, marks[partition].event_id) or position
         await asyncio.to_thread(progress.save, subscription.name, partition, position, Mark(state.id))
+        await asyncio.to_thread(keep_rule, progress, subscription, partition)
     return len(found)
 
 

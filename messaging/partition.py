@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from kernel.trouble import Trouble, described
 from messaging.bus import Bus, BusDown, Entry, Mark, Reader, Recorded, Unreadable
+from messaging.growth import drop
 from messaging.handling import HandlerPool, OrderQueue, reaction_and_cause
 from messaging.log_check import begin, check
 from messaging.progress import OWED, DeliveryFailure, FailureState, Progress
@@ -68,6 +69,7 @@ class PartitionSession:
         self._in_hand: set[str] = set()  # the ids of what is started, and not done with
         self._on_record: set[str] = set()  # of those, what has a row among the failures
         self._set_aside: set[str] = set()
+        self._failed_at: dict[str, float] = {}  # of what is in hand, by a clock that does not step
 
     async def run(self) -> None:
         """Raises WrongLog."""
@@ -138,7 +140,7 @@ class PartitionSession:
         for failure in await asyncio.to_thread(progress.failures, *OWED, consumer=name, partition=self._partition):
             event = failure.recorded.event
             if not self._subscription.rule.fits(event):
-                await asyncio.to_thread(progress.settle, name, event.id)  # nobody waits for it any more
+                await asyncio.to_thread(drop, progress, failure)
             elif event.id not in busy | self._in_hand:
                 self._on_record.add(event.id)
                 self._set_aside.discard(event.id)
@@ -197,6 +199,7 @@ class PartitionSession:
                 self._open.pop(recorded.position, None)
                 self._in_hand.discard(recorded.event.id)
                 self._on_record.discard(recorded.event.id)
+                self._failed_at.pop(recorded.event.id, None)
             else:
                 await self._pause(queue, pause)
         queue.is_served = False
@@ -226,16 +229,16 @@ class PartitionSession:
                 await self._pool.run(self._subscription.handle, recorded)
         except Exception as raised:  # noqa: BLE001 - a handler may raise anything; it is recorded, then retried or dead
             reaction, error = reaction_and_cause(raised)
-            failure = await asyncio.to_thread(progress.failed, name, recorded, described(error), reaction)
+            now = time.monotonic()
+            seconds = now - self._failed_at.get(event.id, now)
+            self._failed_at[event.id] = now
+            failure = await asyncio.to_thread(progress.failed, name, recorded, described(error), reaction, seconds)
             self._on_record.add(event.id)
             retry_policy = self._subscription.retry_policy(event)
             if failure.state is not FailureState.RETRYING:
                 return None  # somebody else gave it up meanwhile
-            if (
-                not isinstance(error, NonRetryable)
-                and time.time() < failure.first_failed_at + retry_policy.give_up_after
-            ):
-                self._trouble.met(event.id, error)
+            if not isinstance(error, NonRetryable) and failure.tried_seconds < retry_policy.give_up_after:
+                self._trouble.met(event.id, error, **_about(failure))
                 return retry_policy.pause(failure.attempts)
             await self._mark_dead(failure)
         else:
@@ -247,7 +250,7 @@ class PartitionSession:
     async def _mark_dead(self, failure: DeliveryFailure) -> None:
         """Publish first: one that dies in between publishes it again, so its event is never missing."""
         event = failure.recorded.event
-        _log.error("%s: %s is a dead letter: %s", failure.consumer, event.id, failure.error)
+        _log.error("%s: %s is a dead letter: %s", failure.consumer, event.id, failure.error, extra=_about(failure))
         of_order = await self._bus.of(event.correlationid)
         try:
             says = self._subscription.on_dead_letter(failure, of_order)
@@ -259,3 +262,9 @@ class PartitionSession:
             _log.error("%s: nothing is published about %s: %s", failure.consumer, event.id, described(error))
         await asyncio.to_thread(self._progress.mark_dead, failure.consumer, event.id)
         self._set_aside.add(event.id)
+
+
+def _about(failure: DeliveryFailure) -> dict[str, object]:
+    """For structured logs."""
+    about: dict[str, object] = {"consumer": failure.consumer, "order": failure.recorded.event.correlationid}
+    return about | {"reaction": failure.reaction, "attempt": failure.attempts}

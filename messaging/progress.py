@@ -5,7 +5,7 @@ and the rows that are retrying or requeued, wherever its position is. The states
 
     (none) ──fails──▶ RETRYING ──given up──▶ DEAD ──requeued──▶ REQUEUED ──fails──▶ RETRYING
     RETRYING, REQUEUED, DEAD ──handled, or settled by hand──▶ (none)
-    DEAD, UNREADABLE ──discarded──▶ DISCARDED, for ever
+    DEAD, UNREADABLE ──discarded──▶ DISCARDED, permanently
     (none) ──cannot be read──▶ UNREADABLE ──read again, with success──▶ REQUEUED, as the event that it is
 """
 
@@ -71,6 +71,7 @@ positions = Table(
     Column("log", String(64), nullable=False, server_default="", comment="empty: not known yet"),
     Column("last_read", BigInteger, nullable=False, server_default="0", comment="its position; 0: none"),
     Column("last_event", String(200), nullable=False, server_default="", comment="its id"),
+    Column("rules", Text, nullable=False, server_default="", comment="JSON, see messaging/growth.py"),
 )
 
 failures = Table(
@@ -87,12 +88,18 @@ failures = Table(
     Column("error", Text, nullable=False),
     Column("first_failed_at", Float, nullable=False, comment="seconds since 1970"),
     Column("reaction", String(200), nullable=False, server_default="", comment="the id of what failed, if known"),
+    Column("tried_seconds", Float, nullable=False, server_default="0", comment="for how long it was tried"),
 )
 
 
 @dataclass(frozen=True)
 class DeliveryFailure:
-    """An event that a consumer could not handle yet, or at all. `first_failed_at` is in seconds since 1970."""
+    """An event that a consumer could not handle yet, or at all.
+
+    Attributes:
+        first_failed_at: for people, in seconds since 1970; the clock may have been wrong, or have stepped since.
+        tried_seconds: for how long it was tried, in time that went by while a process retried it.
+    """
 
     consumer: str
     recorded: Recorded
@@ -101,6 +108,7 @@ class DeliveryFailure:
     error: str
     first_failed_at: float
     reaction: str = ""
+    tried_seconds: float = 0
 
     @property
     def id(self) -> str:
@@ -141,7 +149,7 @@ class Progress:
             return {row.partition: Mark(row.log, row.last_read, row.last_event) for row in rows}
 
     def save(self, consumer: str, partition: int, position: int, mark: Mark | None = None) -> None:
-        """Without a mark, the one that is there stays: only the position moves."""
+        """Without a mark, the one that is there stays: the consumer is sent to another position of the same log."""
         change: dict[str, Any] = {"position": position}
         if mark:
             change |= {"log": mark.log, "last_read": mark.position, "last_event": mark.event_id}
@@ -150,10 +158,14 @@ class Progress:
             if moved.rowcount == 0:
                 tx.execute(insert(positions), {"consumer": consumer, "partition": partition} | change)
 
-    def failed(self, consumer: str, recorded: Recorded, error: str, reaction: str = "") -> DeliveryFailure:
-        """Note one more attempt that failed; `reaction` is the id of what failed, if it is known.
+    def failed(
+        self, consumer: str, recorded: Recorded, error: str, reaction: str = "", seconds: float = 0
+    ) -> DeliveryFailure:
+        """Note one more attempt that failed. What is a dead letter already, or discarded, stays so.
 
-        What is a dead letter already, or discarded, stays so.
+        Args:
+            reaction: the id of what failed, if it is known.
+            seconds: since this process saw the attempt before fail; 0 if it did not.
         """
         event = recorded.event
         with self._database.begin() as tx:
@@ -168,8 +180,9 @@ class Progress:
             elif row.state in _FROM[FailureState.RETRYING]:
                 change: dict[str, Any] = {"attempts": row.attempts + 1, "error": error, "state": FailureState.RETRYING}
                 change["reaction"] = reaction or row.reaction
-                if row.state == FailureState.REQUEUED:
-                    change["first_failed_at"] = time.time()  # its time begins again
+                change["tried_seconds"] = row.tried_seconds + seconds
+                if row.state == FailureState.REQUEUED:  # its time begins again
+                    change |= {"first_failed_at": time.time(), "tried_seconds": 0}
                 tx.execute(update(failures).where(*of_event(consumer, event.id)).values(change))
             row = tx.execute(select(failures).where(*of_event(consumer, event.id))).one()
             return _delivery_failure(row, recorded)
@@ -253,5 +266,12 @@ def of_event(consumer: str, event_id: str) -> tuple[Any, ...]:
 
 def _delivery_failure(row: Row[Any], recorded: Recorded) -> DeliveryFailure:
     return DeliveryFailure(
-        row.consumer, recorded, FailureState(row.state), row.attempts, row.error, row.first_failed_at, row.reaction
+        row.consumer,
+        recorded,
+        FailureState(row.state),
+        row.attempts,
+        row.error,
+        row.first_failed_at,
+        row.reaction,
+        row.tried_seconds,
     )

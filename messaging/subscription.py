@@ -37,6 +37,17 @@ class Rule:
             return False
         return all(_at(event, path) in values for path, values in self.content.items())
 
+    def covers(self, other: "Rule") -> bool:
+        """Whether all that fits the other is certain to fit this one."""
+        for wanted in other.types:
+            is_pattern = any(char in wanted for char in "*?[")
+            if not any(mine in ("*", wanted) or (not is_pattern and fnmatchcase(wanted, mine)) for mine in self.types):
+                return False
+        return all(
+            path in other.content and all(value in values for value in other.content[path])
+            for path, values in self.content.items()
+        )
+
     def may_fit(self, type: str) -> bool:
         """Whether a message that cannot be read, and is filed under this type, may be one of them."""
         return any(fnmatchcase(type, pattern) for pattern in self.types)
@@ -63,12 +74,20 @@ def _stays(_failing: CloudEvent, _waiting: CloudEvent) -> bool:
     return False
 
 
+def _is_never_over(_of_order: Sequence[Recorded]) -> bool:
+    return False
+
+
 def _needs_no_word(_event: CloudEvent) -> None:
     """Handling it after all does no harm."""
 
 
 def _publishes_nothing(_failure: DeliveryFailure, _of_order: Sequence[Recorded]) -> None:
     return None
+
+
+def _keeps_no_record(_events: Sequence[CloudEvent]) -> set[str]:
+    return set()
 
 
 @dataclass(frozen=True)
@@ -79,10 +98,15 @@ class Subscription:
         handle: runs in a thread, and must be harmless twice. An exception means: try again.
         retry_policy: by event, since some wait for more than others.
         may_overtake: whether a failing event lets another of its order, which waits, go before it.
-        from_latest: a new consumer begins with what comes next; without it, with the first event of the archive.
+        from_latest: a new consumer, or a new type in its rule, begins with what comes next; without it, with the first
+            event of the archive.
+        is_over: whether nothing is to be done any more for an order with these events; what a rule that has grown finds
+            of it in the archive is settled, not handled.
         at_once: how many events of different orders are handled at the same time, in one process.
         on_dead_letter: what to publish when an event becomes a dead letter, if anything; it gets the order's events.
         settle: a person has dealt with this event, or given it up: no replay, and no loss of positions, may handle it.
+        handled: which of these events, by their ids, the consumer has on record as handled.
+        endpoint: the outside system that it delivers to, by its name; empty for what is our own.
         forget: for a view that can be rebuilt from the archive: drop what it has of the events after this position.
     """
 
@@ -93,6 +117,9 @@ class Subscription:
     may_overtake: MayOvertake = _stays
     on_dead_letter: OnDeadLetter = _publishes_nothing
     settle: Callable[[CloudEvent], object] = _needs_no_word
+    handled: Callable[[Sequence[CloudEvent]], set[str]] = _keeps_no_record
+    endpoint: str = ""
+    is_over: Callable[[Sequence[Recorded]], bool] = _is_never_over
     from_latest: bool = False
     at_once: int = 8
     forget: Callable[[int], None] | None = None

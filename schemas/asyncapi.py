@@ -99,7 +99,7 @@ def _reaction(reaction: Reaction[Any, Any]) -> Document:
 
 def _subscribers() -> Document:
     summary = "Each receives the types that it subscribes to, of orders of either style."
-    return {"subscribers_hear": _operation("receive", tuple(event_types()), "Subscribers", summary)}
+    return {"subscribers_receive": _operation("receive", tuple(event_types()), "Subscribers", summary)}
 
 
 def _operation(action: str, kinds: tuple[type[Event], ...], title: str, summary: str) -> Document:

@@ -38,7 +38,7 @@ def breaks(old: Schema, new: Schema) -> list[str]:
 def _broken(name: str, old: str, new: str | None) -> list[str]:
     if new is None:
         kind = name.partition(".")[0]
-        return [f"{kind}: no longer published, or under another name; a consumer that waits for it waits for ever"]
+        return [f"{kind}: no longer published, or under another name; a consumer would wait for it in vain"]
     try:
         was = json.loads(old)
     except ValueError:
@@ -129,7 +129,7 @@ def _fields(old: Schema, new: Schema, at: str) -> Iterator[str]:
                 yield f"`{path}` may be missing; {_READERS_FAIL}"
             if field in always_after - always_before:
                 yield f"`{path}` must be there; archived events may not have it"
-            yield from _told_to(before[field], after[field], path)
+            yield from _read_by(before[field], after[field], path)
             if field not in always_before | always_after:
                 yield from _stands_for(before[field], after[field], path)
             yield from _compared(before[field], after[field], path)
@@ -150,7 +150,7 @@ def _taken_up(old: Schema, field: Schema, path: str) -> Iterator[str]:
         yield from _compared(old["additionalProperties"], field, path)
 
 
-def _told_to(old: Schema, new: Schema, path: str) -> Iterator[str]:
+def _read_by(old: Schema, new: Schema, path: str) -> Iterator[str]:
     before, after = bool(old.get(PRIVATE)), bool(new.get(PRIVATE))
     if after and not before:
         yield f"`{path}` is private now; a consumer outside our own services that reads it fails"

@@ -5,6 +5,7 @@ was made of the events after a position can be forgotten and made again from the
 """
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from sqlalchemy import (
@@ -145,7 +146,9 @@ def _fact(event: CloudEvent) -> dict[str, Any]:
 
 
 def analytics(context: SubscriberContext) -> Iterable[Subscription]:
-    subscriber = Analytics(context.database(NAME))
+    database = context.database(NAME)
+    subscriber = Analytics(database)
     subscriber.open()
     rule = Rule(types=tuple(kind.type() for kind in _KINDS))
-    return [Subscription(NAME, rule, subscriber.handle, forget=subscriber.forget)]
+    known = partial(inbox.known, database)
+    return [Subscription(NAME, rule, subscriber.handle, handled=known, forget=subscriber.forget)]

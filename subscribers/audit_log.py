@@ -8,6 +8,7 @@ hash is then in no honest log. Triggers refuse changes by accident; who may drop
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, Text, insert, select, update
 
@@ -168,6 +169,7 @@ def _hash(previous: str, body: str) -> str:
 
 
 def audit_log(context: SubscriberContext) -> Iterable[Subscription]:
-    subscriber = AuditLog(context.database(NAME))
+    database = context.database(NAME)
+    subscriber = AuditLog(database)
     subscriber.open()
-    return [Subscription(NAME, Rule(), subscriber.handle)]
+    return [Subscription(NAME, Rule(), subscriber.handle, handled=partial(inbox.known, database))]

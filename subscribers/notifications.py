@@ -10,7 +10,8 @@ waits. So of an order that never came on record, nothing is sent.
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import ClassVar
 
 from pydantic import Field, SecretStr, field_validator
@@ -24,6 +25,7 @@ from kernel.envelope import CloudEvent
 from kernel.environment import EnvironmentSettings
 from messaging.bus import Recorded
 from messaging.subscription import RetryPolicy, Rule, Subscription
+from services.orders.events import ENDS
 from subscribers.context import SubscriberContext
 from subscribers.mail import EmlFolder, Mail, Mailer, SmtpServer
 from subscribers.mail_texts import MAILED, mail_text
@@ -114,14 +116,14 @@ class Notifications:
             due = [event, *_waiting(tx, event)]
         if customer:
             for one in due:
-                self._tell(customer, one)
+                self._write(customer, one)
         inbox.once(self._database, without_data(event), lambda tx: _forget(tx, due))
 
     def settle(self, event: CloudEvent) -> None:
         """A person has seen to it: the mail is not sent."""
         inbox.settle(self._database, without_data(event))
 
-    def _tell(self, customer: str, event: CloudEvent) -> None:
+    def _write(self, customer: str, event: CloudEvent) -> None:
         text = mail_text(event)
         if text:
             address = self._settings.address_of(customer)
@@ -166,8 +168,25 @@ def notifications(context: SubscriberContext) -> Iterable[Subscription]:
     mailer: Mailer = EmlFolder(context.data_dir / "mail", settings.sender)
     if url:
         mailer = SmtpServer(url, settings.sender, settings.timeout)
-    subscriber = Notifications(context.database(NAME), mailer, settings)
+    database = context.database(NAME)
+    subscriber = Notifications(database, mailer, settings)
     subscriber.open()
     retry_policy = RetryPolicy(first=1, longest=60, give_up_after=settings.give_up_after)
     rule = Rule(types=MAILED)
-    return [Subscription(NAME, rule, subscriber.handle, lambda _event: retry_policy, settle=subscriber.settle)]
+    return [
+        Subscription(
+            NAME,
+            rule,
+            subscriber.handle,
+            lambda _event: retry_policy,
+            settle=subscriber.settle,
+            handled=partial(inbox.known, database),
+            is_over=_has_ended,
+        )
+    ]
+
+
+def _has_ended(of_order: Sequence[Recorded]) -> bool:
+    """Nobody gets a new kind of mail about an order of last year."""
+    ends = {event.type() for event in ENDS}
+    return any(recorded.event.type in ends for recorded in of_order)

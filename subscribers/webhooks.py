@@ -7,7 +7,7 @@ dies in between delivers it again, under the same `webhook-id`, by which an endp
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -97,7 +97,14 @@ class Deliveries:
         rule = Rule(types=self._endpoint.types, content=self._endpoint.content)
         name = f"webhook-{self._endpoint.name}"
         return Subscription(
-            name, rule, self.handle, retry_policy=self.retry_policy, settle=self._settle, from_latest=True
+            name,
+            rule,
+            self.handle,
+            retry_policy=self.retry_policy,
+            settle=self._settle,
+            handled=self._handled,
+            endpoint=self._endpoint.name,
+            from_latest=True,
         )
 
     def handle(self, recorded: Recorded) -> None:
@@ -115,6 +122,11 @@ class Deliveries:
 
     def _settle(self, event: CloudEvent) -> None:
         inbox.settle(self._database, self._note(event))
+
+    def _handled(self, events: Sequence[CloudEvent]) -> set[str]:
+        notes = {event.id: self._note(event) for event in events}
+        noted = inbox.known(self._database, list(notes.values()))
+        return {event_id for event_id, note in notes.items() if note.id in noted}
 
     def _note(self, event: CloudEvent) -> CloudEvent:
         return without_data(event).model_copy(update={"id": f"{self._endpoint.name}/{_message_id(event)}"})

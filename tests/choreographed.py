@@ -25,7 +25,10 @@ from wiring.bus_roles import ON_THE_BUS
 from wiring.listening import listening, settle
 from wiring.services import Services
 
-_SECONDS, _DEADLINES = 10, 5  # so long, and so many of the shop's own deadlines: a busy machine, and a clock that looks
+_SECONDS, _DEADLINES = (
+    10,
+    5,
+)  # so long, and a number of the shop's own deadlines: a busy machine, and a clock that looks
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,8 @@ class ChoreographedShop:
     eventing: EventBus
 
     @property
-    def patience(self) -> float:
-        """After so many seconds nothing will come any more: not long in a shop in which deadlines pass soon."""
+    def limit(self) -> float:
+        """After this number of seconds nothing will come any more: not long in a shop in which deadlines pass soon."""
         return _SECONDS + min(50, _DEADLINES * self.settings.policy.step_deadline)
 
     async def run(self, order: Order) -> OrderState:
@@ -45,11 +48,11 @@ class ChoreographedShop:
         return await self.rest(order)
 
     async def rest(self, order: Order) -> OrderState:
-        async with asyncio.timeout(self.patience):
+        async with asyncio.timeout(self.limit):
             return (await self.client.outcome(order.order_id)).state
 
     async def until(self, order: Order, condition: Callable[[OrderState], bool]) -> OrderState:
-        async with asyncio.timeout(self.patience):
+        async with asyncio.timeout(self.limit):
             while not condition(state := (await self.client.get(order.order_id)).state):
                 await asyncio.sleep(0.02)
             return state
@@ -63,7 +66,7 @@ class ChoreographedShop:
     async def received(self, service: str, event_id: str) -> None:
         """Until the service is done with this event."""
         with closing(Database(self.settings.url_of(service), for_reading=True)) as database:
-            async with asyncio.timeout(self.patience):
+            async with asyncio.timeout(self.limit):
                 while event_id not in {known for (known,) in rows(database, inbox, "event_id")}:
                     await asyncio.sleep(0.02)
 
@@ -82,7 +85,9 @@ async def clients_of(settings: LabSettings) -> AsyncIterator[ChoreographedShop]:
     eventing = EventBus(settings, shop)
     try:
         yield ChoreographedShop(
-            settings, ChoreographyClient(eventing.bus, eventing.progress, partial(settle, eventing)), eventing
+            settings,
+            ChoreographyClient(eventing.bus, eventing.progress, partial(settle, eventing), settings.policy),
+            eventing,
         )
     finally:
         await eventing.close()

@@ -25,8 +25,21 @@ settings.load_profile("any-machine")
 
 # Worker processes under test get namespaces of their own, apart from the worker in this process.
 NAMESPACES = (
-    *("default", "processes", "crashes", "roles", "late", "nobody", "stuck", "private"),
-    *("dead-in-place", "dead-queue", "slow", "moving"),
+    "default",
+    "processes",
+    "crashes",
+    "roles",
+    "late",
+    "nobody",
+    "stuck",
+    "private",
+    "attention",
+    "observed",
+    "costs",
+    "dead-in-place",
+    "dead-queue",
+    "slow",
+    "moving",
 )
 
 # An order named `down-payments.charge` meets that outage, and so on for every operation and kind.

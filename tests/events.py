@@ -31,7 +31,7 @@ def published(
     after: float = 0,
     style: Style = Style.ORCHESTRATION,
 ) -> CloudEvent:
-    """The event on the wire, `after` so many seconds."""
+    """The event on the wire, `after` a number of seconds."""
     return cloud_event(
         event.type(),
         event.model_dump(mode="json"),

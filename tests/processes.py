@@ -1,4 +1,4 @@
-"""The two programs as their users run them: in processes of their own, told everything by their environment."""
+"""The two programs as their users run them: in processes of their own, with everything from their environment."""
 
 import asyncio
 import ctypes
@@ -54,7 +54,7 @@ class Ran:
 
 
 def environment_of(settings: LabSettings, namespace: str) -> Environment:
-    """These settings, and none of whoever runs the tests; the port is wrong, so that the address has to be heeded."""
+    """These settings, and nothing of the test run's own environment; the port is wrong, so that the address counts."""
     policy = {f"POLICY__{name.upper()}": str(value) for name, value in settings.policy.model_dump().items()}
     return policy | {
         "PATH": os.environ["PATH"],
@@ -97,7 +97,7 @@ async def run(program: str, environment: Environment, *arguments: str, stdin: st
             process.kill()
             await process.wait()
     assert process.returncode is not None
-    return _told(Ran(process.returncode, out.decode(), err.decode()))
+    return _made(Ran(process.returncode, out.decode(), err.decode()))
 
 
 async def run_inside(environment: Environment, *arguments: str, stdin: str | bytes = "") -> Ran:
@@ -133,10 +133,10 @@ def run_here(
         patch.setattr(sys, "stdin", given)
         patch.chdir(environment["DATA_DIR"])
         code = main()
-    return _told(Ran(code, out.getvalue(), err.getvalue()))
+    return _made(Ran(code, out.getvalue(), err.getvalue()))
 
 
-def _told(ran: Ran) -> Ran:
+def _made(ran: Ran) -> Ran:
     assert "Traceback" not in ran.out + ran.err, ran.err
     return ran
 

@@ -141,8 +141,8 @@ def test_the_page_is_short() -> None:
 def test_every_quote_of_fraud_is_in_the_files(before: Path) -> None:
     quotes = [quote for heading, quote in _quotes() if "fraud" in heading]
     assert len(quotes) == 7
-    told = "".join(f"\n{(before / path).read_text()}" for path in (WORKFLOW, TABLE))
-    assert [quote for quote in quotes if f"\n{quote}" not in told] == []
+    found = "".join(f"\n{(before / path).read_text()}" for path in (WORKFLOW, TABLE))
+    assert [quote for quote in quotes if f"\n{quote}" not in found] == []
 
 
 def test_every_quote_of_wrapping_is_what_the_patch_adds() -> None:
@@ -256,12 +256,12 @@ async def placed(after: Path, server: LabSettings, tmp_path_factory: pytest.Temp
         return document
 
     async with worker_process(environment, program=worker):
-        told = await asyncio.gather(*map(place, Style))
+        found = await asyncio.gather(*map(place, Style))
     audit = await run(starter, environment, "audit", "--json")
     with closing(Database(settings.url_of("wrapping"), for_reading=True)) as database, database.begin() as tx:
         rows = tx.execute(text("SELECT order_id, pieces FROM wrappings"))
         wrapped = {str(order_id): int(pieces) for order_id, pieces in rows}
-    return Placed(orders, {state["order_id"]: state for states in told for state in states}, wrapped, audit)
+    return Placed(orders, {state["order_id"]: state for states in found for state in states}, wrapped, audit)
 
 
 @STYLES

@@ -17,7 +17,7 @@ from tests.shop import ShopUnderTest, sample_order
 from wiring.services import Services
 from workflows import client as client
 from workflows import commands
-from workflows.contracts import OrderInput
+from workflows.contracts import OrderInput, PlaceOrder
 
 
 @pytest.mark.parametrize(("age", "invariants"), [(timedelta(hours=1), []), (timedelta(days=3), ["every order ends"])])
@@ -27,7 +27,8 @@ def test_an_order_that_never_ends_is_found(tmp_path: Path, age: timedelta, invar
     for service in SERVICES:
         shop.activities(service)
     database = Database(settings.url_of("orders"))
-    Orders(database, lambda: datetime.now(UTC) - age).create(commands.create(OrderInput.of(sample_order())))
+    place = PlaceOrder(order=OrderInput.of(sample_order()))
+    Orders(database, lambda: datetime.now(UTC) - age).create(commands.create(place))
     assert [violation.invariant for violation in audit(settings).violations] == invariants
     database.close()
     shop.close()

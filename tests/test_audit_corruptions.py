@@ -6,6 +6,7 @@ The shop is made once, by events, with an order of each kind; each case changes 
 import asyncio
 import shutil
 import sqlite3
+import time
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -63,9 +64,9 @@ def settings(sold: Path, tmp_path: Path) -> LabSettings:
     return LabSettings(data_dir=shutil.copytree(sold, tmp_path / "data"), policy=PATIENT)
 
 
-def full_audit(settings: LabSettings) -> Report:
-    report = audit(settings)
-    report.violations += audit_of_events(settings, report.not_judged)
+def full_audit(settings: LabSettings, since: int = 0) -> Report:
+    report = audit(settings, since)
+    report.violations += audit_of_events(settings, report.not_judged, since)
     return report
 
 
@@ -292,6 +293,23 @@ def test_events_that_were_changed_are_seen(settings: LabSettings, changes: str, 
     tamper(settings, changes)
     report = full_audit(settings)
     assert invariant in {violation.invariant for violation in report.violations}, report
+
+
+def test_only_what_was_touched_since_then_is_judged(settings: LabSettings) -> None:
+    """What is not over is judged however old it is."""
+    tamper(
+        settings,
+        """payments: UPDATE payments SET amount = 1 WHERE order_id = 'ok'
+        payments: UPDATE outbox SET data = replace(data, ',"currency"', '9,"currency"') WHERE type = 'PaymentProcessed'
+        orders: UPDATE orders SET customer_id = 'x' WHERE order_id = 'held'""",
+    )
+    now = int(time.time() * 1000)
+    recent, last_hour = full_audit(settings, since=now), full_audit(settings, since=now - 3_600_000)
+    assert {(one.order_id, one.invariant) for one in recent.violations} == {("held", EVENTS)}
+    assert recent.orders == 1
+    expected = {("held", EVENTS), ("ok", EVENTS), ("ok", AS_WRITTEN), ("bad", AS_WRITTEN)}
+    assert {(one.order_id, one.invariant) for one in last_hour.violations} >= expected
+    assert last_hour.orders == 3
 
 
 @pytest.mark.parametrize("database", ["bus", "consumers", "payments", "courier"])

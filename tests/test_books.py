@@ -5,7 +5,7 @@ No workflow and no bus is needed for it; what the command `audit` makes of it is
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,8 +16,9 @@ from audit.books import read
 from audit.invariants import audit
 from client.order import Order, OrderLine
 from kernel.books import Books, Finding
-from kernel.contracts import Undo
+from kernel.contracts import Policy, Undo
 from kernel.errors import Outage, Refusal, SettingsError
+from kernel.keys import Key
 from kernel.money import Money
 from kernel.service import Site
 from services import SERVICES
@@ -33,7 +34,7 @@ from settings import Settings
 from tests.shop import sample_order, undeliverable
 from wiring.services import Services
 from workflows import commands
-from workflows.contracts import OrderInput
+from workflows.contracts import OrderInput, PlaceOrder
 
 OPERATIONS, EVENTS = "records agree with operations", "records agree with events"
 PROCESSOR = "payments agree with the processor"
@@ -55,7 +56,7 @@ def _sell(shop: Services, order: Order) -> None:
         return Undo(key=f"{order.order_id}:{step}", order_id=order.order_id, reason="the order failed")
 
     given = OrderInput.of(order)
-    total = shop.open(ORDERS).create(commands.create(given)).total
+    total = shop.open(ORDERS).create(commands.create(PlaceOrder(order=given))).total
     if order.order_id == "under-way":
         return
     try:
@@ -246,21 +247,40 @@ def test_an_order_that_needs_attention_is_excused_for_what_is_stuck_only(setting
     assert ("bad", "rejected: nothing shipped") in found(settings)
 
 
-def test_what_is_held_beyond_this_programs_deadlines_is_left_out(settings: Settings) -> None:
-    """Its policy travels with the order; the audit's own says nothing of it."""
+HELD = (OrderLine(sku="espresso-machine", quantity=1),)
+OLD = "orders: UPDATE orders SET placed_at = placed_at - 360000000 WHERE order_id IN ('held', 'under-way')"
+
+
+def _hold(settings: Settings, policy: Policy) -> None:
     with closing(Services(settings)) as shop:
-        given = OrderInput.of(sample_order(order_id="held", lines=(OrderLine(sku="espresso-machine", quantity=1),)))
-        total = shop.open(ORDERS).create(commands.create(given)).total
-        shop.open(FRAUD).screen(commands.screen(given, total))
-    tamper(
-        settings, "orders: UPDATE orders SET placed_at = placed_at - 360000000 WHERE order_id IN ('held', 'under-way')"
-    )
+        place = PlaceOrder(order=OrderInput.of(sample_order(order_id="held", lines=HELD)), policy=policy)
+        total = shop.open(ORDERS).create(commands.create(place)).total
+        shop.open(FRAUD).screen(commands.screen(place.order, total))
+
+
+@pytest.mark.parametrize(
+    ("policy", "late"),
+    [(Policy(review_deadline=10 * 86_400), {"under-way"}), (Policy(review_deadline=60), {"held", "under-way"})],
+    ids=["patient", "impatient"],
+)
+def test_an_order_is_judged_by_its_own_deadlines(settings: Settings, policy: Policy, late: set[str]) -> None:
+    _hold(settings, policy)
+    tamper(settings, OLD)
+    report = audit(settings)
+    assert {(one.order_id, one.invariant) for one in report.violations} == {(name, "every order ends") for name in late}
+    assert report.not_judged == []
+
+
+def test_an_order_held_since_release_0_1_is_left_out_and_said_to_be(settings: Settings) -> None:
+    """Its policy is in its workflow only; the audit's own says nothing of it."""
+    _hold(settings, Policy())
+    tamper(settings, f"{OLD}\norders: UPDATE orders SET policy = NULL")
     report = audit(settings)
     assert [(one.order_id, one.invariant) for one in report.violations] == [("under-way", "every order ends")]
     assert [one.order_id for one in report.not_judged] == ["held"]
 
 
-def test_an_order_that_an_operator_took_up_again_has_its_time_anew(settings: Settings) -> None:
+def test_an_order_that_an_operator_took_up_again_has_its_time_from_the_start(settings: Settings) -> None:
     tamper(settings, "orders: UPDATE orders SET placed_at = placed_at - 360000000 WHERE order_id = 'under-way'")
     _flag(settings, "under-way", problem="payments.charge: it is down")
     _flag(settings, "under-way")
@@ -314,10 +334,12 @@ class OtherGateway:
             charge = self.records[key]
             self.records[key] = charge.model_copy(update={"refunded": charge.amount.amount})
 
-    def charges(self) -> Iterator[ChargeRecord]:
+    def charges(self, orders: Sequence[str] | None = None) -> Iterator[ChargeRecord]:
         if self.is_down:
             raise Outage("the processor is closed")
-        yield from self.records.values()
+        for charge in self.records.values():
+            if orders is None or Key.parse(charge.key).order_id in orders:
+                yield charge
 
 
 @pytest.fixture
@@ -370,7 +392,7 @@ class Paper(Books):
 
     wrapped: frozenset[str]
 
-    def orders(self) -> Iterable[str]:
+    def orders(self, since: int = 0) -> Iterable[str]:
         return self.wrapped
 
     def kept(self, order_id: str) -> Iterator[Finding]:
@@ -378,14 +400,14 @@ class Paper(Books):
             yield Finding("nothing wrapped", "the paper is still on")
 
 
-def _with_books(monkeypatch: pytest.MonkeyPatch, books: Callable[[Site], Books]) -> None:
+def _with_books(monkeypatch: pytest.MonkeyPatch, books: Callable[[Site, Sequence[str]], Books]) -> None:
     """A sixth service, with these; they are read right after those of the orders."""
     sixth = replace(SHIPPING, name="lottery", books=books)
     monkeypatch.setattr("audit.books.SERVICES", (sixth, *SERVICES))
 
 
 def test_a_sixth_services_books_are_asked_as_well(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    _with_books(monkeypatch, lambda _site: Paper(frozenset({"good", "bad", "nobody"})))
+    _with_books(monkeypatch, lambda _site, _orders: Paper(frozenset({"good", "bad", "nobody"})))
     assert found(settings) == {
         ("bad", "rejected: nothing wrapped"),
         ("nobody", "without an order: nothing wrapped"),
@@ -395,9 +417,33 @@ def test_a_sixth_services_books_are_asked_as_well(settings: Settings, monkeypatc
 def test_an_order_that_is_placed_while_books_are_read_is_left_out(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def sell_and_read(_site: Site) -> Books:
-        sell(settings, sample_order(order_id="meanwhile"))
+    def sell_and_read(_site: Site, orders: Sequence[str]) -> Books:
+        if orders:
+            sell(settings, sample_order(order_id="meanwhile"))
         return Paper(frozenset({"meanwhile", "nobody"}))
 
     _with_books(monkeypatch, sell_and_read)
     assert found(settings) == {("nobody", "without an order: nothing wrapped")}
+
+
+def test_a_large_shop_needs_no_more_memory_than_a_small_one(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its books are opened for some orders at a time, each order once."""
+    opened: list[list[str]] = []
+
+    def note(_site: Site, orders: Sequence[str]) -> Books:
+        opened.append(list(orders))
+        return Paper(frozenset({"bad", "nobody"}))
+
+    monkeypatch.setattr("audit.books._AT_ONCE", 2)
+    _with_books(monkeypatch, note)
+    sell(settings, *(sample_order() for _ in range(5)))
+    report = audit(settings)
+    assert max(map(len, opened)) == 2
+    assert sorted(order_id for some in opened for order_id in some) == sorted({one for some in opened for one in some})
+    assert report.orders == 8
+    assert {(one.order_id, one.invariant) for one in report.violations} == {
+        ("bad", "rejected: nothing wrapped"),
+        ("nobody", "without an order: nothing wrapped"),
+    }

@@ -18,10 +18,10 @@ PACKAGES = set(LINTER["root_packages"])
 IMPORTS = {
     "settings": {"kernel", "services"},
     "worker": {"activities", "kernel", "services", "settings", "wiring", "workflows"},
-    "starter": {"cli", "client", "kernel", "services", "settings", "wiring"},
+    "starter": {"cli", "kernel", "wiring"},
 }
 # What no worker needs; and of the rest, what is some role's alone.
-NEVER = {"cli", "audit", "lab", "schemas", "rich"}
+NEVER = {"cli", "audit", "lab", "schemas", "rich", "observability", "prometheus_client", "structlog"}
 ON_THE_BUS = {"messaging", "choreography", "subscribers", "nats", "httpx", "standardwebhooks"}
 LOADS = {
     "relay": {"messaging"},
@@ -51,6 +51,19 @@ def test_importing_the_worker_loads_what_every_role_needs_and_nothing_else() -> 
     assert _of(set(loaded.split())) & (NEVER | ON_THE_BUS) == set()
 
 
+def test_help_loads_no_commands_module() -> None:
+    script = "import starter, sys; starter.main(); print(*sys.modules)"
+    asked = [sys.executable, "-c", script, "--help"]
+    loaded = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    modules = set(loaded.splitlines()[-1].split())
+    own = {name for name in modules if name.partition(".")[0] in PACKAGES}
+    assert own == {"cli", "cli.lazy", "cli.version", "kernel", "kernel.errors", "kernel.visible"} | {
+        "wiring",
+        "wiring.program",
+    }
+    assert _of(modules) & {"temporalio", "sqlalchemy", "alembic", "pydantic", "rich"} == set()
+
+
 @pytest.mark.parametrize("role", [role for role in ROLES if role not in HOSTS[1:]])
 async def test_a_role_loads_what_it_runs(server: LabSettings, tmp_path: Path, role: str) -> None:
     environment = environment_of(server.model_copy(update={"data_dir": tmp_path}), "processes")
@@ -58,6 +71,7 @@ async def test_a_role_loads_what_it_runs(server: LabSettings, tmp_path: Path, ro
         loaded = set(LOADED.findall(worker.log.read_text()))
     assert "wiring.roles" in loaded
     assert _of(loaded) & (NEVER | ON_THE_BUS) == LOADS.get(role, set())
+    assert not {"http.server", "wsgiref"} & loaded
     insides = {name.split(".")[1] for name in loaded if re.fullmatch(r"services\.\w+\.service", name)}
     assert role not in (SAGA, *HOSTS) or insides == {role} - {SAGA}
 

@@ -40,7 +40,7 @@ ENDS = {
 }
 CRASHES = [f"{kind}-{operation}" for operation in ENDS for kind in KINDS]
 
-# An order that is to be cancelled has a parcel, but never hears of it, so that the cancel comes before the pivot.
+# An order that is to be cancelled has a parcel, but its reply is lost, so that the cancel comes before the pivot.
 FAULTS = ",".join(
     [f"{operation}={kind}@{kind}-{operation}-*" for operation in ENDS for kind in KINDS]
     + [f"shipping.ship=lost:*@*-{operation}-*" for operation, end in ENDS.items() if end is CANCELLED]

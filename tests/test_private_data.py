@@ -79,7 +79,7 @@ async def aftermath(server: LabSettings, tmp_path_factory: pytest.TempPathFactor
             states = await _ended(settings, client, [one for one in BOTH if one[0] != "broken"])
             _break_the_orders(data)
             states |= await _ended(settings, client, [one for one in BOTH if one[0] == "broken"])
-            await until(lambda: _told_all(data, endpoint))
+            await until(lambda: _all_delivered(data, endpoint))
             yield Aftermath(settings, environment, client, worker.log, states, endpoint.events)
 
 
@@ -111,7 +111,7 @@ def _webhook_has_begun(data: Path) -> bool:
     return bool(begun[0] == PARTITIONS)
 
 
-def _told_all(data: Path, endpoint: HttpEndpoint) -> bool:
+def _all_delivered(data: Path, endpoint: HttpEndpoint) -> bool:
     with closing(sqlite3.connect(data / "bus.db")) as bus, closing(sqlite3.connect(data / "audit_log.db")) as log:
         ids = {event_id for (event_id,) in bus.execute("SELECT event_id FROM events")}
         logged = {event_id for (event_id,) in log.execute("SELECT event_id FROM audit_entries")}
@@ -141,7 +141,7 @@ def test_the_orders_ended_in_every_way(aftermath: Aftermath, style: Style) -> No
     assert states["good"].status is OrderStatus.COMPLETED
     assert states["declined"].reason == "PaymentDeclined: there is no such card token"
     assert states["undeliverable"].reason == "Undeliverable: no courier goes to AQ"
-    assert states["stuck"].problems == ("payments.refund: CannotUndo: payments.refund says no",)
+    assert states["stuck"].problems == ("payments.refund: CannotUndo: payments.refund refuses",)
     assert "no such table: orders" in states["broken"].reason + str(states["broken"].problems)
 
 

@@ -70,7 +70,7 @@ def changed(draw: st.DrawFn, schema: Schema) -> Schema:
 
 
 def values(schema: Schema) -> st.SearchStrategy[Any]:
-    """What a publisher with this schema tells."""
+    """What a publisher with this schema publishes."""
     if "anyOf" in schema:
         return st.one_of([values(option) for option in schema["anyOf"]])
     if "enum" in schema:
@@ -89,11 +89,11 @@ def values(schema: Schema) -> st.SearchStrategy[Any]:
 
 def objects_of(schema: Schema) -> st.SearchStrategy[Any]:
     fields, others = schema["properties"], schema.get("additionalProperties")
-    told = {name: values(its) for name, its in fields.items()}
-    optional = {name: told[name] for name in fields if name not in schema["required"]}
+    found = {name: values(its) for name, its in fields.items()}
+    optional = {name: found[name] for name in fields if name not in schema["required"]}
     if others:
         optional |= {name: values(others) for name in "abc" if name not in fields}
-    return st.fixed_dictionaries({name: told[name] for name in schema["required"]}, optional=optional)
+    return st.fixed_dictionaries({name: found[name] for name in schema["required"]}, optional=optional)
 
 
 many_times = settings(max_examples=300, deadline=None, database=None)

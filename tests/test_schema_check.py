@@ -117,7 +117,7 @@ def test_an_edit_by_hand_is_no_way_round(project: Project) -> None:
     assert ran.said.startswith("Shipped: `weight` is gone; a consumer that reads it fails\n")
 
 
-def test_the_type_of_an_event_is_for_ever(project: Project) -> None:
+def test_the_type_of_an_event_is_permanent(project: Project) -> None:
     for file in ("services/orders/events.py", "services/orders/declaration.py"):
         project.edit(file, "OrderFlagged", "OrderMarked")
     ran = project.run("--check")
@@ -128,7 +128,7 @@ def test_the_type_of_an_event_is_for_ever(project: Project) -> None:
     assert not (project.docs / "OrderFlagged.schema.json").exists()
 
 
-def test_the_envelope_is_for_ever_too(project: Project) -> None:
+def test_the_envelope_is_permanent_too(project: Project) -> None:
     project.edit("kernel/envelope.py", "    causationid: _Id\n", "    causationid: _Id | None\n")
     ran = project.run("--check")
     assert ran.code == 1
@@ -142,7 +142,7 @@ def test_another_reaction_changes_the_bus_document_and_breaks_nobody(project: Pr
     assert ran == (1, f"{FOLDER}/asyncapi.json is not what the code says; run `make schemas`\n", "")
 
 
-def test_no_documents_at_all_are_written_anew(project: Project) -> None:
+def test_no_documents_at_all_are_written_again(project: Project) -> None:
     before = project.documents()
     shutil.rmtree(project.docs)
     assert project.run("--check").said.count("run `make schemas`") == len(before)

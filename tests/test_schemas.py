@@ -86,15 +86,15 @@ def test_no_event_is_missing() -> None:
     for package in pkgutil.iter_modules(services.__path__, "services."):
         if package.ispkg and find_spec(f"{package.name}.events"):
             modules.append(f"{package.name}.events")
-    told = {
+    wire = {
         kind
         for module in modules
         for kind in vars(import_module(module)).values()
         if isinstance(kind, type) and issubclass(kind, Event) and kind not in (Event, FailureEvent, UndoneEvent)
     }
     assert len(modules) > len(SERVICES)
-    assert set(event_types()) == told
-    assert len({kind.type() for kind in told}) == len(told), "two events have one name"
+    assert set(event_types()) == wire
+    assert len({kind.type() for kind in wire}) == len(wire), "two events have one name"
 
 
 @pytest.mark.parametrize("name", [name for name in DOCUMENTS if name != ASYNCAPI])
@@ -149,10 +149,10 @@ def events() -> st.SearchStrategy[Event]:
 @settings(max_examples=300, deadline=None, database=None)
 @given(events())
 def test_every_event_keeps_to_its_schema_inside_and_outside(event: Event) -> None:
-    told = on_the_bus(event)
-    assert errors(told) == []
-    assert errors(redacted(told)) == []
-    assert told.dataschema == DOCUMENTS[schema_file(type(event))]["$id"]
+    wire = on_the_bus(event)
+    assert errors(wire) == []
+    assert errors(redacted(wire)) == []
+    assert wire.dataschema == DOCUMENTS[schema_file(type(event))]["$id"]
 
 
 @settings(max_examples=100, deadline=None, database=None)
@@ -164,15 +164,15 @@ def test_an_event_is_one_message_and_no_other(event: Event, other: type[Event]) 
 @settings(max_examples=100, deadline=None, database=None)
 @given(events(), st.data())
 def test_an_event_without_a_field_does_not_keep_to_its_schema(event: Event, data: st.DataObject) -> None:
-    told = on_the_bus(event)
+    wire = on_the_bus(event)
     required = DOCUMENTS[schema_file(type(event))]["required"]
     if required:
         name = data.draw(st.sampled_from(required))
-        less = told.model_copy(update={"data": {key: value for key, value in told.data.items() if key != name}})
+        less = wire.model_copy(update={"data": {key: value for key, value in wire.data.items() if key != name}})
         assert errors(less) == [f"$.data: '{name}' is a required property"]
 
 
-def test_whatever_the_services_publish_keeps_to_its_schema_and_is_told_by_them(tmp_path: Path) -> None:
+def test_whatever_the_services_publish_keeps_to_its_schema_and_is_documented_by_them(tmp_path: Path) -> None:
     with closing(Services(Settings(data_dir=tmp_path))) as shop:
         live(shop)
         published = list(published_by(shop))
@@ -267,6 +267,6 @@ def test_every_reaction_is_an_operation_that_receives(reaction: Reaction[Any, An
     assert reaction.step in operation["summary"]
 
 
-def test_subscribers_can_hear_everything() -> None:
-    assert messages(BUS["operations"]["subscribers_hear"]) == [kind.type() for kind in event_types()]
+def test_subscribers_can_receive_everything() -> None:
+    assert messages(BUS["operations"]["subscribers_receive"]) == [kind.type() for kind in event_types()]
     assert len(BUS["operations"]) == len(SOURCES) + len(REACTIONS) + 1

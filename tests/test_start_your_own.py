@@ -16,11 +16,10 @@ from pathlib import Path
 import pytest
 
 from lab.settings import LabSettings
+from tests.pages import FENCED, apply, copy_of_the_tree
 from tests.processes import ROOT, WorkerUnderTest, environment_of
 
 PAGE = (ROOT / "docs" / "start-your-own.md").read_text()
-FENCED = re.compile(r"^```(sh|diff)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILE = re.compile(r"^--- (\S+)\n", re.MULTILINE)
 PARTS = [part.partition("\n") for part in PAGE.split("\n## ")[1:]]
 FUNCTIONS = next(text for _, text in FENCED.findall(PAGE.partition("\n## ")[0]))
 CORE = ("activities", "audit", "cli", "client", "kernel", "services", "wiring", "workflows")
@@ -68,20 +67,9 @@ def _do(tree: Path, part: str) -> None:
         if language == "sh":
             _run(tree, "bash", "-euc", FUNCTIONS + text)
             continue
-        _, *files = FILE.split(text)
-        for path, changes in zip(files[::2], files[1::2], strict=True):
-            for hunk in changes.split("@@\n"):
-                _change(tree / path, hunk.splitlines())
+        apply(tree, text)
     _run(tree, _tool("ruff"), "format", ".")
     _run(tree, _tool("ruff"), "check", "--fix", ".")
-
-
-def _change(file: Path, hunk: list[str]) -> None:
-    assert {line[:1] for line in hunk} <= {"-", "+"}, hunk
-    before, after = ("".join(f"{line[1:]}\n" for line in hunk if line[0] == sign) for sign in "-+")
-    content = "\n" + file.read_text()
-    assert content.count(f"\n{before}") == 1, f"{file} has not once:\n{before}"
-    file.write_text(content.replace(f"\n{before}", f"\n{after}")[1:])
 
 
 def _starts(tree: Path) -> None:
@@ -108,11 +96,7 @@ def _dangling(tree: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def core(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the tree in which everything is done that the page says; after each part what is left is whole."""
-    tree = tmp_path_factory.mktemp("own") / "tree"
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, listed.split("\0")):
-        (tree / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, tree / name)
+    tree = copy_of_the_tree(tmp_path_factory.mktemp("own") / "tree")
     for heading, _, part in PARTS:
         if heading[0].isdigit():
             _do(tree, part)

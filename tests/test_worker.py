@@ -51,7 +51,7 @@ async def shop_in(server: LabSettings, namespace: str, data: Path) -> ShopUnderT
     ],
     ids=lambda value: ",".join(f"{key}={text}" for key, text in value.items()) if isinstance(value, dict) else "",
 )
-async def test_a_worker_that_is_told_nonsense_does_not_start(
+async def test_a_worker_that_is_given_nonsense_does_not_start(
     shop: ShopUnderTest, wrong: Environment, complaint: str
 ) -> None:
     assert complaint in (await run("worker.py", _environment(shop) | wrong)).complaint
@@ -93,7 +93,7 @@ async def test_a_worker_injects_no_faults(shop: ShopUnderTest) -> None:
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_worker_that_is_told_to_stop_finishes_what_it_is_at(
+async def test_a_worker_that_is_asked_to_stop_finishes_what_it_is_at(
     shop: ShopUnderTest, signal_number: signal.Signals
 ) -> None:
     order = sample_order()

@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack, closing
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from choreography.client import ChoreographyClient
 from choreography.projection import OrderView
+from client.attention import AttentionEntry, unseen
 from client.contracts import OrderState, PlacedOrder, Stage
 from kernel.contracts import Style
 from kernel.database import Database
@@ -26,9 +27,11 @@ from wiring.bus import EventBus, bus_is_there, open_bus
 from wiring.listening import settle
 from wiring.program import complain
 
+_MOST = 500
+
 
 def choreography_client(events: EventBus) -> ChoreographyClient:
-    return ChoreographyClient(events.bus, events.progress, partial(settle, events))
+    return ChoreographyClient(events.bus, events.progress, partial(settle, events), events.settings.policy)
 
 
 class ChoreographedOrders:
@@ -61,6 +64,20 @@ class ChoreographedOrders:
             if status in (None, now.state.status):  # its record may be a moment behind its events
                 found.append(replace(now, placed_at=placed.placed_at))
         return found
+
+    async def attention(self, after: timedelta) -> list[AttentionEntry]:
+        """Raises SettingsError, BusDown, SQLAlchemyError."""
+        if not bus_is_there(self._settings):
+            return []
+        open_ones = await asyncio.to_thread(self._recorded, OrderStatus.IN_PROGRESS, _MOST)
+        stuck = await asyncio.to_thread(self._recorded, OrderStatus.NEEDS_ATTENTION, _MOST)
+        ids = [placed.state.order_id for placed in (*stuck, *open_ones)]
+        entries = await (await self.client()).attention(ids, after)
+        if _MOST in (len(open_ones), len(stuck)):
+            why = f"there are more than {_MOST} choreographed orders in progress, and only the newest were looked at"
+            command = "starter.py list --style choreography --status in-progress"
+            entries.append(unseen("choreographed orders", why, command))
+        return entries
 
     async def close(self) -> None:
         await self._opened.aclose()

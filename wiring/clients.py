@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 
+from client.attention import AttentionEntry
 from client.contracts import PlacedOrder
 from client.protocol import OrderClient
 from kernel.contracts import Style
@@ -31,6 +32,10 @@ class OrdersOfStyle(Protocol):
         """The newest orders first."""
         ...
 
+    async def attention(self, after: timedelta) -> list[AttentionEntry]:
+        """What of its orders needs a person; of steps, those that have been tried for longer than `after`."""
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -55,6 +60,10 @@ class OrchestratedOrders:
     async def recent(self, status: OrderStatus | None, limit: int) -> list[PlacedOrder]:
         """The newest orders first, as the server's index has them."""
         return [placed async for placed in (await self.client()).recent(status, limit)]
+
+    async def attention(self, after: timedelta) -> list[AttentionEntry]:
+        """Raises Unreachable, RPCError."""
+        return await (await self.client()).attention(after)
 
     async def close(self) -> None:
         """The connection ends with the process."""
@@ -87,6 +96,15 @@ class Clients:
         found = [placed for orders in asked for placed in await orders.recent(status, limit)]
         newest = sorted(found, key=lambda placed: placed.placed_at or datetime.min.replace(tzinfo=UTC), reverse=True)
         return newest[:limit]
+
+    async def attention(self, style: Style, after: timedelta) -> list[AttentionEntry]:
+        """What of the orders of this style needs a person: a part of what `wiring.attention` answers."""
+        return await self._of(style).attention(after)
+
+    @property
+    def styles(self) -> tuple[Style, ...]:
+        """Those that are part of this system."""
+        return tuple(self._styles)
 
     async def close(self) -> None:
         for orders in self._styles.values():

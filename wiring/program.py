@@ -3,15 +3,13 @@
 import os
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
 import typer
-from sqlalchemy.exc import SQLAlchemyError
-from temporalio.service import RPCError
+from typer._click.exceptions import NoArgsIsHelpError  # Typer's own copy of Click; it exports no name for this
+from typer.main import get_command
 
-from kernel.environment import one_line
 from kernel.errors import UserError
 from kernel.visible import visible
 
@@ -19,31 +17,62 @@ GOOD, BAD_END, BAD_INPUT = 0, 1, 2
 _INTERRUPTED = 130
 
 
-def exit_code_of(command: Callable[[], int | None]) -> int:
-    """Run a command; its exit code."""
+def exit_code_of(app: typer.Typer, name: str) -> int:
+    """Run the command line that this process was given; its exit code.
+
+    Args:
+        name: the program's, as its help calls it.
+    """
     try:
-        code = command() or GOOD
+        code = _invoke(app, name)
         sys.stdout.flush()
     except UserError as error:
         complain(error.for_user())
+    except NoArgsIsHelpError as error:
+        typer.echo(error.format_message(), err=True)
     except typer.TyperException as error:
-        message = getattr(error, "format_message", error.__str__)()
-        if message:  # without one, the help has been shown
-            complain(f"{message} (see --help)")
-    except RPCError as error:
-        complain(f"the Temporal server did not answer as it should: {one_line(error)}")
-    except SQLAlchemyError as error:
-        complain(f"a database does not answer as it should: {one_line(error)[:300]}")
+        complain(f"{getattr(error, 'format_message', error.__str__)()} (see --help)")
     except UnicodeEncodeError:
         complain("a word on the command line is not text: it has bytes that are not UTF-8")
     except OSError as error:
-        complain(f"cannot write or read: {error.strerror or one_line(error)}")
+        complain(f"cannot write or read: {error.strerror or error}")
     except (typer.Abort, KeyboardInterrupt):
         complain("stopped; orders that were placed go on by themselves")
         return _INTERRUPTED
+    except Exception as error:
+        text = _of_a_server(error)
+        if not text:
+            raise
+        complain(text)
     else:
         return code
     return BAD_INPUT
+
+
+def _invoke(app: typer.Typer, name: str) -> int:
+    """As Typer's own `main` does, which would end by itself when a pipe is closed or Ctrl-C is pressed."""
+    command = get_command(app)
+    command._main_shell_completion({}, name)
+    try:
+        with command.make_context(name, sys.argv[1:]) as context:
+            code: int | None = command.invoke(context)
+    except typer.Exit as ended:
+        return ended.exit_code
+    return code or GOOD
+
+
+def _of_a_server(error: Exception) -> str:
+    """What a server or a database did not do, or nothing if this is a bug."""
+    from sqlalchemy.exc import SQLAlchemyError  # these are loaded late: commands start often, and most go well
+    from temporalio.service import RPCError
+
+    from kernel.environment import one_line
+
+    if isinstance(error, RPCError):
+        return f"the Temporal server did not answer as it should: {one_line(error)}"
+    if isinstance(error, SQLAlchemyError):
+        return f"a database does not answer as it should: {one_line(error)[:300]}"
+    return ""
 
 
 def complain(message: str) -> None:

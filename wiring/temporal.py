@@ -8,6 +8,7 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSe
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
 from kernel.environment import one_line
@@ -20,13 +21,13 @@ SEARCH_ATTRIBUTES = (ORDER_STATUS, ORDER_STAGE, ORDER_REASON)
 _CONNECT_SECONDS = 10
 
 
-async def connect(settings: Settings) -> Client:
+async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
     """Raises Unreachable."""
     config = settings.temporal()
     host, namespace = config["target_host"], config["namespace"]
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
-            client = await Client.connect(**config, data_converter=pydantic_data_converter)
+            client = await Client.connect(**config, data_converter=pydantic_data_converter, runtime=runtime)
             await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=namespace))
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:

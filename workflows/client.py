@@ -10,6 +10,7 @@ from typing import TypeVar
 from temporalio.client import (
     Client,
     WorkflowExecution,
+    WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowHandle,
@@ -21,12 +22,14 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from client.attention import AttentionEntry
 from client.contracts import OrderState, PlacedOrder, Resolution, Review, Stage
 from client.errors import DifferentContent, NoSuchOrder, NotNow
 from client.free_text import check_length
 from client.order import Order
 from kernel.contracts import Policy, Steps
 from services.orders.contracts import OrderStatus
+from workflows.attention import OrchestratedAttention
 from workflows.contracts import (
     BEING_CANCELLED,
     TASK_QUEUE,
@@ -37,6 +40,7 @@ from workflows.contracts import (
     workflow_id,
 )
 from workflows.order_saga import OrderSaga
+from workflows.pending import pending_steps
 from workflows.visibility import FIRST_ATTRIBUTES, ORDER_STAGE, ORDER_STATUS, details, indexed_state, summary
 
 T = TypeVar("T")
@@ -99,7 +103,12 @@ class OrchestrationClient:
     async def get(self, order_id: str) -> PlacedOrder:
         """Where an order stands, also when no worker runs. Raises NoSuchOrder."""
         handle = self._handle(order_id)
-        return self._placed(await self._state(handle, await self._described(handle, order_id)), handle.id)
+        described = await self._described(handle, order_id)
+        return replace(self._placed(await self._state(handle, described), handle.id), pending=pending_steps(described))
+
+    async def attention(self, after: timedelta) -> list[AttentionEntry]:
+        """What of all orders needs a person; of steps, those that have been tried for longer than `after`."""
+        return await OrchestratedAttention(self._client, self._link, after).entries()
 
     async def outcome(self, order_id: str) -> PlacedOrder:
         """Wait until the order has ended, or waits for a person."""
@@ -143,7 +152,7 @@ class OrchestrationClient:
     def _placed(self, state: OrderState, workflow_id: str) -> PlacedOrder:
         return PlacedOrder(state, workflow_id=workflow_id, link=self._link(self._client.namespace, workflow_id))
 
-    async def _described(self, handle: Handle, order_id: str) -> WorkflowExecution:
+    async def _described(self, handle: Handle, order_id: str) -> WorkflowExecutionDescription:
         try:
             return await handle.describe()
         except RPCError as error:

@@ -10,7 +10,7 @@ from services.inventory.contracts import ReserveStock, StockLine
 from services.orders.contracts import CompleteOrder, CreateOrder, FlagOrder, OrderStatus
 from services.payments.contracts import ChargeCard
 from services.shipping.contracts import Destination, ShipOrder
-from workflows.contracts import OrderInput
+from workflows.contracts import OrderInput, PlaceOrder
 from workflows.required_actions import Settled
 
 # The steps that end an order in the orders service's own record.
@@ -21,7 +21,8 @@ _ENDS = {
 }
 
 
-def create(order: OrderInput, saga: str = "") -> CreateOrder:
+def create(place: PlaceOrder, saga: str = "") -> CreateOrder:
+    order = place.order
     return CreateOrder(
         key=str(Key(order.order_id, "create")),
         order_id=order.order_id,
@@ -29,6 +30,7 @@ def create(order: OrderInput, saga: str = "") -> CreateOrder:
         lines=order.lines,
         ship_to=order.ship_to,
         payment_token=order.payment_token,
+        policy=place.policy,
         saga=saga,
     )
 

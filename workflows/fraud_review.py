@@ -1,7 +1,7 @@
 """A possible fraud is held until a person decides; the deadline declines."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 
@@ -25,6 +25,12 @@ class FraudReview:
         self._changed = changed
         self._review: Review | None = None
         self.is_held = False
+        self.since: datetime | None = None
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When it is declined."""
+        return self.since + self._deadline if self.since else None
 
     @property
     def is_awaited(self) -> bool:
@@ -35,7 +41,7 @@ class FraudReview:
 
     async def wait(self) -> Review:
         """What was decided. Raises Abandoned once the saga is cancelled."""
-        self.is_held = True
+        self.is_held, self.since = True, workflow.now()
         self._changed()
         try:
             await workflow.wait_condition(

@@ -35,7 +35,7 @@ with workflow.unsafe.imports_passed_through():
 class OrderSaga:
     @workflow.init
     def __init__(self, place: PlaceOrder) -> None:
-        self._order = place.order
+        self._place, self._order = place, place.order
         # A worker that is older than who placed the order knows of no choice, and takes the queue.
         in_place = place.steps is Steps.IN_PLACE and workflow.patched("steps in place")
         steps = Steps.IN_PLACE if in_place else Steps.QUEUE
@@ -63,7 +63,7 @@ class OrderSaga:
         ship = saga.on(Shipping).step(Shipping.ship, undo=Shipping.cancel, holds_back=True)
         saga.on(Orders).past_pivot(Orders.complete, prevent=Orders.withhold)
         try:
-            created = await create(commands.create(order, workflow.info().first_execution_run_id))
+            created = await create(commands.create(self._place, workflow.info().first_execution_run_id))
             self._total = total = created.total
             screened, _ = await saga.side_by_side(
                 screen(commands.screen(order, total)),
@@ -125,6 +125,8 @@ class OrderSaga:
             tracking_number=self._tracking_number,
             problems=problems,
             steps=self._saga.reports,
+            since=self._review.since if self._review.is_held else self._saga.stuck_since,
+            deadline=self._review.deadline if self._review.is_held else None,
         )
 
     @workflow.update

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from temporalio import workflow
@@ -70,6 +71,7 @@ class RequiredActions:
         self._stuck: dict[str, tuple[RequiredAction, str]] = {}
         self._resolution: Resolution | None = None
         self.waits_for_operator = False
+        self.stuck_since: datetime | None = None
 
     @property
     def problems(self) -> dict[str, str]:
@@ -130,6 +132,7 @@ class RequiredActions:
                 if self._stuck.pop(action.step, None):
                     self._problems_changed(None)
                 raise GoesForward from None
+            self.stuck_since = self.stuck_since if self._stuck else workflow.now()
             self._stuck[action.step] = (action, str(failure))
             self._report(action.step, "failed", str(failure))
             self._problems_changed(None)  # at once: the others may take their time

@@ -8,6 +8,7 @@ tombstone); nothing interrupts the undoing; and nothing is undone once the saga 
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from typing import Any, Generic, Never, TypeVar
 
 from temporalio import workflow
@@ -73,6 +74,11 @@ class Saga:
     @property
     def waits_for_operator(self) -> bool:
         return self._required.waits_for_operator
+
+    @property
+    def stuck_since(self) -> datetime | None:
+        """When it began to need an operator; None if it does not."""
+        return self._required.stuck_since if self.problems else None
 
     @property
     def stage(self) -> Stage:

@@ -40,10 +40,12 @@ class Actors:
     async def _review(self, planned: Planned) -> None:
         order_id = planned.order.order_id
         review = Review(decision=planned.decision, note="looked at by a person")
-        await self._watch.until(lambda: self._watch.rests(order_id) or self._watch.is_told(order_id, PossibleFraud))
+        await self._watch.until(
+            lambda: self._watch.is_finished(order_id) or self._watch.has_event(order_id, PossibleFraud)
+        )
 
         def is_decided() -> bool:
-            return self._watch.rests(order_id) or self._watch.is_told(order_id, NoFraudDetected, FraudConfirmed)
+            return self._watch.is_finished(order_id) or self._watch.has_event(order_id, NoFraudDetected, FraudConfirmed)
 
         await self._until_answered(lambda: self._client.review(order_id, review), is_decided)
 
@@ -51,7 +53,7 @@ class Actors:
         await asyncio.sleep(after)
 
         def is_too_late() -> bool:
-            return self._watch.rests(order_id) or self._watch.is_told(order_id, Shipped)
+            return self._watch.is_finished(order_id) or self._watch.has_event(order_id, Shipped)
 
         await self._until_answered(lambda: self._client.cancel(order_id, "changed my mind"), is_too_late)
 

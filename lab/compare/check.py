@@ -1,4 +1,4 @@
-"""What does not hold once all orders of a run are at rest."""
+"""What does not hold once all orders of a run are finished."""
 
 import asyncio
 from collections.abc import Iterator
@@ -22,10 +22,10 @@ async def violations(settings: Settings, eventing: EventBus, watch: Watch) -> li
     found += await audit_events(settings, eventing.bus)
     found += await asyncio.to_thread(audit_chain, eventing.database(audit_log.NAME), eventing.progress)
     said = [f"{one.order_id or 'as a whole'}: {one.invariant}: {one.detail}" for one in found]
-    return [*said, *_ends_told(settings, watch), *_logged(eventing, watch)]
+    return [*said, *_ends_published(settings, watch), *_logged(eventing, watch)]
 
 
-def _ends_told(settings: Settings, watch: Watch) -> Iterator[str]:
+def _ends_published(settings: Settings, watch: Watch) -> Iterator[str]:
     for order_id, books in read(settings).orders.items():
         published = watch.ends.get(order_id, OrderStatus.IN_PROGRESS)
         if books.status and books.status is not published:

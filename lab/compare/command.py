@@ -30,7 +30,7 @@ def compare(
     """Compare the two styles: the same orders through each, with databases and servers of their own.
 
     With BUS_URL set, on that bus, in streams of its own; with TEMPORAL_ADDRESS, on that server, which must have no
-    other worker. Exit codes: 0 when no invariant is violated and every order is at rest; 1 otherwise; 2 bad input.
+    other worker. Exit codes: 0 when no invariant is violated and every order is finished; 1 otherwise; 2 bad input.
     """
     _check(faults, kill_every, page)
     # Imported here, since every command of starter.py would wait for them.
@@ -54,7 +54,7 @@ def compare(
     else:
         out.print(terminal_table(comparison.styles))
         if comparison.is_good:
-            out.print("[green]✓ no invariant is violated, and every order is at rest[/]")
+            out.print("[green]✓ no invariant is violated, and every order is finished[/]")
         for one in comparison.styles:
             for said in (*one.violations, *one.problems):
                 out.print(f"[bold red]✗ {one.style}[/]: {shown(said)}")

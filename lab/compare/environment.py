@@ -65,7 +65,7 @@ def environment(style: Style, settings: LabSettings) -> Iterator[Environment]:
             server = DevServer(settings)
             stack.callback(server.stop)
             server.start()
-        stack.callback(worker.kill)  # should the patience with its stopping be cut short
+        stack.callback(worker.kill)  # in case it has not stopped in time
         stack.callback(worker.stop)
         worker.start()
         yield Environment(settings, worker, Readiness(worker, log), nats_version)

@@ -15,7 +15,7 @@ from services.orders.contracts import OrderStatus
 from services.orders.events import END_OF_TYPE, OrderFlagged
 from services.payments.events import PaymentProcessed, PaymentRefunded
 
-NOT_AT_REST = "not at rest"
+UNFINISHED = "unfinished"
 NO_PERSON = (Kind.GOOD, Kind.CARD_DECLINED, Kind.UNDELIVERABLE, Kind.SOLD_OUT)
 
 _FAILED = (OrderStatus.REJECTED, OrderStatus.CANCELLED)
@@ -52,7 +52,7 @@ class Series:
     """For the plots: sorted values."""
 
     latencies: list[float]
-    rests: list[float]
+    finished: list[float]
     stock_held: list[float]
 
 
@@ -92,7 +92,7 @@ class Figures:
 
     @property
     def is_good(self) -> bool:
-        return not (self.violations or self.problems or self.ends.get(NOT_AT_REST))
+        return not (self.violations or self.problems or self.ends.get(UNFINISHED))
 
 
 def figures(seen: Observations) -> Figures:
@@ -101,7 +101,7 @@ def figures(seen: Observations) -> Figures:
     kind_of = {one.order.order_id: one.kind for one in seen.planned}
     ended = {kind: Counter[str]() for kind in Kind}
     for order_id, kind in kind_of.items():
-        ended[kind][seen.ends.get(order_id, NOT_AT_REST)] += 1
+        ended[kind][seen.ends.get(order_id, UNFINISHED)] += 1
     latencies = sorted(
         rest - seen.placed_at[one]
         for one, rest in history.rest.items()

@@ -20,7 +20,7 @@ class History:
 
 @dataclass(frozen=True)
 class Records:
-    """What the databases and the server say once all is at rest. `rows` that were written, by database."""
+    """What the databases and the server say once all is finished. `rows` that were written, by database."""
 
     rows: dict[str, int]
     repeated_requests: int
@@ -33,7 +33,7 @@ class Records:
 
 @dataclass(frozen=True)
 class Observations:
-    """Moments are in seconds since 1970; `untold` is when the orders ended of which the bus has nothing.
+    """Moments are in seconds since 1970; `without_event` is when the orders ended of which the bus has nothing.
 
     `violations` and `problems` keep the run from being good, a line each.
     """

@@ -42,7 +42,7 @@ def _lines(comparison: Comparison, pictures: dict[str, str]) -> Iterator[str]:
     yield f"- {comparison.began_at:%Y-%m-%d}, {comparison.machine}, Python {comparison.python}"
     yield f"- Temporal: SDK {comparison.sdk}, server {comparison.temporal} ({server}); bus: {bus}"
     verdict = (
-        "no invariant is violated, and every order is at rest" if comparison.is_good else "**not good, see below**"
+        "no invariant is violated, and every order is finished" if comparison.is_good else "**not good, see below**"
     )
     yield f"- Outcome: {verdict}"
     yield ""
@@ -109,8 +109,8 @@ def _method() -> Iterator[str]:
         "default ones."
     )
     yield (
-        "- With `--kill-every`, the worker gets SIGKILL each time that it has been ready for that many seconds, until "
-        "all orders are at rest; it is started again at once. The bus, the Temporal server and the disk are not "
+        "- With `--kill-every`, the worker gets SIGKILL each time that it has been ready for so long, until "
+        "all orders are finished; it is started again at once. The bus, the Temporal server and the disk are not "
         "killed. Orchestrated, what the dead worker was at waits for time-outs, the attempt's and that of the worker's "
         "own queue of workflow tasks; choreographed, the operating system lets go of its locks at once."
     )

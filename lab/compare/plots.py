@@ -19,9 +19,9 @@ Draw = Callable[[Comparison, Figure], None]
 def draw(comparison: Comparison, folder: Path) -> dict[str, str]:
     """Write the pictures; their file names, and what each shows."""
     pictures: dict[str, tuple[Draw, str]] = {
-        "scorecard-latency.svg": (_latency, "Share of orders that had ended after so many seconds"),
-        "scorecard-rest.svg": (_rest, "Orders at rest over time, with the worker's kills"),
-        "scorecard-stock.svg": (_stock, "Share of failed orders whose stock was free again after so many seconds"),
+        "scorecard-latency.svg": (_latency, "Share of orders that had ended within a number of seconds"),
+        "scorecard-rest.svg": (_rest, "Orders finished over time, with the worker's kills"),
+        "scorecard-stock.svg": (_stock, "Share of failed orders whose stock was free again within a number of seconds"),
     }
     with rc_context({"svg.hashsalt": "order-saga", "svg.fonttype": "none"}):
         for name, (picture, _) in pictures.items():
@@ -48,12 +48,12 @@ def _stock(comparison: Comparison, figure: Figure) -> None:
 def _rest(comparison: Comparison, figure: Figure) -> None:
     all_axes = figure.subplots(len(comparison.styles), 1, sharex=True, squeeze=False)
     for axes, one, colour in zip(all_axes[:, 0], comparison.styles, _COLOURS, strict=True):
-        ends = one.series.rests
+        ends = one.series.finished
         axes.step([0, *ends], range(len(ends) + 1), where="post", color=colour, label=one.style)
         for number, kill in enumerate(one.kills):
             axes.axvline(kill.at, color="black", linewidth=0.7, linestyle=":", label="" if number else "worker killed")
         axes.set_ylim(0, one.orders * 1.03)
-        axes.set_ylabel("orders at rest")
+        axes.set_ylabel("finished orders")
         axes.legend(loc="upper left", fontsize="small")
     all_axes[-1, 0].set_xlabel("seconds since the first order was placed")
 

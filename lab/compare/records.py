@@ -1,4 +1,4 @@
-"""What the databases and the Temporal server say of a run once all its orders are at rest."""
+"""What the databases and the Temporal server say of a run once all its orders are finished."""
 
 import asyncio
 import time

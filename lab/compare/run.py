@@ -1,4 +1,4 @@
-"""One style's run: the orders through it, until all are at rest and every consumer has caught up."""
+"""One style's run: the orders through it, until all are finished and every consumer has caught up."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -86,7 +86,7 @@ class _Run:
         said = ""
         while True:
             await asyncio.sleep(_REPORT_SECONDS)
-            before, said = said, f"{len(actors.placed_at)} of {len(self._orders)} placed, {len(watch.ends)} at rest"
+            before, said = said, f"{len(actors.placed_at)} of {len(self._orders)} placed, {len(watch.ends)} finished"
             if self._killer.kills:
                 said += f", {len(self._killer.kills)} kills"
             if said != before:
@@ -96,7 +96,7 @@ class _Run:
         self, events: EventBus, client: OrderClient, watch: Watch, actors: Actors, unpublished: Unpublished
     ) -> Observations:
         settings, workflows, server = self._around.settings, dict[str, History](), ""
-        problems = [f"{order_id} is not at rest" for order_id in self._orders if not watch.rests(order_id)]
+        problems = [f"{order_id} is unfinished" for order_id in self._orders if not watch.is_finished(order_id)]
         problems += await caught_up(settings, self._style, events, watch)
         if self._style is Style.ORCHESTRATION:
             temporal = await connect(settings)

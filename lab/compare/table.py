@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rich import box
 from rich.table import Column, Table
 
-from lab.compare.figures import NOT_AT_REST, Figures, KillFigures, Spread
+from lab.compare.figures import UNFINISHED, Figures, KillFigures, Spread
 from services.orders.contracts import OrderStatus
 
 Cell = Callable[[Figures], str]
@@ -73,11 +73,9 @@ SECTIONS = (
             Row("rejected", _ended(OrderStatus.REJECTED)),
             Row("cancelled", _ended(OrderStatus.CANCELLED)),
             Row("needs attention", _ended(OrderStatus.NEEDS_ATTENTION)),
+            Row(UNFINISHED, _ended(UNFINISHED), "neither ended nor waiting for an operator when the run was given up."),
             Row(
-                NOT_AT_REST, _ended(NOT_AT_REST), "neither ended nor waiting for an operator when the run was given up."
-            ),
-            Row(
-                "ended untold",
+                "ended without an event",
                 lambda one: str(one.ended_unpublished),
                 "the bus has no event of them, not even of the end: they were cancelled before the first step, so no "
                 "service had anything to do, or to publish.",
@@ -112,7 +110,7 @@ SECTIONS = (
         "How long it took",
         (
             Row(
-                "until the last order was at rest",
+                "until the last order was finished",
                 lambda one: _seconds(one.seconds_to_rest),
                 "from the first placing to the last OrderCompleted, OrderRejected or OrderCancelled, by the time that "
                 "the event itself carries.",

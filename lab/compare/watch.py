@@ -18,16 +18,16 @@ _STILL_SECONDS = 3.0
 
 
 class Watch:
-    """Hears every event from the first on."""
+    """Receives every event from the first on."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._told: defaultdict[str, set[str]] = defaultdict(set)
-        self._heard_at = time.monotonic()
+        self._types: defaultdict[str, set[str]] = defaultdict(set)
+        self._received_at = time.monotonic()
         self._looked = asyncio.Condition()
         self._ended: dict[str, OrderStatus] = {}
         self._flagged: dict[str, OrderStatus] = {}
-        self._untold: dict[str, OrderStatus] = {}
+        self._without_event: dict[str, OrderStatus] = {}
         self.events: list[CloudEvent] = []
         self.last_of: dict[int, int] = {}  # by partition, the position of its newest event
 
@@ -38,7 +38,7 @@ class Watch:
             while True:
                 try:
                     for recorded in readable(await reader.next(_BATCH, _LOOK_SECONDS)):
-                        self._hear(recorded)
+                        self._receive(recorded)
                 except BusDown:
                     await asyncio.sleep(_AFTER_TROUBLE_SECONDS)
                 async with self._looked:
@@ -51,45 +51,45 @@ class Watch:
         async with self._looked:
             await self._looked.wait_for(condition)
 
-    def is_told(self, order_id: str, *events: type[Event]) -> bool:
+    def has_event(self, order_id: str, *events: type[Event]) -> bool:
         """Whether the order has one of these events."""
-        return not self._told.get(order_id, set()).isdisjoint(event.type() for event in events)
+        return not self._types.get(order_id, set()).isdisjoint(event.type() for event in events)
 
     @property
     def ends(self) -> dict[str, OrderStatus]:
         """How each order came to rest: it has ended, or waits for an operator, which is what its record says first."""
-        return self._untold | self._ended | self._flagged
+        return self._without_event | self._ended | self._flagged
 
-    def rests(self, order_id: str) -> bool:
-        return any(order_id in rest for rest in (self._ended, self._flagged, self._untold))
+    def is_finished(self, order_id: str) -> bool:
+        return any(order_id in rest for rest in (self._ended, self._flagged, self._without_event))
 
     def all_rest(self, orders: Iterable[str]) -> bool:
         """Of one that waits for an operator, the rest may still be undone for a moment."""
-        return all(map(self.rests, orders)) and (not self._flagged or self.quiet > _STILL_SECONDS)
+        return all(map(self.is_finished, orders)) and (not self._flagged or self.quiet > _STILL_SECONDS)
 
     def knows(self, order_id: str) -> bool:
         """Whether the order has any event."""
-        return order_id in self._told
+        return order_id in self._types
 
     def ended_unpublished(self, order_id: str, status: OrderStatus) -> None:
         """The order has ended without an event on the bus."""
-        self._untold[order_id] = status
+        self._without_event[order_id] = status
 
     @property
     def quiet(self) -> float:
         """Seconds since an event was received."""
-        return time.monotonic() - self._heard_at
+        return time.monotonic() - self._received_at
 
     @property
     def position(self) -> int:
         return max(self.last_of.values(), default=0)
 
-    def _hear(self, recorded: Recorded) -> None:
+    def _receive(self, recorded: Recorded) -> None:
         event = recorded.event
-        self._heard_at = time.monotonic()
+        self._received_at = time.monotonic()
         self.last_of[partition_of(event.correlationid)] = recorded.position
         self.events.append(event)
-        self._told[event.correlationid].add(event.type)
+        self._types[event.correlationid].add(event.type)
         order_id = event.correlationid
         if event.type in END_OF_TYPE:
             self._ended.setdefault(order_id, END_OF_TYPE[event.type])

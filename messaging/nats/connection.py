@@ -24,7 +24,7 @@ _REMEMBERED_SECONDS = 300
 
 
 class NatsConnection:
-    """Made when it is first used, and from then on made again for ever. What goes wrong is BusDown, in one line."""
+    """Connected when it is first used, and reconnected whenever it is lost. Failures are BusDown, in one line."""
 
     def __init__(self, url: str, stream: str) -> None:
         self.stream = stream

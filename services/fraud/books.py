@@ -1,10 +1,10 @@
 """The books of fraud: whom the rules, or a person, have cleared."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import select
 
-from kernel.books import Books, Finding, OrderRecord, effects, otherwise_published, published
+from kernel.books import Books, Finding, OrderRecord, effects, orders_on_record, otherwise_published, published
 from kernel.database import Database
 from services.fraud.contracts import Decision, Verdict
 from services.fraud.events import FraudConfirmed, NoFraudDetected, PossibleFraud
@@ -12,21 +12,23 @@ from services.fraud.tables import screenings
 
 
 class FraudBooks(Books):
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, orders: Sequence[str]) -> None:
+        self._database = database
         with database.begin() as tx:
-            self._screened = effects(tx, "screen")
-            self._decided = effects(tx, "decide")
-            self._clear, self._possible = published(tx, NoFraudDetected), published(tx, PossibleFraud)
-            self._confirmed = published(tx, FraudConfirmed)
-            rows = tx.execute(select(screenings)).all()
+            self._screened = effects(tx, "screen", orders)
+            self._decided = effects(tx, "decide", orders)
+            self._clear = published(tx, NoFraudDetected, orders)
+            self._possible = published(tx, PossibleFraud, orders)
+            self._confirmed = published(tx, FraudConfirmed, orders)
+            rows = tx.execute(select(screenings).where(screenings.c.order_id.in_(orders))).all()
             self._rows = {row.order_id: row for row in rows}
             self._cleared = {
                 row.order_id: row.decision == Decision.APPROVE if row.decision else row.verdict == Verdict.CLEAR
                 for row in rows
             }
 
-    def orders(self) -> set[str]:
-        return self._cleared.keys() | self._screened.stands.keys()
+    def orders(self, since: int = 0) -> Iterator[str]:
+        return orders_on_record(self._database, since)
 
     def contradictions(self, order_id: str) -> Iterator[Finding]:
         on_record = order_id in self._cleared

@@ -1,5 +1,6 @@
 """What the fraud service declares of itself."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from kernel.books import Books
@@ -14,10 +15,10 @@ def _open(site: Site) -> FraudPort:
     return Fraud(site.database, site.settings(FraudLimits))
 
 
-def _books(site: Site) -> Books:
+def _books(site: Site, orders: Sequence[str]) -> Books:
     from services.fraud.books import FraudBooks
 
-    return FraudBooks(site.database)
+    return FraudBooks(site.database, orders)
 
 
 FRAUD: Service[FraudPort] = Service(

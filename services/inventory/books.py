@@ -1,11 +1,11 @@
 """The books of stock: what each order has taken off the shelf, and what is left of what was received."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from kernel.books import Books, Finding, OrderRecord, effects, otherwise_published, published
+from kernel.books import Books, Finding, OrderRecord, effects, orders_on_record, otherwise_published, published
 from kernel.database import Database
 from services.inventory.events import StockReserved
 from services.inventory.tables import reservations, stock
@@ -14,20 +14,18 @@ from services.inventory.tables import reservations, stock
 class InventoryBooks(Books):
     """Attributes: held: pieces by SKU, of each order that has any."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, orders: Sequence[str]) -> None:
+        self._database = database
         taken: defaultdict[str, dict[str, int]] = defaultdict(dict)
-        self._held_in_all: Counter[str] = Counter()
         with database.begin() as tx:
-            self._reserved = effects(tx, "reserve")
-            self._told = published(tx, StockReserved)
-            self._stock = {row.sku: (row.received, row.on_hand) for row in tx.execute(select(stock))}
-            for row in tx.execute(select(reservations)):
+            self._reserved = effects(tx, "reserve", orders)
+            self._published = published(tx, StockReserved, orders)
+            for row in tx.execute(select(reservations).where(reservations.c.order_id.in_(orders))):
                 taken[row.order_id][row.sku] = row.quantity
-                self._held_in_all[row.sku] += row.quantity
         self.held = dict(taken)
 
-    def orders(self) -> set[str]:
-        return self.held.keys() | self._reserved.stands.keys()
+    def orders(self, since: int = 0) -> Iterator[str]:
+        return orders_on_record(self._database, since)
 
     def contradictions(self, order_id: str) -> Iterator[Finding]:
         holds = order_id in self.held
@@ -35,7 +33,7 @@ class InventoryBooks(Books):
         was_undone = not self._reserved.stands.get(order_id, True)
         yield from self._reserved.contradictions(order_id, on_record=holds or was_undone, stands=holds)
         if holds:
-            for event in self._told.get(order_id, []):
+            for event in self._published.get(order_id, []):
                 published = {line.sku: line.quantity for line in event.lines}
                 yield from otherwise_published("stock", self.held[order_id], published)
 
@@ -49,12 +47,14 @@ class InventoryBooks(Books):
             yield Finding("no stock held", f"{self.held[order_id]}")
 
     def as_a_whole(self) -> Iterator[Finding]:
-        for sku, (received, on_hand) in self._stock.items():
-            held = self._held_in_all[sku]
+        with self._database.begin() as tx:
+            on_shelf = {row.sku: (row.received, row.on_hand) for row in tx.execute(select(stock))}
+            by_sku = select(reservations.c.sku, func.sum(reservations.c.quantity)).group_by(reservations.c.sku)
+            taken = {sku: int(pieces) for sku, pieces in tx.execute(by_sku)}
+        for sku, (received, on_hand) in on_shelf.items():
+            held = taken.pop(sku, 0)
             if on_hand < 0 or on_hand + held != received:
                 detail = f"{sku}: {on_hand} on hand + {held} held or shipped is not {received} received"
                 yield Finding("stock adds up", detail)
-        for sku in sorted(self._held_in_all.keys() - self._stock.keys()):
-            yield Finding(
-                "stock adds up", f"{sku}: {self._held_in_all[sku]} held or shipped, and none was ever received"
-            )
+        for sku, held in sorted(taken.items()):
+            yield Finding("stock adds up", f"{sku}: {held} held or shipped, and none was ever received")

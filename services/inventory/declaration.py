@@ -1,5 +1,6 @@
 """What the inventory service declares of itself."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from kernel.books import Books
@@ -18,10 +19,10 @@ def _open(site: Site) -> InventoryPort:
     return inventory
 
 
-def _books(site: Site) -> Books:
+def _books(site: Site, orders: Sequence[str]) -> Books:
     from services.inventory.books import InventoryBooks
 
-    return InventoryBooks(site.database)
+    return InventoryBooks(site.database, orders)
 
 
 INVENTORY: Service[InventoryPort] = Service(

@@ -2,11 +2,12 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy import func, select
 
-from kernel.books import Books, Finding, OrderRecord, effects, otherwise_published, published
+from kernel.books import Books, Finding, OrderRecord, effects, orders_on_record, otherwise_published, published
+from kernel.contracts import Policy, Style
 from kernel.database import Database
 from kernel.money import Money
 from kernel.outbox import outbox
@@ -18,27 +19,29 @@ _UNDONE = (OrderStatus.REJECTED, OrderStatus.CANCELLED)
 
 
 class OrdersBooks(Books):
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, chosen: Sequence[str]) -> None:
+        self._database = database
         self._placed: dict[str, OrderRecord] = {}
         self._statuses: dict[str, OrderStatus] = {}
         self._priced: defaultdict[str, int] = defaultdict(int)
         self._lines: defaultdict[str, set[tuple[str, int, int]]] = defaultdict(set)
         lines: defaultdict[str, dict[str, int]] = defaultdict(dict)
         with database.begin() as tx:
-            self._created = effects(tx, "create")
-            self._completed = effects(tx, "complete")
-            self._creations, self._flagged = published(tx, OrderCreated), published(tx, OrderFlagged)
-            self._rejected, self._cancelled = published(tx, OrderRejected), published(tx, OrderCancelled)
-            for line in tx.execute(select(order_lines)):
+            self._created = effects(tx, "create", chosen)
+            self._completed = effects(tx, "complete", chosen)
+            self._creations, self._flagged = published(tx, OrderCreated, chosen), published(tx, OrderFlagged, chosen)
+            self._rejected = published(tx, OrderRejected, chosen)
+            self._cancelled = published(tx, OrderCancelled, chosen)
+            for line in tx.execute(select(order_lines).where(order_lines.c.order_id.in_(chosen))):
                 lines[line.order_id][line.sku] = line.quantity
                 self._priced[line.order_id] += line.quantity * line.unit_price
                 self._lines[line.order_id].add((line.sku, line.quantity, line.unit_price))
             flags = select(outbox.c.correlation, func.max(outbox.c.occurred_at).label("at")).group_by(
                 outbox.c.correlation
             )
-            of_type = flags.where(outbox.c.type == OrderFlagged.type())
+            of_type = flags.where(outbox.c.correlation.in_(chosen), outbox.c.type == OrderFlagged.type())
             flagged_at = {row.correlation: row.at for row in tx.execute(of_type)}
-            self._rows = {row.order_id: row for row in tx.execute(select(orders))}
+            self._rows = {row.order_id: row for row in tx.execute(select(orders).where(orders.c.order_id.in_(chosen)))}
             for row in self._rows.values():
                 self._statuses[row.order_id] = OrderStatus(row.status)
                 self._placed[row.order_id] = OrderRecord(
@@ -51,13 +54,20 @@ class OrdersBooks(Books):
                     problem=row.problem,
                     ends=row.status,
                     flagged_at=flagged_at.get(row.order_id, 0),
+                    style=Style(row.style),
+                    policy=Policy.model_validate_json(row.policy) if row.policy else None,
                 )
 
     def placed(self) -> Mapping[str, OrderRecord]:
         return self._placed
 
-    def orders(self) -> set[str]:
-        return self._placed.keys() | self._created.stands.keys()
+    def orders(self, since: int = 0) -> Iterator[str]:
+        """With all that are not over: one that is stuck had its last event long ago."""
+        yield from orders_on_record(self._database, since)
+        if since:
+            with self._database.begin() as tx:
+                in_progress = (orders.c.status == OrderStatus.IN_PROGRESS) | (orders.c.problem != "")
+                yield from tx.scalars(select(orders.c.order_id).where(in_progress))
 
     def contradictions(self, order_id: str) -> Iterator[Finding]:
         status = self._statuses.get(order_id)

@@ -1,12 +1,11 @@
 """What the orders service is asked and what it answers."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar, Protocol
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
-from kernel.contracts import Command, Contract, Style, Undo, Undone
+from kernel.contracts import Command, Contract, Policy, Style, Undo, Undone
 from kernel.errors import Refusal
 from kernel.money import Money
 
@@ -64,15 +63,19 @@ class OrderLine(Contract):
 
 
 class CreateOrder(Command):
-    """`saga` is who asks: the same one may ask again when the order has ended, and gets the first answer."""
+    """`policy` is the order's own, if it has one; else the program that runs the orders has one for all.
 
-    incidental: ClassVar[frozenset[str]] = frozenset({"saga"})
+    `saga` is who asks: the same one may ask again when the order has ended, and gets the first answer.
+    """
+
+    not_compared: ClassVar[frozenset[str]] = frozenset({"policy", "saga"})  # another version may not have them
 
     customer_id: str
     lines: tuple[OrderLine, ...]
     ship_to: Address
     payment_token: str = ""
     saga: str = ""
+    policy: Policy | None = None
 
     def in_words(self) -> str:
         return ", ".join(f"{line.quantity} × {line.sku}" for line in self.lines[:5])
@@ -88,7 +91,7 @@ class Created(Contract):
 class CompleteOrder(Command):
     """`after_all`: also when the completion was withheld, since the customer has the parcel."""
 
-    incidental: ClassVar[frozenset[str]] = frozenset({"after_all"})
+    not_compared: ClassVar[frozenset[str]] = frozenset({"after_all"})
 
     after_all: bool = False
 
@@ -141,4 +144,4 @@ class OrdersPort(Protocol):
     def reject(self, command: Undo) -> Undone: ...
     def cancel(self, command: Undo) -> Undone: ...
     def flag(self, command: FlagOrder) -> Flagged: ...
-    def unended(self, style: Style, placed_before: datetime) -> list[str]: ...
+    def unended(self, style: Style) -> list[str]: ...

@@ -1,5 +1,6 @@
 """What the orders service declares of itself."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from kernel.books import Books
@@ -18,10 +19,10 @@ def _open(site: Site) -> OrdersPort:
     return orders
 
 
-def _books(site: Site) -> Books:
+def _books(site: Site, orders: Sequence[str]) -> Books:
     from services.orders.books import OrdersBooks
 
-    return OrdersBooks(site.database)
+    return OrdersBooks(site.database, orders)
 
 
 ORDERS: Service[OrdersPort] = Service(

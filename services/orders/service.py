@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -89,7 +88,7 @@ class Orders:
             )
             row: dict[str, Any] = {"order_id": command.order_id, "customer_id": command.customer_id}
             row |= {"status": OrderStatus.IN_PROGRESS, "reason": "", "problem": "", "settled": ""}
-            row |= {"style": command.style}
+            row |= {"style": command.style, "policy": command.policy.model_dump_json() if command.policy else None}
             row |= {"total": total.amount, "currency": total.currency}
             row |= {"ship_to": command.ship_to.model_dump_json(), "placed_at": milliseconds(self._clock())}
             tx.execute(insert(orders), row)
@@ -159,12 +158,11 @@ class Orders:
             self._mark(tx, command, command.problem, command.settled)
         return Flagged()
 
-    def unended(self, style: Style, placed_before: datetime) -> list[str]:
-        """The orders of this style that are in progress, and were placed before this moment."""
+    def unended(self, style: Style) -> list[str]:
+        """The orders of this style that are in progress, the oldest first."""
         with self._database.begin() as tx:
             in_progress = (orders.c.status == OrderStatus.IN_PROGRESS) & (orders.c.style == style)
-            old = orders.c.placed_at < milliseconds(placed_before)
-            return list(tx.scalars(select(orders.c.order_id).where(in_progress, old).order_by(orders.c.placed_at)))
+            return list(tx.scalars(select(orders.c.order_id).where(in_progress).order_by(orders.c.placed_at)))
 
     def _still_in_progress(self, order_id: str) -> None:
         """Raises OrderEnded: a saga that Temporal has forgotten did it all, and a second one must not undo it."""

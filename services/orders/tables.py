@@ -32,6 +32,7 @@ orders = Table(
     Column("currency", String(3), nullable=False),
     Column("ship_to", Text, nullable=False, comment="JSON"),
     Column("placed_at", BigInteger, nullable=False, comment="milliseconds since 1970"),
+    Column("policy", Text, comment="JSON; null if it has none of its own, and before release 0.2"),
 )
 
 order_lines = Table(

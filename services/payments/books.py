@@ -1,11 +1,11 @@
 """The books of payments, beside the card processor's statement."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import select
 
-from kernel.books import Books, Finding, OrderRecord, effects, otherwise_published, published
+from kernel.books import Books, Finding, OrderRecord, effects, orders_on_record, otherwise_published, published
 from kernel.database import Database
 from kernel.keys import Key
 from kernel.money import Money
@@ -17,10 +17,12 @@ from services.payments.tables import payments
 class PaymentsBooks(Books):
     """Attributes: charges: what the processor has charged for each order; it alone knows where the money is."""
 
-    def __init__(self, database: Database, gateway: PaymentGateway) -> None:
+    def __init__(self, database: Database, gateway: PaymentGateway, orders: Sequence[str]) -> None:
+        self._database, self._gateway = database, gateway
         with database.begin() as tx:
-            self._charged = effects(tx, "charge")
-            self._processed, self._given_back = published(tx, PaymentProcessed), published(tx, PaymentRefunded)
+            self._charged = effects(tx, "charge", orders)
+            self._processed = published(tx, PaymentProcessed, orders)
+            self._given_back = published(tx, PaymentRefunded, orders)
             self._recorded = {
                 row.order_id: ChargeRecord(
                     key=str(Key(row.order_id, "charge")),
@@ -28,15 +30,17 @@ class PaymentsBooks(Books):
                     amount=Money(amount=row.amount, currency=row.currency),
                     refunded=row.refunded,
                 )
-                for row in tx.execute(select(payments))
+                for row in tx.execute(select(payments).where(payments.c.order_id.in_(orders)))
             }
         charges: defaultdict[str, list[ChargeRecord]] = defaultdict(list)
-        for charge in gateway.charges():
+        for charge in gateway.charges(orders):
             charges[Key.parse(charge.key).order_id].append(charge)
         self.charges = dict(charges)
 
-    def orders(self) -> set[str]:
-        return self.charges.keys() | self._recorded.keys() | self._charged.stands.keys()
+    def orders(self, since: int = 0) -> Iterator[str]:
+        yield from orders_on_record(self._database, since)
+        if not since:  # a charge has no time
+            yield from (Key.parse(charge.key).order_id for charge in self._gateway.charges())
 
     def contradictions(self, order_id: str) -> Iterator[Finding]:
         recorded = self._recorded.get(order_id)

@@ -1,6 +1,6 @@
 """What the payments service is asked and what it answers, and its port to the card processor."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -81,8 +81,8 @@ class PaymentGateway(Protocol):
         """
         ...
 
-    def charges(self) -> Iterator[ChargeRecord]:
-        """The statement: every charge that was ever made, also those that were given back. For the audit.
+    def charges(self, orders: Sequence[str] | None = None) -> Iterator[ChargeRecord]:
+        """The statement: every charge that was ever made (for these orders), also what was given back. For the audit.
 
         Raises:
             Outage: it cannot be had now.

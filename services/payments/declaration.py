@@ -1,5 +1,6 @@
 """What the payments service declares of itself, and of the card processor behind it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from kernel.books import Books
@@ -23,10 +24,10 @@ def _open(site: Site) -> PaymentsPort:
     return Payments(site.database, site.provider(GATEWAY))
 
 
-def _books(site: Site) -> Books:
+def _books(site: Site, orders: Sequence[str]) -> Books:
     from services.payments.books import PaymentsBooks
 
-    return PaymentsBooks(site.database, site.provider(GATEWAY))
+    return PaymentsBooks(site.database, site.provider(GATEWAY), orders)
 
 
 GATEWAY: Provider[PaymentGateway] = Provider(

@@ -1,10 +1,11 @@
 """A card processor in a box: its own ledger, idempotency keys, and Stripe's test tokens."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import BigInteger, Column, MetaData, String, Table, insert, select, update
 
+from kernel.books import is_of
 from kernel.database import Database
 from kernel.money import Money
 from services.payments.contracts import CardDeclined, ChargeRecord, Decline
@@ -77,13 +78,14 @@ class SimulatedGateway:
                 refund = update(ledger).where(ledger.c.key == key)
                 tx.execute(refund.values(state=REFUNDED, refunded=ledger.c.amount))
 
-    def charges(self) -> Iterator[ChargeRecord]:
+    def charges(self, orders: Sequence[str] | None = None) -> Iterator[ChargeRecord]:
         made = ledger.c.state.in_((CHARGED, REFUNDED)) | (ledger.c.amount != 0) | (ledger.c.refunded != 0)
+        if orders is not None:
+            made &= is_of(orders, ledger.c.key, self._database)
         with self._database.begin() as tx:
-            rows = tx.execute(select(ledger).where(made)).all()
-        for row in rows:
-            amount = Money(amount=row.amount, currency=row.currency)
-            yield ChargeRecord(key=row.key, charge_id=row.charge_id, amount=amount, refunded=row.refunded)
+            for row in tx.execution_options(yield_per=500).execute(select(ledger).where(made)):
+                amount = Money(amount=row.amount, currency=row.currency)
+                yield ChargeRecord(key=row.key, charge_id=row.charge_id, amount=amount, refunded=row.refunded)
 
 
 def _refusal_of(payment_token: str) -> str:

@@ -1,11 +1,11 @@
 """The books of shipping, beside the courier's records."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import select
 
-from kernel.books import Books, Finding, OrderRecord, effects, otherwise_published, published
+from kernel.books import Books, Finding, OrderRecord, effects, orders_on_record, otherwise_published, published
 from kernel.database import Database
 from kernel.keys import Key
 from services.shipping.contracts import Courier, Destination, ParcelRecord
@@ -17,27 +17,30 @@ from services.shipping.tables import shipments
 class ShippingBooks(Books):
     """Attributes: parcels: those of each order that are booked with the courier, and not cancelled."""
 
-    def __init__(self, database: Database, courier: Courier) -> None:
+    def __init__(self, database: Database, courier: Courier, orders: Sequence[str]) -> None:
+        self._database, self._courier = database, courier
         with database.begin() as tx:
-            self._shipped = effects(tx, "ship")
-            self._told = published(tx, Shipped)
-            rows = tx.execute(select(shipments)).all()
+            self._shipped = effects(tx, "ship", orders)
+            self._published = published(tx, Shipped, orders)
+            rows = tx.execute(select(shipments).where(shipments.c.order_id.in_(orders))).all()
         self._numbers = {row.order_id: row.tracking_number for row in rows}
         # The tracking number, or None of a shipment that was cancelled.
         self._recorded = {row.order_id: row.tracking_number if row.status == BOOKED else None for row in rows}
         parcels: defaultdict[str, list[ParcelRecord]] = defaultdict(list)
-        for parcel in courier.parcels():
+        for parcel in courier.parcels(orders):
             parcels[Key.parse(parcel.key).order_id].append(parcel)
         self.parcels = dict(parcels)
 
-    def orders(self) -> set[str]:
-        return self.parcels.keys() | self._recorded.keys() | self._shipped.stands.keys()
+    def orders(self, since: int = 0) -> Iterator[str]:
+        yield from orders_on_record(self._database, since)
+        if not since:  # a parcel's record need not say when
+            yield from (Key.parse(parcel.key).order_id for parcel in self._courier.parcels())
 
     def contradictions(self, order_id: str) -> Iterator[Finding]:
         on_record, stands = order_id in self._recorded, self._recorded.get(order_id) is not None
         yield from self._shipped.contradictions(order_id, on_record=on_record, stands=stands)
         if on_record:
-            for event in self._told.get(order_id, []):
+            for event in self._published.get(order_id, []):
                 yield from otherwise_published("parcel's number", self._numbers[order_id], event.tracking_number)
 
     def disagreements(self, order_id: str) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """What the shipping service is asked and what it answers, and its port to the courier."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -90,8 +90,8 @@ class Courier(Protocol):
         """Cancel the booking under this key, and refuse any that comes under it later. Raises AlreadyCollected."""
         ...
 
-    def parcels(self) -> Iterator[ParcelRecord]:
-        """The parcels that are booked or on their way or delivered, without those that were cancelled. For the audit.
+    def parcels(self, orders: Sequence[str] | None = None) -> Iterator[ParcelRecord]:
+        """The parcels (of these orders) that are booked, on their way or delivered, and not cancelled. For the audit.
 
         Raises:
             Outage: they cannot be had now.

@@ -1,5 +1,6 @@
 """What the shipping service declares of itself, and of the courier behind it."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,10 +32,10 @@ def _open(site: Site) -> ShippingPort:
     return Shipping(site.database, site.provider(COURIER))
 
 
-def _books(site: Site) -> Books:
+def _books(site: Site, orders: Sequence[str]) -> Books:
     from services.shipping.books import ShippingBooks
 
-    return ShippingBooks(site.database, site.provider(COURIER))
+    return ShippingBooks(site.database, site.provider(COURIER), orders)
 
 
 COURIER: Provider[Courier] = Provider(

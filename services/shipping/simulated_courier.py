@@ -1,11 +1,12 @@
 """A courier in a box: its own records, idempotency keys, places it does not go to, and a van that comes by."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text, insert, select, update
 
+from kernel.books import is_of
 from kernel.database import Database
 from kernel.operations import Clock, milliseconds, system_clock
 from services.shipping.contracts import AddressNotServed, AlreadyCollected, Destination, NotServed, ParcelRecord
@@ -73,12 +74,14 @@ class SimulatedCourier:
                     raise AlreadyCollected(f"parcel {parcel.tracking_number}")
                 tx.execute(update(parcels).where(parcels.c.key == key).values(status=CANCELLED))
 
-    def parcels(self) -> Iterator[ParcelRecord]:
+    def parcels(self, orders: Sequence[str] | None = None) -> Iterator[ParcelRecord]:
+        booked = parcels.c.status == BOOKED
+        if orders is not None:
+            booked &= is_of(orders, parcels.c.key, self._database)
         with self._database.begin() as tx:
-            rows = tx.execute(select(parcels).where(parcels.c.status == BOOKED)).all()
-        for row in rows:
-            ship_to = Destination.model_validate_json(row.destination) if row.destination else None
-            yield ParcelRecord(key=row.key, tracking_number=row.tracking_number, ship_to=ship_to)
+            for row in tx.execution_options(yield_per=500).execute(select(parcels).where(booked)):
+                ship_to = Destination.model_validate_json(row.destination) if row.destination else None
+                yield ParcelRecord(key=row.key, tracking_number=row.tracking_number, ship_to=ship_to)
 
 
 def _refusal_of(ship_to: Destination) -> str:

@@ -50,7 +50,7 @@ PEOPLE: dict[str, Event] = {
 
 
 class Delivery:
-    """A bus at its worst: each service has all events told so far in front of it, and takes them as chance has it."""
+    """A bus at its worst: each service has all events published so far, and takes them in any order."""
 
     def __init__(self, shop: Services, chance: random.Random) -> None:
         self._shop = shop
@@ -62,10 +62,10 @@ class Delivery:
         self._rules = {service: reactor.subscription().rule for service, reactor in self._services.items()}
         self._open: dict[str, list[CloudEvent]] = {service.name: [] for service in SERVICES}
         self._old: list[tuple[str, CloudEvent]] = []
-        self.told: list[Recorded] = []
+        self.published: list[Recorded] = []
 
-    def tell(self, event: CloudEvent) -> None:
-        self.told.append(Recorded(len(self.told), event))
+    def publish(self, event: CloudEvent) -> None:
+        self.published.append(Recorded(len(self.published), event))
         for service in self._services:
             if self._rules[service].fits(event):
                 self._open[service].append(event)
@@ -81,7 +81,7 @@ class Delivery:
                 self._deliver(*self._chance.choice(self._old))
 
     def of(self, order: Order) -> list[Recorded]:
-        return [one for one in self.told if one.event.correlationid == order.order_id]
+        return [one for one in self.published if one.event.correlationid == order.order_id]
 
     def _deliver(self, service: str, event: CloudEvent) -> None:
         self._services[service].handle(Recorded(0, event))
@@ -90,7 +90,7 @@ class Delivery:
             if positions:
                 outbox.published(tx, positions)
         for one in events:
-            self.tell(one)
+            self.publish(one)
 
 
 def said(order: Order, event: Event, event_id: str) -> CloudEvent:
@@ -125,11 +125,11 @@ def test_late_repeated_and_reordered_events_end_every_order_once(kinds: list[str
         delivery = Delivery(shop, chance)
         orders = [sample_order(**ORDERS[kind]) for kind in kinds]
         for order in orders:
-            delivery.tell(
+            delivery.publish(
                 said(order, OrderPlaced(order=OrderContent.model_validate(order.content())), f"{order.order_id}:placed")
             )
             for number, word in enumerate(words):
-                delivery.tell(said(order, PEOPLE[word], f"{order.order_id}:{number}"))
+                delivery.publish(said(order, PEOPLE[word], f"{order.order_id}:{number}"))
         delivery.run()
         report = audit(configured)
     assert report.violations == []

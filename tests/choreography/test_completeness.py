@@ -45,7 +45,7 @@ class EngravingPort(Protocol):
     def remove(self, command: Undo) -> Undone: ...
 
 
-def _open(_site: object) -> NoReturn:
+def _open(*_given: object) -> NoReturn:
     raise AssertionError("only its lines are looked at")
 
 
@@ -121,7 +121,7 @@ def test_a_whole_table_lacks_nothing(table: Table) -> None:
 
 @pytest.mark.parametrize(("table", "line"), list(_lines()))
 def test_a_missing_line_is_named(table: Table, line: Line) -> None:
-    """By what should be done, or by the event that nobody would hear."""
+    """By what should be done, or by the event that nobody would consume."""
     named = (line.step,) if line.kind is Kind.UNDO else (line.step, *line.types)
     assert any(name in gap for gap in gaps(_without(table, line)) for name in named)
 

@@ -1,4 +1,4 @@
-"""`kill -9` before and after the effect of every do and every undo, with nobody who conducts: the same ends."""
+"""`kill -9` before and after the effect of every do and every undo, on events alone: the same ends."""
 
 import asyncio
 from contextlib import suppress

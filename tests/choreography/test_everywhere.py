@@ -57,10 +57,10 @@ async def test_two_workers_run_the_orders_of_a_shop_and_everything_adds_up(elsew
 async def _caught_up(shop: ChoreographedShop) -> None:
     """Until the audit log has every event."""
     reader = await shop.eventing.bus.read(None, 0)
-    told = 0
+    found = 0
     while batch := await reader.next(1_000, 0):
-        told += len(batch)
+        found += len(batch)
     await reader.close()
     async with asyncio.timeout(30):
-        while (head := newest(shop.eventing.database("audit-log"))) is None or head.number < told:
+        while (head := newest(shop.eventing.database("audit-log"))) is None or head.number < found:
             await asyncio.sleep(0.05)

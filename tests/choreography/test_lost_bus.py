@@ -127,7 +127,7 @@ async def _all_complain(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def _caught_up(opened: ChoreographedShop) -> None:
-    """Until whoever reads everything has read it, and that is on record."""
+    """Until the consumer that reads everything has read it, and that is on record."""
     bus, progress = opened.eventing.bus, opened.eventing.progress
     async with asyncio.timeout(SECONDS):
         for name in ("notifications", "analytics", "audit-log"):

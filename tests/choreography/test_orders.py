@@ -1,4 +1,4 @@
-"""Every way an order can end without a conductor: the cases of tests/workflows/test_order_saga.py, and its books."""
+"""Every way an order can end on events alone: the cases of tests/workflows/test_order_saga.py, and its books."""
 
 import asyncio
 
@@ -43,7 +43,7 @@ async def test_a_refused_step_rejects_the_order_and_leaves_nothing_behind(
     order = sample_order(f"refused-{step}")
     state = await choreographed.run(order)
     assert state.status is OrderStatus.REJECTED
-    assert f"{step} says no" in state.reason
+    assert f"{step} refuses" in state.reason
     nothing_is_left(choreographed, order)
 
 

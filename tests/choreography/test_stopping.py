@@ -162,7 +162,7 @@ async def test_a_refused_refund_does_not_stop_the_other_undos(choreographed: Cho
     state = await choreographed.until(order, lambda state: bool(state.problems))
     assert state.status is OrderStatus.NEEDS_ATTENTION
     assert state.reason == "Undeliverable: no courier goes to AQ"
-    assert state.problems == ("payments.refund: CannotUndo: payments.refund says no",)
+    assert state.problems == ("payments.refund: CannotUndo: payments.refund refuses",)
     assert choreographed.books(order).held == {}
     await choreographed.until(order, lambda _: choreographed.books(order).status is OrderStatus.NEEDS_ATTENTION)
 
@@ -228,7 +228,7 @@ async def test_an_order_that_nobody_moves_is_found_by_the_deadline(tmp_path: Pat
     nothing_is_left(shop, order)
 
 
-async def test_a_missing_compensation_is_found_by_the_deadline_and_told_to_an_operator(tmp_path: Path) -> None:
+async def test_a_missing_compensation_is_found_by_the_deadline_and_reported_to_an_operator(tmp_path: Path) -> None:
     settings = LabSettings(data_dir=tmp_path, policy=IMPATIENT.model_copy(update={"undo_deadline": 1.0}))
     order = sample_order(payment_token="tok_chargeDeclined")
     async with open_shop(settings, but_for=("inventory.release",)) as shop:

@@ -208,7 +208,7 @@ def test_what_is_stuck_names_itself(aftermath: Aftermath, line_id: str, way: str
     step, stuck = LINES[line_id].step, aftermath.settled[line_id, way].stuck
     refusal = next(iter(LINES[line_id].operation.refusals), CannotUndo).name
     assert stuck.status is OrderStatus.NEEDS_ATTENTION
-    assert stuck.problems == (f"{step}: {refusal}: {step} says no",)
+    assert stuck.problems == (f"{step}: {refusal}: {step} refuses",)
     assert aftermath.settled[line_id, way].failed == [line_id]
 
 
@@ -216,11 +216,11 @@ def test_what_is_stuck_names_itself(aftermath: Aftermath, line_id: str, way: str
 def test_the_order_ends_as_what_it_was_and_reads_so_everywhere(aftermath: Aftermath, line_id: str, way: str) -> None:
     settled, end = aftermath.settled[line_id, way], end_of(LINES[line_id])
     order_id = settled.order.order_id
-    told = [status for status, listed in aftermath.listed.items() if order_id in {one.order_id for one in listed}]
+    found = [status for status, listed in aftermath.listed.items() if order_id in {one.order_id for one in listed}]
     letters = {status: text.format(order_id) in aftermath.letters for status, text in LETTERS.items()}
     assert settled.ended.status is end
     assert aftermath.rows[order_id] == (end, "")
-    assert told == [end]
+    assert found == [end]
     assert [END_OF_TYPE[kind] for kind in settled.ends] == [end]
     assert aftermath.outcomes[order_id] == end
     assert [status for status, written in letters.items() if written] == [end]

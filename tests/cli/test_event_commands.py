@@ -48,7 +48,7 @@ async def test_a_choreographed_order_is_placed_and_shown(terminal: OnEvents) -> 
     placed = await run("starter.py", terminal.environment, *PLACE, "--order-id", "good-1", "--item", "mug=1")
     assert placed.code == 0
     assert "good-1 completed" in placed.out
-    shown, listed, traced, told = await asyncio.gather(
+    shown, listed, traced, found = await asyncio.gather(
         terminal.run("status", "good-1", "--json"),
         terminal.run("list", "--style", "choreography", "--json"),
         terminal.run("trace", "good-1"),
@@ -57,7 +57,7 @@ async def test_a_choreographed_order_is_placed_and_shown(terminal: OnEvents) -> 
     assert shown.document["status"] == "completed"
     assert shown.document["style"] == "choreography"
     assert "good-1" in [order["order_id"] for order in listed.document]
-    assert told.document[0]["event"]["type"] == "OrderPlaced"
+    assert found.document[0]["event"]["type"] == "OrderPlaced"
     lines = traced.out.splitlines()
     assert [line.index("OrderPlaced") for line in lines if "OrderPlaced" in line] < [
         line.index("OrderCreated") for line in lines if "OrderCreated" in line

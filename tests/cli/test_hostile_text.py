@@ -11,7 +11,7 @@ from sqlalchemy import insert
 
 from audit.invariants import Report, Violation
 from choreography.events import AttentionNeeded, OrderContent, OrderPlaced
-from cli import console
+from cli.reports import show_audit
 from kernel.contracts import Event, Style
 from kernel.envelope import CloudEvent
 from kernel.visible import VisibleFormatter, visible
@@ -63,9 +63,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
 async def _write(settings: LabSettings) -> None:
     services = Services(settings)
     bus = EventBus(settings, services)
-    placed = _told(OrderPlaced(order=OrderContent.model_validate(sample_order(order_id="evil-1").content())))
-    needed = _told(AttentionNeeded(step=HOSTILE, problem=HOSTILE))
-    rejected = _told(OrderRejected(reason=HOSTILE))
+    placed = _made(OrderPlaced(order=OrderContent.model_validate(sample_order(order_id="evil-1").content())))
+    needed = _made(AttentionNeeded(step=HOSTILE, problem=HOSTILE))
+    rejected = _made(OrderRejected(reason=HOSTILE))
     changes = {"id": f"evil-1:{HOSTILE}", "type": HOSTILE[:30], "source": HOSTILE, "causationid": HOSTILE}
     unknown = rejected.model_copy(update=changes | {"data": {HOSTILE: HOSTILE, "note": HOSTILE}})
     named = {"id": f"evil-1:{SLY}", "type": SLY, "source": SLY, "causationid": SLY}
@@ -90,7 +90,7 @@ async def _write(settings: LabSettings) -> None:
     services.close()
 
 
-def _told(event: Event) -> CloudEvent:
+def _made(event: Event) -> CloudEvent:
     return published(event, "evil-1", style=Style.CHOREOGRAPHY)
 
 
@@ -160,7 +160,7 @@ def test_a_complaint_about_it_does_nothing_on_a_terminal(environment: Environmen
 def test_what_the_audit_and_the_figures_say_does_nothing_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     violation = Violation(order_id=HOSTILE, invariant=HOSTILE, detail=HOSTILE)
     report = Report(orders=1, by_status={HOSTILE: 1}, violations=[violation], settled_by_hand={HOSTILE: HOSTILE})
-    console.show_audit(report)
+    show_audit(report)
     out, err = capsys.readouterr()
     harmless(Ran(0, out, err))
 

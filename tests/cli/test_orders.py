@@ -229,7 +229,7 @@ async def test_an_order_that_needs_attention_is_tried_again_and_settled_by_hand(
     assert by_hand in settled.document["steps"]
     audit = await open_shop.run("audit")
     assert audit.code == 0
-    assert "settled by hand: stuck-1: payments.refund: CannotUndo: payments.refund says no – paid back" in audit.out
+    assert "settled by hand: stuck-1: payments.refund: CannotUndo: payments.refund refuses – paid back" in audit.out
 
 
 # Catalogue, and all of it

@@ -219,6 +219,6 @@ def test_an_error_has_none_of_the_values_in_it(databases: Databases) -> None:
     for age in (None, 1):  # a row that is not whole, and one that is there already
         with pytest.raises(IntegrityError) as raised, database.begin() as tx:
             tx.execute(text("INSERT INTO people VALUES (:name, :age)"), {"name": "Mx " + ORDERED_BY, "age": age})
-        told = "".join(traceback.format_exception(raised.value))
-        assert "people" in told
-        assert ORDERED_BY not in told
+        found = "".join(traceback.format_exception(raised.value))
+        assert "people" in found
+        assert ORDERED_BY not in found

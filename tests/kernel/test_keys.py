@@ -19,13 +19,13 @@ def test_a_key_is_read_as_it_was_written(order_id: str, step: str) -> None:
 
 
 @given(ORDER_IDS, STEPS, st.lists(st.text(), min_size=1))
-def test_the_operation_can_be_parsed_from_an_events_id(order_id: str, step: str, told: list[str]) -> None:
-    assert Key.parse(event_id(str(Key(order_id, step)), *told)) == Key(order_id, step)
+def test_the_operation_can_be_parsed_from_an_events_id(order_id: str, step: str, found: list[str]) -> None:
+    assert Key.parse(event_id(str(Key(order_id, step)), *found)) == Key(order_id, step)
 
 
 @given(ORDER_IDS, st.text())
-def test_the_order_can_be_parsed_from_an_events_id(order_id: str, told: str) -> None:
-    assert Key.parse(event_id(order_id, told)).order_id == order_id
+def test_the_order_can_be_parsed_from_an_events_id(order_id: str, found: str) -> None:
+    assert Key.parse(event_id(order_id, found)).order_id == order_id
 
 
 @given(st.text())

@@ -30,7 +30,7 @@ class Dead(BaseException):
 
 
 class Mortal(Database):
-    """It dies after so many commits."""
+    """It dies after this number of commits."""
 
     def __init__(self, url: str, commits: int) -> None:
         super().__init__(url)

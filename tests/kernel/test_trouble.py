@@ -18,7 +18,7 @@ async def said(caplog: pytest.LogCaptureFixture, count: int) -> list[str]:
     return caplog.messages
 
 
-async def test_what_fails_a_thousand_times_in_many_places_is_told_when_it_begins_and_when_it_is_over(
+async def test_what_fails_a_thousand_times_in_many_places_is_logged_when_it_begins_and_when_it_is_over(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO, logger="part")
@@ -48,7 +48,7 @@ async def test_it_is_not_over_while_one_place_still_has_it_nor_when_it_comes_bac
     assert [line.partition(" ")[0] for line in await said(caplog, 3)] == ["payments", "other", "other:"]
 
 
-async def test_another_kind_of_trouble_is_told_too_and_a_bug_with_its_place(caplog: pytest.LogCaptureFixture) -> None:
+async def test_another_kind_of_trouble_is_logged_too_and_a_bug_with_its_place(caplog: pytest.LogCaptureFixture) -> None:
     trouble = Trouble(_log, "payments")
     trouble.met("order-1", Outage("down"))
     try:

@@ -17,7 +17,7 @@ async def test_a_pause_is_cut_short() -> None:
         assert await pause
 
 
-async def test_who_was_told_before_does_not_pause() -> None:
+async def test_who_was_asked_before_does_not_pause() -> None:
     event = asyncio.Event()
     event.set()
     async with asyncio.timeout(10):

@@ -19,7 +19,7 @@ from kernel.database import Database
 from kernel.envelope import CloudEvent, new_event
 from kernel.money import Money
 from lab.compare.comparison import Comparison, Conditions
-from lab.compare.figures import NOT_AT_REST, Figures, figures
+from lab.compare.figures import UNFINISHED, Figures, figures
 from lab.compare.kills import Kill
 from lab.compare.observations import Observations, Records
 from lab.compare.orders import CATALOGUE, DECK, Kind, planned
@@ -76,7 +76,7 @@ def test_both_styles_bring_all_orders_to_rest_without_a_violation(compared: Comp
     assert set(compared.styles) == set(STYLES)
     for one in compared.styles.values():
         assert sum(one["ends"].values()) == ORDERS
-        assert NOT_AT_REST not in one["ends"]
+        assert UNFINISHED not in one["ends"]
         assert one["violations"] == one["problems"] == []
 
 
@@ -115,8 +115,8 @@ def test_the_page_states_its_run_and_shows_no_path_of_the_machine(compared: Comp
     page = compared.folder / "page"
     text = (page / "scorecard.md").read_text()
     command = f"python -m lab compare --orders {ORDERS} --seed {SEED} --faults {FAULTS} --kill-every 3"
-    for told in (command, "| completed |", "Python 3.", "Temporal: SDK 1."):
-        assert told in text
+    for expected in (command, "| completed |", "Python 3.", "Temporal: SDK 1."):
+        assert expected in text
     pictures = sorted(file.name for file in page.glob("*.svg"))
     assert len(pictures) == 3
     for picture in pictures:
@@ -127,9 +127,7 @@ def test_the_page_states_its_run_and_shows_no_path_of_the_machine(compared: Comp
             assert path not in file.read_text()
 
 
-async def test_an_order_that_ends_before_anything_can_be_told_is_found_at_rest(
-    shop: ShopUnderTest, tmp_path: Path
-) -> None:
+async def test_an_order_that_ends_before_any_event_is_found_finished(shop: ShopUnderTest, tmp_path: Path) -> None:
     order = sample_order()
     start = WithStartWorkflowOperation(
         OrderSaga.run,
@@ -145,7 +143,7 @@ async def test_an_order_that_ends_before_anything_can_be_told_is_found_at_rest(
     unpublished = Unpublished(shop.settings, watch, [order.order_id])
     looking_out = asyncio.create_task(unpublished.look_out())
     async with asyncio.timeout(60):
-        while not watch.rests(order.order_id):
+        while not watch.is_finished(order.order_id):
             await asyncio.sleep(0.05)
     looking_out.cancel()
     assert watch.ends == {order.order_id: OrderStatus.CANCELLED}
@@ -199,7 +197,7 @@ def _processes_of(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (("--orders", "0"), "--orders"),
         (("--seed", "-1"), "--seed"),
@@ -211,9 +209,9 @@ def _processes_of(folder: Path) -> list[str]:
         (("--page", "file/folder"), "--page file/folder: "),
     ],
 )
-def test_what_cannot_be_compared_is_said_in_one_line(arguments: tuple[str, ...], told: str, tmp_path: Path) -> None:
+def test_what_cannot_be_compared_is_said_in_one_line(arguments: tuple[str, ...], expected: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert told in run_here(environment(tmp_path), "compare", *arguments, main=lab.main).complaint
+    assert expected in run_here(environment(tmp_path), "compare", *arguments, main=lab.main).complaint
 
 
 async def test_a_bus_that_does_not_answer_is_named_before_anything_is_run(tmp_path: Path) -> None:
@@ -254,8 +252,8 @@ def test_only_the_possible_frauds_are_held_whatever_else_is_ordered() -> None:
         assert total < limits.huge_amount
 
 
-def _told(order_id: str, source: str, moment: float, event: Event) -> CloudEvent:
-    told = new_event(
+def _types(order_id: str, source: str, moment: float, event: Event) -> CloudEvent:
+    expected = new_event(
         event.type(),
         event.model_dump(mode="json"),
         event_id=f"{order_id}:{event.type()}",
@@ -264,7 +262,7 @@ def _told(order_id: str, source: str, moment: float, event: Event) -> CloudEvent
         causation=order_id,
         style=Style.CHOREOGRAPHY,
     )
-    return told.model_copy(update={"time": datetime.fromtimestamp(moment, UTC)})
+    return expected.model_copy(update={"time": datetime.fromtimestamp(moment, UTC)})
 
 
 def _seen(*violations: str, ended: bool = True) -> Observations:
@@ -273,12 +271,12 @@ def _seen(*violations: str, ended: bool = True) -> Observations:
     name = order.order.order_id
     price = Money(amount=1200, currency="EUR")
     events = [
-        _told(name, "/inventory", 101, StockReserved(lines=(StockLine(sku="mug", quantity=3),))),
-        _told(name, "/payments", 102, PaymentProcessed(charge_id="ch", amount=price)),
-        _told(name, "/shipping", 103, ShippingFailed(reason="Undeliverable")),
-        _told(name, "/payments", 106, PaymentRefunded(had_effect=True, amount=price)),
-        _told(name, "/inventory", 107, StockReleased(had_effect=True)),
-        _told(name, "/orders", 110, OrderRejected(reason="Undeliverable")),
+        _types(name, "/inventory", 101, StockReserved(lines=(StockLine(sku="mug", quantity=3),))),
+        _types(name, "/payments", 102, PaymentProcessed(charge_id="ch", amount=price)),
+        _types(name, "/shipping", 103, ShippingFailed(reason="Undeliverable")),
+        _types(name, "/payments", 106, PaymentRefunded(had_effect=True, amount=price)),
+        _types(name, "/inventory", 107, StockReleased(had_effect=True)),
+        _types(name, "/orders", 110, OrderRejected(reason="Undeliverable")),
     ]
     records = Records(
         rows={"orders": 9},
@@ -317,11 +315,11 @@ def test_figures_are_what_the_events_say() -> None:
 def test_a_violation_or_an_order_that_does_not_end_is_not_good() -> None:
     assert not figures(_seen("stock: stock adds up: no")).is_good
     unended = figures(_seen(ended=False))
-    assert unended.ends == {NOT_AT_REST: 1}
+    assert unended.ends == {UNFINISHED: 1}
     assert not unended.is_good
 
 
-def test_an_order_whose_end_nobody_told_rests_when_its_workflow_ended() -> None:
+def test_an_order_without_an_event_of_its_end_is_finished_when_its_workflow_ended() -> None:
     seen = _seen()
     (name,) = seen.placed_at
     one = figures(replace(seen, ends={name: OrderStatus.CANCELLED}, events=[], unpublished={name: 104}))

@@ -147,15 +147,15 @@ def test_orders_at_the_same_moment_are_counted_apart(databases: Databases) -> No
     assert till.ledger() == {}
 
 
-def test_refuse_says_no_in_the_services_own_words(databases: Databases) -> None:
+def test_refuse_refuses_in_the_services_own_words(databases: Databases) -> None:
     till = Till(databases, "payments.charge=refuse:*")
     for _ in range(2):
-        with pytest.raises(PaymentDeclined, match=r"payments\.charge says no"):
+        with pytest.raises(PaymentDeclined, match=r"payments\.charge refuses"):
             till.payments.charge(charge())
     assert till.ledger() == {}
 
 
-def test_a_company_that_says_no_is_heard_as_the_services_refusal(databases: Databases) -> None:
+def test_a_company_that_refuses_becomes_the_services_refusal(databases: Databases) -> None:
     till = Till(databases, "gateway.charge=refuse")
     for _ in range(2):
         with pytest.raises(PaymentDeclined, match="the card was declined"):
@@ -166,7 +166,7 @@ def test_a_company_that_says_no_is_heard_as_the_services_refusal(databases: Data
 @pytest.mark.parametrize(
     "operation", [name for name in OPERATIONS if name.partition(".")[0] not in ("gateway", "courier")]
 )
-def test_each_service_says_no_with_a_refusal_that_is_known_by_its_name(operation: str) -> None:
+def test_each_service_refuses_with_a_refusal_that_is_known_by_its_name(operation: str) -> None:
     refusal = OPERATIONS[operation]("no")
     assert isinstance(refusal, Refusal)
     assert type(Refusal.named(refusal.name, "no")) is type(refusal)
@@ -191,7 +191,7 @@ def test_a_fault_hits_each_order_as_often_as_it_says(databases: Databases) -> No
     assert till.ledger().keys() == {ORDER, OTHER_ORDER}
 
 
-def test_a_fault_for_ever_never_ends(databases: Databases) -> None:
+def test_a_permanent_fault_never_ends(databases: Databases) -> None:
     till = Till(databases, "payments.charge=down:*")
     for _ in range(10):
         with pytest.raises(Outage):
@@ -241,7 +241,7 @@ def test_faults_of_several_services_are_counted_apart(databases: Databases) -> N
     faults = Faults(parse("inventory.reserve=refuse,orders.flag=lost"), lambda: databases.open("faults"))
     inventory, orders = Inventory(databases.migrated("inventory")), Orders(databases.migrated("orders"))
     inventory.stock(stock_lines({MUG: 1}))
-    with pytest.raises(NotEnoughStock, match=r"inventory\.reserve says no"):
+    with pytest.raises(NotEnoughStock, match=r"inventory\.reserve refuses"):
         faults.wrap("inventory", inventory).reserve(reserve({MUG: 1}))
     flag = FlagOrder(key=f"{ORDER}:flag", order_id=ORDER, problem="none")
     assert isinstance(answer_of(lambda: faults.wrap("orders", orders).flag(flag)), Outage)

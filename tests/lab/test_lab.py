@@ -32,8 +32,8 @@ async def test_the_demo_shows_every_outcome_and_ends_well(tmp_path: Path) -> Non
     demo = await _start("demo", tmp_path)
     out, _ = await demo.communicate()
     assert demo.returncode == 0, out.decode()
-    for told in ("completed", "declined", "undeliverable", "fraud-approved", "cancelled", "killed", "add up"):
-        assert told in out.decode()
+    for found in ("completed", "declined", "undeliverable", "fraud-approved", "cancelled", "killed", "add up"):
+        assert found in out.decode()
 
 
 async def test_a_port_that_is_taken_is_named_with_a_way_out(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ class Fate(Protocol):
     log: Log
 
     async def lose(self) -> None:
-        """Whoever opens it next makes another one."""
+        """The process that opens it next makes another one."""
 
     async def back_up(self) -> None: ...
 

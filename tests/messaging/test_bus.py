@@ -41,7 +41,7 @@ def by_order(recorded: list[Recorded]) -> dict[str, list[str]]:
 
 
 async def read(reader: Reader, count: int) -> list[Recorded]:
-    """Wait until so many have been read."""
+    """Wait until this number has been read."""
     have: list[Recorded] = []
     async with asyncio.timeout(SECONDS):
         while len(have) < count:
@@ -59,7 +59,7 @@ async def append_in_spite_of_outages(bus: Bus, batch: list[CloudEvent]) -> None:
 
 
 async def read_in_spite_of_outages(reader: Reader, have: list[Recorded], count: int) -> None:
-    """Until there are so many, or some more."""
+    """Until there are this many, or some more."""
     async with asyncio.timeout(SECONDS):
         while len(have) < count:
             try:
@@ -327,7 +327,7 @@ def mortal_server(tmp_path: Path) -> Iterator[NatsServer]:
     server.stop()
 
 
-def assert_told_in_single_lines(caplog: pytest.LogCaptureFixture) -> None:
+def assert_logged_in_single_lines(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.records
     for record in caplog.records:
         assert record.exc_info is None
@@ -353,7 +353,7 @@ async def test_what_nats_acknowledged_survives_its_death(
         await reader.close()
         assert ids(seen) == [f"order-1:{number}" for number in range(1, 7)]
         assert await read_all(bus) == seen
-    assert_told_in_single_lines(caplog)
+    assert_logged_in_single_lines(caplog)
 
 
 async def test_a_server_that_dies_again_and_again_turns_no_order_around(mortal_server: NatsServer) -> None:
@@ -381,7 +381,7 @@ async def test_a_server_that_dies_again_and_again_turns_no_order_around(mortal_s
 
 
 class Wire:
-    """A line to NATS that breaks three times, each time when it has carried so many pieces in either direction."""
+    """A line to NATS that breaks three times, each time after this number of pieces in either direction."""
 
     def __init__(self, server: NatsServer, pieces: int) -> None:
         self._far = int(server.url.rpartition(":")[2])
@@ -443,7 +443,7 @@ async def test_a_connection_that_breaks_at_any_moment_loses_doubles_and_turns_ar
         assert seen == [f"order-1:{number}" for number in range(1, 61)]
     assert [wire.breaks for wire in wires] == [3] * len(wires)
     async with asyncio.timeout(SECONDS):
-        while tasks_of_clients() - before:  # nor is a client left that would try to connect for ever
+        while tasks_of_clients() - before:  # nor is a client left that would try to connect permanently
             await asyncio.sleep(0.01)
 
 
@@ -508,7 +508,7 @@ async def test_many_processes_can_open_a_new_stream_at_once(nats_log: Log) -> No
         assert len(await read_all(buses[0])) == 8
 
 
-async def test_where_nobody_listens_all_are_told_within_seconds(caplog: pytest.LogCaptureFixture) -> None:
+async def test_where_nobody_listens_all_are_informed_within_seconds(caplog: pytest.LogCaptureFixture) -> None:
     bus = NatsLog(f"nats://somebody:secret@127.0.0.1:{free_port()}", "ORDERS")
     async with asyncio.timeout(SECONDS / 3):
         answers = await asyncio.gather(
@@ -520,7 +520,7 @@ async def test_where_nobody_listens_all_are_told_within_seconds(caplog: pytest.L
         assert "secret" not in str(answer)
     assert "Connect call failed" in str(answers[0])
     await bus.close()
-    assert_told_in_single_lines(caplog)
+    assert_logged_in_single_lines(caplog)
 
 
 async def test_a_log_that_is_closed_is_down(nats_log: Log) -> None:

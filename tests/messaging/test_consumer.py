@@ -43,7 +43,7 @@ async def test_what_comes_later_is_handled_when_it_comes(listener: Listener, bus
             await listener.has_handled(number)
 
 
-async def test_who_begins_now_hears_nothing_of_before_and_everything_after(listener: Listener, bus: Bus) -> None:
+async def test_who_begins_now_receives_nothing_of_before_and_everything_after(listener: Listener, bus: Bus) -> None:
     listener.more = {"from_latest": True}
     await bus.append([event(f"order-{number}") for number in range(8)])
     async with listener.at_work(bus):

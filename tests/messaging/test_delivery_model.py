@@ -194,8 +194,8 @@ class Delivery(RuleBasedStateMachine):
     @invariant()
     def nobody_is_left_without_a_word(self) -> None:
         given_up = self._in(FailureState.DEAD, FailureState.DISCARDED)
-        told = {one.event.causationid for order in ORDERS for one in self._of(order) if one.event.type == "GivenUp"}
-        assert given_up <= told
+        found = {one.event.causationid for order in ORDERS for one in self._of(order) if one.event.type == "GivenUp"}
+        assert given_up <= found
 
     @invariant()
     def one_order_s_events_take_effect_once_and_in_order(self) -> None:

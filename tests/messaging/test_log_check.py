@@ -100,19 +100,19 @@ async def test_a_consumer_waits_at_a_log_that_it_has_not_read_and_says_why_once(
         await bus.append(events(ORDER, range(101, 101 + written_on)))
         there = len(await bus.of(ORDER))
         async with listener.at_work(bus), other.at_work(bus):
-            await until(lambda: bool(told(caplog)))
+            await until(lambda: bool(logged(caplog)))
             await other.has_handled(there)
         assert listener.handled() == numbered(1, 2, 3)
-        assert [record.levelno for record in told(caplog)] == [logging.ERROR]
-        assert WHY[happening] in told(caplog)[0].getMessage()
-        assert "events adopt" in told(caplog)[0].getMessage()
+        assert [record.levelno for record in logged(caplog)] == [logging.ERROR]
+        assert WHY[happening] in logged(caplog)[0].getMessage()
+        assert "events adopt" in logged(caplog)[0].getMessage()
         assert WHY[happening] in await problem(bus, listener.progress, listener.subscription())
         assert await problem(bus, other.progress, other.subscription()) == ""
     other.close()
 
 
 @pytest.mark.parametrize("happening", HAPPENINGS)
-async def test_a_consumer_that_adopts_the_log_hears_all_that_it_has_and_does_nothing_again(
+async def test_a_consumer_that_adopts_the_log_reads_all_that_it_has_and_does_nothing_again(
     fate: Fate, listener: Listener, happening: str
 ) -> None:
     await HAPPENINGS[happening](fate, listener)
@@ -157,14 +157,14 @@ async def test_a_new_consumer_of_a_truncated_log_begins_with_what_is_left(fate: 
 async def test_a_consumer_at_work_notices_too(
     fate: Fate, listener: Listener, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would wait for the next position for ever."""
+    """It would wait for the next position permanently."""
     monkeypatch.setattr(partition, "_CHECK_SECONDS", 0.1)
     async with fate.log.opened() as bus:
         await bus.append(events(ORDER, range(1, 4)))
         async with listener.at_work(bus):
             await listener.has_handled(3)
             await fate.lose()
-            await until(lambda: bool(told(caplog)))
+            await until(lambda: bool(logged(caplog)))
             await append_in_spite_of_outages(bus, events(ORDER, range(101, 103)))
             assert await adopt(bus, listener.progress, listener.subscription()) == 1
             await listener.has_handled(5)
@@ -217,5 +217,5 @@ async def test_every_process_sees_the_same_log(fate: Fate) -> None:
         assert (await again.state()).id == log
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+def logged(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
     return [record for record in caplog.records if record.name == "messaging.consumer" and record.levelno >= 40]

@@ -154,7 +154,7 @@ class CannotAppend:
 
 
 async def test_a_dead_letter_is_one_only_when_its_event_is_published(listener: Listener, sqlite_bus: Bus) -> None:
-    """Stopped between the two, it is published by whoever comes next; nobody is left without a word."""
+    """Stopped between the two, it is published by its next holder; nobody is left without a word."""
     listener.before = Broken("order-1:1", NonRetryable)
     listener.more = {"on_dead_letter": given_up}
     await sqlite_bus.append([event("order-1")])

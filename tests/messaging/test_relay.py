@@ -1,4 +1,4 @@
-"""From the outbox to the bus: what was committed, all of it, once and in order, whoever dies on the way."""
+"""From the outbox to the bus: what was committed, all of it, once and in order, whichever process dies."""
 
 import asyncio
 import json
@@ -159,7 +159,7 @@ async def test_a_relay_that_dies_between_the_bus_and_the_outbox_publishes_nothin
 
 
 class AnswersLate:
-    """A bus that does what it is asked, and is not heard, so many times."""
+    """A bus that appends, and loses its answer, this number of times."""
 
     def __init__(self, bus: Bus, times: int, *, before: bool) -> None:
         self._bus = bus
@@ -209,8 +209,8 @@ async def test_a_relay_says_at_its_start_that_the_bus_lacks_what_was_published(
     async with fate.log.opened() as bus, outboxes.relayed(bus):
         outboxes.write(2)
         await outboxes.is_empty()
-    (told,) = caplog.records
-    assert "the bus lacks event-1, which orders has published" in told.getMessage()
+    (found,) = caplog.records
+    assert "the bus lacks event-1, which orders has published" in found.getMessage()
 
 
 async def test_a_damaged_row_stops_no_relay_that_comes_later(outboxes: Outboxes, sqlite_bus: Bus) -> None:
@@ -371,7 +371,7 @@ class Failing:
         raise AssertionError("the relay changes no schema")
 
 
-async def test_a_service_whose_outbox_cannot_be_read_delays_no_other_and_is_told_once(
+async def test_a_service_whose_outbox_cannot_be_read_delays_no_other_and_is_logged_once(
     outboxes: Outboxes, sqlite_databases: Databases, sqlite_bus: Bus, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     other = sqlite_databases.open("payments")
@@ -393,7 +393,7 @@ async def test_a_service_whose_outbox_cannot_be_read_delays_no_other_and_is_told
     relay.stop()
     await running
     locks.close()
-    told = [line for line in caplog.messages if line.startswith("relay of payments")]
-    assert [line.partition(" at ")[0] for line in told] == [
+    found = [line for line in caplog.messages if line.startswith("relay of payments")]
+    assert [line.partition(" at ")[0] for line in found] == [
         "relay of payments (payments): ZeroDivisionError: a bug, or an outage"
     ]

@@ -26,7 +26,7 @@ class Kept:
             database.alone(inbox.make)
 
     def publish(self, service: str, order: str, number: int, *, is_on_bus: bool = True) -> None:
-        """So many seconds after noon."""
+        """This number of seconds after noon."""
         with self.services[service].begin() as tx:
             outbox.write(
                 tx,

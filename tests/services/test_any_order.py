@@ -120,7 +120,7 @@ class OneShop(RuleBasedStateMachine):
             self._databases.close()
 
     def _do(self, key: str, operation: Callable[[], Contract]) -> None:
-        """An undone key is refused; any other gets its first answer, for ever."""
+        """An undone key is refused; any other gets its first answer, permanently."""
         answer: Contract | type[Refusal]
         try:
             answer = operation()

@@ -3,7 +3,7 @@ from typing import TypeVar
 
 import pytest
 
-from kernel.contracts import Command, Event, Style, Undone
+from kernel.contracts import Command, Event, Policy, Style, Undone
 from kernel.database import Database
 from kernel.errors import AlreadyUndone, CannotUndo, KeyReused
 from kernel.outbox import outbox
@@ -116,6 +116,11 @@ def test_an_order_refused_once_is_refused_also_when_the_product_is_offered_later
         orders.create(create({"unicorn": 1}))
 
 
+def test_a_repeat_by_a_version_that_knows_no_policy_is_the_same_request(orders: Orders) -> None:
+    first = orders.create(create({MUG: 1}).model_copy(update={"policy": Policy()}))
+    assert orders.create(create({MUG: 1})) == first
+
+
 def test_a_repeat_gets_the_first_price(orders: Orders, database: Database) -> None:
     first = orders.create(create({MUG: 3}))
     assert orders.create(create({MUG: 3})) == first
@@ -157,7 +162,7 @@ def test_an_order_taken_back_says_how_and_why(orders: Orders, database: Database
     assert rows(database, orders_table, "status", "reason") == [(ending, "the order failed")]
 
 
-def test_a_completed_order_is_not_begun_anew(orders: Orders, database: Database) -> None:
+def test_a_completed_order_is_not_begun_again(orders: Orders, database: Database) -> None:
     """As by a second saga, once Temporal has forgotten the first."""
     orders.create(create({MUG: 1}))
     orders.complete(COMPLETE)

@@ -18,7 +18,7 @@ def till(databases: Databases) -> Till:
     return Till(databases)
 
 
-def after_the_gateway_answered_but_nobody_heard(databases: Databases, command: ChargeCard) -> Till:
+def after_the_gateway_answered_but_the_reply_was_lost(databases: Databases, command: ChargeCard) -> Till:
     """The card is charged, and the process is gone before our record of it."""
     with pytest.raises(Outage):
         Till(databases, "gateway.charge=lost").payments.charge(command)
@@ -132,7 +132,7 @@ def test_the_processor_itself_refuses_a_charge_that_was_reversed_before(till: Ti
     assert till.ledger() == {ORDER: ("reversed", 0, 0)}
 
 
-def test_a_charge_is_declined_when_only_the_processor_heard_of_its_refund(databases: Databases) -> None:
+def test_a_charge_is_declined_when_only_the_processor_knows_of_its_refund(databases: Databases) -> None:
     with pytest.raises(Outage):
         Till(databases, "gateway.reverse=lost").payments.refund(undo("charge"))
     till = Till(databases)
@@ -144,7 +144,7 @@ def test_a_charge_is_declined_when_only_the_processor_heard_of_its_refund(databa
 
 
 def test_a_charge_whose_reply_was_lost_is_charged_once(databases: Databases) -> None:
-    till = after_the_gateway_answered_but_nobody_heard(databases, charge())
+    till = after_the_gateway_answered_but_the_reply_was_lost(databases, charge())
     assert till.ledger() == {ORDER: ("charged", PRICE, 0)}
     assert till.recorded() == []
     assert isinstance(till.payments.charge(charge()), Charged)
@@ -153,7 +153,7 @@ def test_a_charge_whose_reply_was_lost_is_charged_once(databases: Databases) -> 
 
 
 def test_a_charge_that_only_the_processor_knows_of_is_refunded(databases: Databases) -> None:
-    till = after_the_gateway_answered_but_nobody_heard(databases, charge())
+    till = after_the_gateway_answered_but_the_reply_was_lost(databases, charge())
     till.payments.refund(undo("charge"))
     assert till.ledger() == {ORDER: ("refunded", PRICE, PRICE)}
     with pytest.raises(AlreadyUndone):
@@ -171,7 +171,7 @@ def test_a_decline_that_only_the_processor_knows_of_is_the_answer(databases: Dat
 
 @pytest.mark.parametrize("other", [charge(cents=PRICE + 1), charge(card="tok_amex")])
 def test_the_processor_does_not_take_one_charge_for_another(databases: Databases, other: ChargeCard) -> None:
-    till = after_the_gateway_answered_but_nobody_heard(databases, charge())
+    till = after_the_gateway_answered_but_the_reply_was_lost(databases, charge())
     with pytest.raises(PaymentDeclined, match="used before"):
         till.payments.charge(other)
     assert till.ledger() == {ORDER: ("charged", PRICE, 0)}

@@ -1,7 +1,7 @@
 """What a company outside says in its own words may name a card or a person, so it goes no further than our service."""
 
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -36,10 +36,10 @@ class Talkative:
     def cancel(self, key: str) -> None:
         raise self._answer(SAID)
 
-    def charges(self) -> Iterator[ChargeRecord]:
+    def charges(self, orders: Sequence[str] | None = None) -> Iterator[ChargeRecord]:
         raise self._answer(SAID)
 
-    def parcels(self) -> Iterator[ParcelRecord]:
+    def parcels(self, orders: Sequence[str] | None = None) -> Iterator[ParcelRecord]:
         raise self._answer(SAID)
 
 

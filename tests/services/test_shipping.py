@@ -50,7 +50,7 @@ def dock(databases: Databases, clock: Clock) -> Dock:
     return Dock(databases, clock)
 
 
-def after_the_courier_booked_but_nobody_heard(databases: Databases, clock: Clock) -> Dock:
+def after_the_courier_booked_but_the_reply_was_lost(databases: Databases, clock: Clock) -> Dock:
     with pytest.raises(Outage):
         Dock(databases, clock, "courier.book=lost").shipping.ship(ship())
     return Dock(databases, clock)
@@ -191,7 +191,7 @@ def test_the_courier_itself_refuses_a_booking_that_was_cancelled_before(dock: Do
 
 
 def test_a_parcel_whose_booking_was_lost_in_reply_is_booked_once(databases: Databases, clock: Clock) -> None:
-    dock = after_the_courier_booked_but_nobody_heard(databases, clock)
+    dock = after_the_courier_booked_but_the_reply_was_lost(databases, clock)
     assert dock.parcels() == {ORDER: "booked"}
     assert dock.recorded() == {}
     shipped = dock.shipping.ship(ship())
@@ -200,7 +200,7 @@ def test_a_parcel_whose_booking_was_lost_in_reply_is_booked_once(databases: Data
 
 
 def test_a_parcel_that_only_the_courier_knows_of_is_called_back(databases: Databases, clock: Clock) -> None:
-    dock = after_the_courier_booked_but_nobody_heard(databases, clock)
+    dock = after_the_courier_booked_but_the_reply_was_lost(databases, clock)
     dock.shipping.cancel(undo("ship"))
     assert dock.parcels() == {ORDER: "cancelled"}
     with pytest.raises(AlreadyUndone):
@@ -211,7 +211,7 @@ def test_a_parcel_that_only_the_courier_knows_of_is_called_back(databases: Datab
 def test_a_parcel_that_only_the_courier_knows_of_is_not_written_off_once_collected(
     databases: Databases, clock: Clock
 ) -> None:
-    dock = after_the_courier_booked_but_nobody_heard(databases, clock)
+    dock = after_the_courier_booked_but_the_reply_was_lost(databases, clock)
     clock.forward(PICKUP)
     with pytest.raises(CannotUndo):
         dock.shipping.cancel(undo("ship"))
@@ -230,7 +230,7 @@ def test_a_cancellation_whose_reply_was_lost_is_done_once(databases: Databases, 
     assert dock.recorded() == {ORDER: "cancelled"}
 
 
-def test_a_parcel_is_undeliverable_when_only_the_courier_heard_of_its_cancellation(
+def test_a_parcel_is_undeliverable_when_only_the_courier_knows_of_its_cancellation(
     databases: Databases, clock: Clock
 ) -> None:
     with pytest.raises(Outage):
@@ -242,7 +242,7 @@ def test_a_parcel_is_undeliverable_when_only_the_courier_heard_of_its_cancellati
 
 
 def test_the_courier_does_not_take_one_parcel_for_another(databases: Databases, clock: Clock) -> None:
-    dock = after_the_courier_booked_but_nobody_heard(databases, clock)
+    dock = after_the_courier_booked_but_the_reply_was_lost(databases, clock)
     with pytest.raises(Undeliverable, match="used before"):
         dock.shipping.ship(ship(city="Utrecht"))
 

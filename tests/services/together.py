@@ -14,7 +14,7 @@ from kernel.errors import Outage, Refusal, ServiceError
 
 T = TypeVar("T")
 
-_PATIENCE = 20  # seconds
+_LIMIT = 20  # seconds
 _ATTEMPTS = 20
 
 _BLOCKED = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
@@ -25,7 +25,7 @@ def at_once(*calls: Callable[[], T]) -> list[T | ServiceError]:
     gate = Barrier(len(calls))
 
     def make(call: Callable[[], T]) -> T | ServiceError:
-        gate.wait(_PATIENCE)
+        gate.wait(_LIMIT)
         return answer_of(call)
 
     with ThreadPoolExecutor(len(calls)) as threads:
@@ -52,8 +52,8 @@ def asked_again(call: Callable[[], T]) -> T | Refusal:
 
 
 def wait_until_blocked(database: Database, transactions: int) -> None:
-    """Until so many of a PostgreSQL database's transactions wait for another's locks."""
-    until = monotonic() + _PATIENCE
+    """Until this number of a PostgreSQL database's transactions waits for another's locks."""
+    until = monotonic() + _LIMIT
     while monotonic() < until:
         with database.begin() as tx:
             if tx.scalar(_BLOCKED) == transactions:

@@ -14,7 +14,7 @@ from tests.subscribers.smtp_server import SmtpUnderTest
 
 @pytest.fixture(autouse=True)
 def nobody_elses_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Neither from the environment nor from a `.env` file of whoever runs the tests."""
+    """Neither from the environment nor from a `.env` file of the environment of the test run."""
     for name in list(os.environ):
         if name.upper().startswith(("NOTIFICATIONS__", "WEBHOOKS")):
             monkeypatch.delenv(name)

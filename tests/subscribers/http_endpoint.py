@@ -24,7 +24,7 @@ class Answer:
 
 
 class HttpEndpoint:
-    """Answers as told, and then 204; a request whose signature is wrong is answered 401, and not kept."""
+    """Answers as prepared, and then 204; a request whose signature is wrong is answered 401, and not kept."""
 
     def __init__(self) -> None:
         self.answers: list[Answer] = []
@@ -80,7 +80,7 @@ class HttpEndpoint:
                         self.send_header(name, value)
                     self.end_headers()
                 except OSError:
-                    pass  # whoever asked has gone
+                    pass  # the client has gone
 
             def log_message(self, format: str, *args: Any) -> None:
                 """Not on the tests' output."""

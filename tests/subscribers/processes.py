@@ -16,11 +16,11 @@ from messaging.subscription import Subscription
 from tests.databases import Databases
 
 _ATTEMPTS = 10
-_PATIENCE = 20  # seconds
+_LIMIT = 20  # seconds
 
 
 class Place:
-    """A subscriber's surroundings. Each database is opened once, as by one process."""
+    """A subscriber's context. Each database is opened once, as by one process."""
 
     def __init__(self, data_dir: Path, databases: Databases) -> None:
         self.data_dir = data_dir
@@ -37,7 +37,7 @@ class DiesOnce:
     """A database that is lost in its nth transaction, and is there again for the next one.
 
     Args:
-        committed: whether the transaction was committed when it was lost, and only its answer was not heard.
+        committed: whether the transaction was committed when it was lost, and only its answer was lost.
     """
 
     def __init__(self, database: Database, nth: int, *, committed: bool) -> None:
@@ -83,7 +83,7 @@ class Held:
         with self._database.begin() as tx:
             yield tx
             self.is_held.set()
-            assert self.let_go.wait(_PATIENCE)
+            assert self.let_go.wait(_LIMIT)
 
     def alone(self, change: Callable[[Connection], Any]) -> None:
         self._database.alone(change)

@@ -1,4 +1,4 @@
-"""Sample events, and what becomes of an order as the events that tell it. Amounts are in cents."""
+"""Sample events, and the events of each way that an order can end. Amounts are in cents."""
 
 from datetime import UTC, datetime
 

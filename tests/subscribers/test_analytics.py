@@ -186,7 +186,7 @@ def test_any_sql_can_ask_for_one_order(context: Place) -> None:
     assert tuple(row) == ("rejected", "Undeliverable", 2_400)
 
 
-def test_the_tables_are_made_anew_by_the_next_worker_without_a_loss(context: Place) -> None:
+def test_the_tables_are_recreated_by_the_next_worker_without_a_loss(context: Place) -> None:
     deliver(counting(context), recorded(A_DAY))
     before = report(context.database("analytics"))
     counting(context)

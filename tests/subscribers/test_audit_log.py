@@ -150,7 +150,7 @@ def test_newest_entries_taken_out_with_the_head_put_back_are_found_by_the_inbox(
     assert verify(database) == ["3:OrderRejected was logged, and is not in the log any more"]
 
 
-def test_a_log_made_anew_is_told_by_a_head_that_was_kept_elsewhere(context: Place) -> None:
+def test_a_log_recreated_is_found_by_a_head_that_was_kept_elsewhere(context: Place) -> None:
     kept = newest(logged(context))
     assert kept is not None
     assert (kept.number, kept.hash) == (16, hash_of(context.database("audit-log"), 16))

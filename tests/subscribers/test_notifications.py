@@ -60,7 +60,7 @@ STORIES = {
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_a_customer_hears_what_happens_to_the_order(context: Place, story: str) -> None:
+def test_a_customer_learns_what_happens_to_the_order(context: Place, story: str) -> None:
     events, expected = STORIES[story]
     deliver(notifying(context), recorded(events))
     assert subjects(context.data_dir) == expected
@@ -146,7 +146,7 @@ def test_neither_card_nor_address_is_kept(context: Place) -> None:
     assert STREET not in kept
 
 
-def test_what_nobody_will_be_told_does_not_wait_for_ever(context: Place) -> None:
+def test_what_nobody_will_be_mailed_does_not_wait_permanently(context: Place) -> None:
     refunded = published(PaymentRefunded(had_effect=True, amount=money()))
     deliver(notifying(context), recorded([refunded, *never_on_record("order-2"), never_on_record()[1]]))
     assert rows(context.database("notifications"), waiting, "event_id") == []
@@ -178,7 +178,7 @@ def test_of_two_events_at_the_same_moment_the_later_one_sends_both_mails(
     assert subjects(tmp_path) == STORIES["completed"][1]
 
 
-def test_an_order_of_which_only_a_part_was_heard_sends_nothing_yet(context: Place) -> None:
+def test_an_order_of_which_only_a_part_was_received_sends_nothing_yet(context: Place) -> None:
     early = [
         published(Shipped(tracking_number="TRACK-1", country="NL")),
         published(PaymentRefunded(had_effect=True, amount=money())),

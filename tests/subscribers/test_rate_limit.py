@@ -7,7 +7,7 @@ from subscribers.rate_limit import RateLimit
 
 
 class Stopwatch:
-    """Time passes for whoever sleeps, and only then; each keeps the moment at which it woke up."""
+    """Time passes for the one that sleeps, and only then; each keeps the moment at which it woke up."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -27,7 +27,7 @@ def busiest_second(moments: list[float]) -> int:
 
 
 @pytest.mark.parametrize("per_second", [0.5, 1, 8, 64])
-def test_no_second_has_more_than_its_share_whoever_asks(per_second: float) -> None:
+def test_no_second_has_more_than_its_share_by_any_caller(per_second: float) -> None:
     stopwatch = Stopwatch()
     rate_limit = RateLimit(per_second, stopwatch, stopwatch.sleep)
     with ThreadPoolExecutor(8) as threads:

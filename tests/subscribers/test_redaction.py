@@ -10,7 +10,7 @@ from tests.subscribers.samples import CARD, CUSTOMER, STREET, created, published
 
 
 class GiftWrapped(Event):
-    """What a service that is added later may tell."""
+    """What a service that is added later may publish."""
 
     private: ClassVar[tuple[str, ...]] = ("greeting",)
 

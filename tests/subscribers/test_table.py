@@ -21,7 +21,7 @@ from tests.subscribers.http_endpoint import SECRET, Answer, HttpEndpoint
 from tests.subscribers.processes import Place
 from tests.subscribers.samples import completed, declined
 
-_PATIENCE = 20  # seconds
+_LIMIT = 20  # seconds
 
 
 class Bus:
@@ -44,7 +44,7 @@ class Bus:
         ]
         running = asyncio.gather(*(consumer.run() for consumer in consumers))
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_LIMIT):
                 while any(len(self.progress.begun(one.name)) < PARTITIONS for one in subscriptions):
                     await asyncio.sleep(0.01)
             yield
@@ -56,7 +56,7 @@ class Bus:
             self._locks.close()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(_LIMIT):
             while not await asyncio.to_thread(condition):
                 await self._moved.wait()
                 self._moved.clear()

@@ -20,12 +20,13 @@ from services.inventory.contracts import InventoryPort
 from services.inventory.declaration import INVENTORY
 from services.payments.contracts import ChargeCard, PaymentsPort
 from workflows.client import OrchestrationClient
-from workflows.contracts import CancelRequest, OrderInput, PlaceOrder
+from workflows.contracts import CancelRequest, PlaceOrder
 from workflows.order_saga import OrderSaga
 from workflows.saga import Saga
 
 
-async def wrong_steps(saga: Saga, order: OrderInput, total: Money, review: Review) -> None:
+async def wrong_steps(saga: Saga, place: PlaceOrder, total: Money, review: Review) -> None:
+    order = place.order
     on_payments, on_shipping = saga.on(Payments), saga.on(Shipping)
     # An undo of another service.
     on_payments.step(Payments.charge, undo=Inventory.release)  # type: ignore[arg-type]
@@ -40,7 +41,7 @@ async def wrong_steps(saga: Saga, order: OrderInput, total: Money, review: Revie
     # A command for another verb.
     await on_payments.step(Payments.charge, undo=Payments.refund)(commands.reserve(order))  # type: ignore[arg-type]
     await saga.on(Fraud).step(Fraud.decide)(commands.screen(order, total))  # type: ignore[arg-type]
-    await saga.on(Orders).forward(Orders.complete, commands.create(order))  # type: ignore[arg-type]
+    await saga.on(Orders).forward(Orders.complete, commands.create(place))  # type: ignore[arg-type]
     saga.on(Orders).notify(Orders.flag, commands.complete(order))  # type: ignore[arg-type]
     # A misspelt verb.
     on_shipping.step(Shipping.shipp, undo=Shipping.cancel)  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ from wiring.supervision import Supervised
 
 
 class Part:
-    """Fails so many times; then it works until it is stopped."""
+    """Fails this number of times; then it works until it is stopped."""
 
     def __init__(self, failures: int) -> None:
         self.left = failures

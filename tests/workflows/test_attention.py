@@ -19,7 +19,7 @@ async def test_a_refused_refund_does_not_stop_the_other_undos(shop: ShopUnderTes
     state = await shop.run(order)
     assert state.status is OrderStatus.NEEDS_ATTENTION
     assert state.reason == "Undeliverable: no courier goes to AQ"
-    assert state.problems == ("payments.refund: CannotUndo: payments.refund says no",)
+    assert state.problems == ("payments.refund: CannotUndo: payments.refund refuses",)
     assert step_is("inventory.release", "undone")(state)
     assert shop.books(order).status is OrderStatus.NEEDS_ATTENTION
     assert shop.books(order).held == {}
@@ -103,7 +103,7 @@ async def _resolved(shop: ShopUnderTest, order: Order, resolution: Resolution) -
 
 
 async def test_an_operator_is_called_before_the_other_undos_are_done(shop: ShopUnderTest) -> None:
-    """Nobody waits for an outage of the last undo to hear of the first; but its word is for all that is stuck."""
+    """The first problem is shown before the last undo gave up; a decision is for all that is stuck."""
     order = sample_order("refused-and-down", **undeliverable())
     await shop.saga().place(order)
     state = await shop.until(order, lambda state: state.status is OrderStatus.NEEDS_ATTENTION)
@@ -123,7 +123,7 @@ async def test_one_of_two_is_settled_by_hand_and_the_other_retried(shop: ShopUnd
         await shop.saga().resolve(order.order_id, RETRY.model_copy(update={"step": "shipping.cancel"}))
     state = await _resolved(shop, order, BY_HAND.model_copy(update={"step": "payments.refund"}))
     assert state.status is OrderStatus.NEEDS_ATTENTION
-    assert state.problems == ("inventory.release: CannotUndo: inventory.release says no",)
+    assert state.problems == ("inventory.release: CannotUndo: inventory.release refuses",)
     assert (await _resolved(shop, order, RETRY)).status is OrderStatus.REJECTED
     assert shop.books(order).held == {}
     assert shop.books(order).refunded == 0

@@ -28,7 +28,7 @@ from workflows.order_saga import OrderSaga
 STEPS = ("orders.create", "fraud.screen", "inventory.reserve", "payments.charge", "shipping.ship")
 
 
-async def test_an_order_cancelled_before_its_first_step_does_nothing_and_is_told(shop: ShopUnderTest) -> None:
+async def test_an_order_cancelled_before_its_first_step_does_nothing_and_is_published(shop: ShopUnderTest) -> None:
     order = sample_order()
     start = WithStartWorkflowOperation(
         OrderSaga.run,
@@ -45,8 +45,8 @@ async def test_an_order_cancelled_before_its_first_step_does_nothing_and_is_told
     assert shop.books(order).charges == []
     _nothing_is_left(shop, order)
     with closing(Database(shop.settings.url_of("orders"), for_reading=True)) as orders:
-        told = rows(orders, outbox, "correlation", "type")
-    assert [kind for about, kind in told if about == order.order_id] == ["OrderCancelled"]
+        found = rows(orders, outbox, "correlation", "type")
+    assert [kind for about, kind in found if about == order.order_id] == ["OrderCancelled"]
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -125,7 +125,7 @@ async def test_past_the_pivot_it_is_too_late(shop: ShopUnderTest) -> None:
 
 
 async def test_a_parcel_that_cannot_be_called_back_needs_a_person(shop: ShopUnderTest) -> None:
-    """Until then, no money goes back and no stock: whoever has the parcel may keep it."""
+    """Until then, no money goes back and no stock: the parcel may never come back."""
     order = sample_order("collected-at-once")
     await shop.saga(steps=Steps.QUEUE).place(order)
     await shop.until(order, step_is("shipping.ship", "running"))

@@ -23,7 +23,7 @@ from tests.conftest import client_of
 from tests.shop import POLICY, ShopUnderTest, sample_order, step_is, worker_running
 from wiring.roles import HOSTS, ON_TEMPORAL, SAGA
 from wiring.services import Services
-from workflows.contracts import OrderInput
+from workflows.contracts import OrderInput, PlaceOrder
 
 STEPS = ("orders.create", "fraud.screen", "inventory.reserve", "payments.charge", "shipping.ship", "orders.complete")
 TOTAL = 4850
@@ -33,9 +33,10 @@ IMPATIENT = POLICY.model_copy(update={"step_deadline": 0.5})
 def _take_effect(services: Services, order: Order, saga: str, count: int = len(STEPS)) -> None:
     """What a worker does that tries these first steps in place, and dies before the server knows of any."""
     given = OrderInput.of(order)
+    place = PlaceOrder(order=given, policy=IMPATIENT)
 
     def effects() -> Iterator[object]:
-        created = services.open(ORDERS).create(commands.create(given, saga))
+        created = services.open(ORDERS).create(commands.create(place, saga))
         yield created
         yield services.open(FRAUD).screen(commands.screen(given, created.total))
         yield services.open(INVENTORY).reserve(commands.reserve(given))

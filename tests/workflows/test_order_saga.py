@@ -50,7 +50,7 @@ async def test_a_refused_step_rejects_the_order_and_leaves_nothing_behind(shop: 
     order = sample_order(f"refused-{step}")
     state = await shop.run(order)
     assert state.status is OrderStatus.REJECTED
-    assert f"{step} says no" in state.reason
+    assert f"{step} refuses" in state.reason
     await _nothing_is_left(shop, order.order_id)
 
 
@@ -80,6 +80,12 @@ async def test_a_lost_reply_or_a_short_outage_of_any_step_changes_nothing(shop: 
         assert shop.books(order).charges == [(TOTAL, "EUR")], order.order_id
         assert shop.books(order).parcels_booked == 1, order.order_id
         assert shop.violations(order) == []
+
+
+async def test_a_retry_of_a_charge_is_not_a_second_charge(shop: ShopUnderTest) -> None:
+    order = sample_order("lost-payments.charge")
+    await shop.run(order, IMPATIENT)
+    assert shop.books(order).charges == [(TOTAL, "EUR")]
 
 
 async def test_an_undo_is_retried_until_done_and_done_once(shop: ShopUnderTest) -> None:
@@ -167,7 +173,7 @@ async def test_two_steps_side_by_side_that_both_fail_leave_nothing(shop: ShopUnd
     await _nothing_is_left(shop, order.order_id)
 
 
-async def test_search_attributes_tell_how_an_order_ended(shop: ShopUnderTest) -> None:
+async def test_search_attributes_show_how_an_order_ended(shop: ShopUnderTest) -> None:
     order = sample_order(payment_token="tok_chargeDeclined")
     await shop.run(order)
     query = (

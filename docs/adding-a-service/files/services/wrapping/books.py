@@ -1,22 +1,23 @@
 """The books of wrapping: the orders that have their paper on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import select
 
-from kernel.books import Books, Finding, effects
+from kernel.books import Books, Finding, effects, orders_on_record
 from kernel.database import Database
 from services.wrapping.tables import wrappings
 
 
 class WrappingBooks(Books):
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, orders: Sequence[str]) -> None:
+        self._database = database
         with database.begin() as tx:
-            self._effects = effects(tx, "wrap")
-            self._wrapped = set(tx.scalars(select(wrappings.c.order_id)))
+            self._effects = effects(tx, "wrap", orders)
+            self._wrapped = set(tx.scalars(select(wrappings.c.order_id).where(wrappings.c.order_id.in_(orders))))
 
-    def orders(self) -> set[str]:
-        return self._wrapped | self._effects.stands.keys()
+    def orders(self, since: int = 0) -> Iterator[str]:
+        return orders_on_record(self._database, since)
 
     def contradictions(self, order_id: str) -> Iterator[Finding]:
         is_wrapped = order_id in self._wrapped

@@ -1,5 +1,6 @@
 """What the wrapping service declares of itself."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from kernel.books import Books
@@ -14,10 +15,10 @@ def _open(site: Site) -> WrappingPort:
     return Wrapping(site.database)
 
 
-def _books(site: Site) -> Books:
+def _books(site: Site, orders: Sequence[str]) -> Books:
     from services.wrapping.books import WrappingBooks
 
-    return WrappingBooks(site.database)
+    return WrappingBooks(site.database, orders)
 
 
 WRAPPING: Service[WrappingPort] = Service(

@@ -26,7 +26,7 @@ class Table:
 
     def findings(self, order_id: str) -> list[str]:
         """What the audit has against this order, if it failed."""
-        books = WrappingBooks(self.database)
+        books = WrappingBooks(self.database, [order_id])
         return [one.invariant for one in (*books.contradictions(order_id), *books.kept(order_id))]
 
 

@@ -1,0 +1,80 @@
+"""What of a choreographed order is being tried at this moment, and what of it needs a person."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from choreography.projection import OrderView
+from choreography.reaction import Reaction, lines_of, must_be_done, that_failed
+from choreography.reactions import REACTIONS
+from client.attention import AttentionEntry, entries_of, stalled
+from client.contracts import PendingStep, PlacedOrder, Stage
+from kernel.contracts import Policy, Style
+from messaging.progress import DeliveryFailure
+
+SERVICES = {line.service.name for line in REACTIONS}
+
+
+def line_that_failed(failure: DeliveryFailure, order: OrderView) -> Reaction[Any, Any] | None:
+    lines = lines_of(REACTIONS, failure.consumer)
+    return that_failed(lines, failure.reaction, failure.recorded.event, order.events)
+
+
+def step_that_failed(failure: DeliveryFailure, order: OrderView) -> str:
+    line = line_that_failed(failure, order)
+    return line.step if line else failure.consumer
+
+
+def placed(order: OrderView, owed: Iterable[DeliveryFailure], policy: Policy) -> PlacedOrder:
+    """The order as people see it.
+
+    Args:
+        owed: what its services have failed to handle and try again.
+    """
+    state = order.state
+    if state.stage is Stage.REVIEW and state.since:
+        deadline = state.since + timedelta(seconds=policy.review_deadline)
+        state = state.model_copy(update={"deadline": deadline})
+    pending = tuple(_pending(one, order, policy) for one in owed if one.consumer in SERVICES)
+    return PlacedOrder(state, style=Style.CHOREOGRAPHY, pending=pending)
+
+
+def attention(
+    order: OrderView, owed: Iterable[DeliveryFailure], policy: Policy, after: timedelta, now: datetime
+) -> list[AttentionEntry]:
+    """What of one order needs a person; of steps, those that have been tried for longer than `after`."""
+    if not order.is_choreographed or order.end:
+        return []
+    seen = placed(order, owed, policy)
+    entries = entries_of(seen, after, now)
+    if entries or seen.pending or now - order.events[-1].time < after:
+        return entries
+    return [_stalled(order, policy)]
+
+
+def _pending(failure: DeliveryFailure, order: OrderView, policy: Policy) -> PendingStep:
+    """When it is tried again, only its consumer knows."""
+    is_must = must_be_done(lines_of(REACTIONS, failure.consumer), failure.recorded.event)
+    since = datetime.fromtimestamp(failure.first_failed_at, UTC)
+    return PendingStep(
+        step=step_that_failed(failure, order),
+        attempt=failure.attempts + 1,
+        error=failure.error,
+        since=since,
+        deadline=since + timedelta(seconds=policy.undo_deadline if is_must else policy.step_deadline),
+    )
+
+
+def _stalled(order: OrderView, policy: Policy) -> AttentionEntry:
+    """No service has failed, and yet nothing happens."""
+    last = order.events[-1]
+    may_be_undone = order.stop is None and not order.is_past_pivot
+    patience = policy.step_deadline if may_be_undone else policy.undo_deadline
+    return stalled(
+        order.order_id,
+        Style.CHOREOGRAPHY,
+        f"nothing has happened since {last.type}; is a worker with the roles relay and choreography running?",
+        last.time,
+        "it is undone" if may_be_undone else "it waits for an operator",
+        f"starter.py trace {order.order_id}",
+    ).model_copy(update={"then_at": last.time + timedelta(seconds=patience)})

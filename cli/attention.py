@@ -1,0 +1,65 @@
+"""`starter.py attention`: everything that needs a person, with what mends it."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+from cli.console import AsJson, out, print_json, shown, table_of
+from client.attention import AttentionEntry, AttentionKind
+from settings import load
+from wiring.attention import attention as ask
+from wiring.clients import Clients, with_clients
+from wiring.program import BAD_END, GOOD
+
+
+def attention(as_json: AsJson = False) -> int:
+    """List everything that needs you, and what mends it.
+
+    Each entry says what is stuck, why, since when, which attempt, and what happens by itself. Exits 0 only when there
+    is nothing, and every part of the system could be asked.
+    """
+    settings = load()
+
+    async def run(clients: Clients) -> list[AttentionEntry]:
+        return await ask(settings, clients)
+
+    entries = with_clients(settings, run)
+    if as_json:
+        print_json([document(entry) for entry in entries])
+    elif entries:
+        _show(entries, datetime.now(UTC))
+    else:
+        out.print("[green]✓ Nothing needs you.[/]")
+    return BAD_END if entries else GOOD
+
+
+def document(entry: AttentionEntry) -> dict[str, object]:
+    """What scripts get of an entry; `id` stays the same for as long as it is the same trouble."""
+    return {"id": entry.id} | entry.model_dump(mode="json")
+
+
+def in_words(span: timedelta) -> str:
+    """A duration as people say it, in one unit."""
+    seconds = max(0, int(span.total_seconds()))
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def _show(entries: list[AttentionEntry], now: datetime) -> None:
+    """Commands and ids are never cut, so an entry has lines and not columns."""
+    for entry in entries:
+        mark = "?" if entry.kind is AttentionKind.UNSEEN else "!"
+        since = f", for {in_words(now - entry.since)}" if entry.since else ""
+        attempt = f", attempt {entry.attempt}" if entry.attempt else ""
+        step = f"  {shown(entry.step)}" if entry.step else ""
+        out.print(f"[bold red]{mark} {entry.kind}[/]  [bold]{shown(entry.subject)}[/]{step}{since}{attempt}")
+        out.print(f"    why   {shown(entry.why)}")
+        at = f" (in {in_words(entry.then_at - now)})" if entry.then_at else ""
+        out.print(f"    then  {shown(entry.then)}{at}")
+        out.print(f"    do    [bold]{shown(entry.command)}[/]")
+        if entry.link:
+            out.print(f"    see   {shown(entry.link)}")
+    counts = Counter(str(entry.kind) for entry in entries)
+    out.print()
+    out.print(table_of("needs you", "how many", rows=[(kind, str(n)) for kind, n in counts.most_common()]))

@@ -1,0 +1,82 @@
+"""`starter.py status`, `watch` and `list`: where orders stand."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from cli import console
+from cli.console import AsJson, OrderArgument, as_document, print_json
+from client.contracts import PlacedOrder, Stage
+from kernel.contracts import Style
+from services.orders.contracts import OrderStatus
+from settings import load
+from wiring.clients import Clients, with_clients
+from wiring.program import BAD_END, GOOD
+
+_WATCH_SECONDS = 0.3
+
+
+def status(order: OrderArgument, as_json: AsJson = False) -> int:
+    """Show where an order stands."""
+
+    async def run(clients: Clients) -> PlacedOrder:
+        return await (await clients.client_of(order)).get(order)
+
+    return show_order(with_clients(load(), run), as_json, steps=True)
+
+
+def watch(order: OrderArgument, as_json: AsJson = False) -> int:
+    """Follow an order live, until it ends or waits for a person."""
+
+    async def run(clients: Clients) -> PlacedOrder:
+        client = await clients.client_of(order)
+        placed = await client.get(order)
+        if as_json:
+            return await client.outcome(order)
+        from rich.live import Live  # nothing else needs it
+
+        with Live(console.steps_table(placed), console=console.out, auto_refresh=False, transient=True) as live:
+            while placed.state.stage not in (Stage.ENDED, Stage.REVIEW, Stage.ATTENTION):
+                if placed.state.status is OrderStatus.NEEDS_ATTENTION:
+                    break  # ended by force
+                await asyncio.sleep(_WATCH_SECONDS)
+                placed = await client.get(order)
+                live.update(console.steps_table(placed), refresh=True)
+        return placed
+
+    return show_order(with_clients(load(), run), as_json, steps=True)
+
+
+def list_orders(
+    status: Annotated[OrderStatus | None, typer.Option(help="Only orders of this status.")] = None,
+    style: Annotated[
+        Style | None, typer.Option(help="Only orders of this style; choreography needs no Temporal server.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of orders.")] = 50,
+    as_json: AsJson = False,
+) -> int:
+    """List orders, the newest first."""
+    orders = with_clients(load(), lambda clients: clients.recent(style, status, limit))
+    if as_json:
+        print_json([as_document(placed) for placed in orders])
+    elif orders:
+        console.out.print(console.orders_table(orders))
+    else:
+        console.out.print(f"No order is {status}." if status else "No orders yet: starter.py place --item mug=1")
+    return GOOD
+
+
+def show_order(placed: PlacedOrder, as_json: bool, *, steps: bool = False) -> int:
+    """Print an order; the exit code that stands for its status."""
+    if as_json:
+        print_json(as_document(placed))
+    else:
+        if steps and placed.state.steps:
+            console.out.print(console.steps_table(placed))
+        console.show(placed)
+    return exit_code(placed)
+
+
+def exit_code(placed: PlacedOrder) -> int:
+    return GOOD if placed.state.status in (OrderStatus.COMPLETED, OrderStatus.IN_PROGRESS) else BAD_END

@@ -1,0 +1,65 @@
+"""`starter.py cancel`, `review` and `resolve`: a person's decision on an order."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+import typer
+
+from cli.console import AsJson, BadInput, OrderArgument
+from cli.orders import show_order
+from client.contracts import PlacedOrder, Resolution, ResolveBy, Review
+from client.protocol import OrderClient
+from services.fraud.contracts import Decision
+from services.orders.contracts import OrderStatus
+from settings import load
+from wiring.clients import Clients, with_clients
+from wiring.program import BAD_END, GOOD
+
+
+def cancel(
+    order: OrderArgument,
+    reason: Annotated[str, typer.Option(help="Why; it is kept in the order's history.")] = "",
+    as_json: AsJson = False,
+) -> int:
+    """Cancel an order for its customer; what was done is undone."""
+    return _settle(order, lambda client: client.cancel(order, reason), as_json)
+
+
+def review(
+    order: OrderArgument,
+    decision: Annotated[Decision, typer.Argument(help="The decision.")],
+    note: Annotated[str, typer.Option(help="Why; it is kept in the order's history.")] = "",
+    as_json: AsJson = False,
+) -> int:
+    """Decide on an order that is held as a possible fraud."""
+    return _settle(order, lambda client: client.review(order, Review(decision=decision, note=note)), as_json)
+
+
+def resolve(
+    order: OrderArgument,
+    decision: Annotated[
+        ResolveBy,
+        typer.Argument(
+            help="Try again, or record that it was settled by hand; of a parcel: that it was returned, or delivered."
+        ),
+    ],
+    note: Annotated[str, typer.Option(help="What was done; it is kept in the order's history.")] = "",
+    step: Annotated[str, typer.Option(help="Only this step of those that are stuck, such as payments.refund.")] = "",
+    as_json: AsJson = False,
+) -> int:
+    """Get an order that needs attention moving again."""
+    if decision is not ResolveBy.RETRY and not note.strip():
+        raise BadInput("say in --note how it was settled by hand")
+    resolution = Resolution(decision=decision, note=note, step=step)
+    return _settle(order, lambda client: client.resolve(order, resolution), as_json)
+
+
+def _settle(order: str, decide: Callable[[OrderClient], Awaitable[None]], as_json: bool) -> int:
+    async def run(clients: Clients) -> PlacedOrder:
+        client = await clients.client_of(order)
+        await decide(client)
+        return await client.outcome(order)
+
+    placed = with_clients(load(), run)
+    show_order(placed, as_json)
+    return BAD_END if placed.state.status is OrderStatus.NEEDS_ATTENTION else GOOD

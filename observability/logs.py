@@ -1,0 +1,70 @@
+"""Structured logs: every log line of the process, as JSON for machines or as columns for a person.
+
+What runs for an order is logged with its order, step and attempt. Log calls stay as they are, with the standard
+library; `structlog` renders them.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+from structlog.contextvars import bound_contextvars, merge_contextvars
+from structlog.dev import ConsoleRenderer, plain_traceback
+from structlog.stdlib import ExtraAdder, ProcessorFormatter, add_log_level, add_logger_name
+from structlog.typing import EventDict, Processor
+
+from kernel.visible import visible, visible_json
+from observability.calls import Call
+
+ABOUT = ("order", "reaction", "attempt", "consumer")
+
+
+def formatter(*, as_json: bool) -> logging.Formatter:
+    """For every handler of the process."""
+    render: list[Processor] = (
+        [structlog.processors.format_exc_info, _as_json]
+        if as_json
+        else [
+            structlog.processors.format_exc_info,
+            _visible,
+            ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain_traceback),
+        ]
+    )
+    shared: list[Processor] = [
+        merge_contextvars,
+        ExtraAdder(allow=ABOUT),
+        add_log_level,
+        add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    return ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[ProcessorFormatter.remove_processors_meta, *render],
+        use_get_message=True,
+    )
+
+
+@contextmanager
+def around(call: Call) -> Iterator[None]:
+    """Whatever is logged meanwhile says what it is about."""
+    with bound_contextvars(order=call.order, step=call.step, attempt=call.attempt, style=call.style):
+        yield
+
+
+def _as_json(_logger: object, _method: str, event: EventDict) -> str:
+    return visible_json(json.dumps(event, default=str, ensure_ascii=False))
+
+
+def _visible(_logger: object, _method: str, event: MutableMapping[str, Any]) -> EventDict:
+    """A record is one line, and a traceback its own; nothing in them acts on a terminal."""
+    return {name: _shown(name, value) for name, value in event.items()}
+
+
+def _shown(name: str, value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return "\n".join(map(visible, value.split("\n"))) if name == "exception" else visible(value)

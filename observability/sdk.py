@@ -1,0 +1,39 @@
+"""The Temporal SDK's own metrics, which it serves by itself: on a port of the loopback that only this process reads."""
+
+import socket
+import urllib.request
+
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+
+_ATTEMPTS = 5
+_PATIENCE_SECONDS = 3
+
+
+class SdkMetrics:
+    """A runtime for the process' Temporal client, and what it measures."""
+
+    def __init__(self) -> None:
+        self.runtime, self._url = _runtime()
+
+    def read(self) -> bytes:
+        """In Prometheus' text format. Raises OSError."""
+        with urllib.request.urlopen(self._url, timeout=_PATIENCE_SECONDS) as answer:  # noqa: S310 - our own address
+            text: bytes = answer.read()
+        return text
+
+
+def _runtime() -> tuple[Runtime, str]:
+    """The SDK takes an address and does not say which port it got, so a free one is looked for first."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            address = f"127.0.0.1:{probe.getsockname()[1]}"
+        config = PrometheusConfig(
+            bind_address=address, counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True
+        )
+        try:
+            return Runtime(telemetry=TelemetryConfig(metrics=config)), f"http://{address}/metrics"
+        except (RuntimeError, ValueError, OSError):  # somebody else was quicker
+            if attempt == _ATTEMPTS:
+                raise
+    raise AssertionError

@@ -1,0 +1,155 @@
+"""What of the bus needs a person: dead letters, consumers and outboxes that are behind, endpoints that are down."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import func, select
+
+from client.attention import AttentionEntry, AttentionKind, Part
+from kernel.database import Database
+from kernel.outbox import is_waiting, outbox
+from messaging.lag import MOST, Lag, lag
+from messaging.progress import DeliveryFailure, FailureState
+from messaging.quarantine import Quarantine, QuarantinedMessage
+from services import SERVICES
+from settings import Settings
+from wiring.audit_reports import AuditFinding, last_report
+from wiring.bus import EventBus, bus_is_there, open_bus
+from wiring.listening import all_subscriptions
+
+_REACTING = {service.name for service in SERVICES}
+
+
+def parts_of_the_bus(settings: Settings, after: timedelta) -> list[Part]:
+    """All that has to do with the bus, each asked alone; a folder in which no worker has ever run has nothing."""
+    if not bus_is_there(settings):
+        return []
+
+    def of_outbox(service: str) -> Part:
+        async def ask() -> list[AttentionEntry]:
+            return await asyncio.to_thread(_outbox, settings, service, after)
+
+        return Part(f"the database of {service}", "starter.py audit", ask)
+
+    return [
+        Part("dead letters", "starter.py events dead-letters list", lambda: _dead_letters(settings)),
+        Part("consumers", "starter.py events consumers", lambda: _consumers(settings, after)),
+        Part("the last audit", "starter.py audit", lambda: _last_audit(settings)),
+        *(of_outbox(service.name) for service in SERVICES),
+    ]
+
+
+async def _dead_letters(settings: Settings) -> list[AttentionEntry]:
+    async with open_bus(settings, for_reading=True) as events:
+        dead = await asyncio.to_thread(events.progress.failures, FailureState.DEAD)
+        quarantined = await asyncio.to_thread(Quarantine(events.progress).messages)
+    return [*map(_dead, dead), *map(_quarantined, quarantined)]
+
+
+async def _consumers(settings: Settings, after: timedelta) -> list[AttentionEntry]:
+    now = datetime.now(UTC)
+    async with open_bus(settings, for_reading=True) as events:
+        return [entry for one in await lags(events) for entry in _of_consumer(one, after, now)]
+
+
+async def lags(events: EventBus) -> list[Lag]:
+    """Of every consumer. Raises SettingsError, BusDown, SQLAlchemyError."""
+    subscriptions = await asyncio.to_thread(all_subscriptions, events)
+    return [await lag(events.bus, events.progress, one) for one in subscriptions]
+
+
+async def _last_audit(settings: Settings) -> list[AttentionEntry]:
+    report = await asyncio.to_thread(last_report, settings)
+    return [_finding(one, report.made_at) for one in report.findings] if report else []
+
+
+def _outbox(settings: Settings, service: str, after: timedelta) -> list[AttentionEntry]:
+    with closing(Database(settings.url_of(service), for_reading=True)) as database, database.begin() as tx:
+        waiting, oldest = tx.execute(select(func.count(), func.min(outbox.c.occurred_at)).where(is_waiting)).one()
+    since = datetime.fromtimestamp((oldest or 0) / 1000, UTC)
+    if not waiting or datetime.now(UTC) - since < after:
+        return []
+    why = f"{waiting} events of {service} are not on the bus; is a worker with the role relay running?"
+    return [
+        AttentionEntry(
+            kind=AttentionKind.OUTBOX,
+            subject=service,
+            why=why,
+            since=since,
+            then="they are published once a relay runs and the bus answers",
+            command="worker.py --role relay",
+        )
+    ]
+
+
+def _dead(letter: DeliveryFailure) -> AttentionEntry:
+    return AttentionEntry(
+        kind=AttentionKind.DEAD_LETTER,
+        subject=letter.id,
+        order_id=letter.recorded.event.correlationid,
+        step=letter.consumer,
+        why=letter.error,
+        since=datetime.fromtimestamp(letter.first_failed_at, UTC),
+        attempt=letter.attempts,
+        then="nothing: it is not handled any more",
+        command=f"starter.py events dead-letters retry {letter.id} --consumer {letter.consumer}",
+    )
+
+
+def _quarantined(message: QuarantinedMessage) -> AttentionEntry:
+    return AttentionEntry(
+        kind=AttentionKind.QUARANTINED,
+        subject=message.id,
+        step=message.consumer,
+        why=f"it cannot be read: {message.message.why}",
+        then="nothing: a release that can read it, or a person, must deal with it",
+        command=f"starter.py events dead-letters discard {message.id} --note TEXT",
+    )
+
+
+def _finding(found: AuditFinding, made_at: datetime) -> AttentionEntry:
+    return AttentionEntry(
+        kind=AttentionKind.AUDIT,
+        subject=found.order_id or "as a whole",
+        order_id=found.order_id,
+        step=found.invariant,
+        why=found.detail,
+        since=made_at,
+        then="nothing: the next audit tells whether it still holds",
+        command="starter.py audit",
+    )
+
+
+def _of_consumer(found: Lag, after: timedelta, now: datetime) -> Iterator[AttentionEntry]:
+    endpoint = found.subscription.endpoint
+    kind = AttentionKind.WEBHOOK if endpoint else AttentionKind.CONSUMER
+    subject = endpoint or found.consumer
+    if found.problem:
+        then, command = "nothing: it waits, and passes over nothing", "starter.py events republish"
+        yield AttentionEntry(kind=kind, subject=subject, why=found.problem, then=then, command=command)
+        return
+    oldest = min((one.first_failed_at for one in found.retrying), default=None)
+    since = datetime.fromtimestamp(oldest, UTC) if oldest else None
+    behind = f"{found.behind:,}{' or more' if found.behind >= MOST else ''} events wait"
+    if since and now - since >= after and found.consumer not in _REACTING:  # what services retry is an order's
+        yield AttentionEntry(
+            kind=kind,
+            subject=subject,
+            why=f"{found.retrying[-1].error}; {behind}",
+            since=since,
+            attempt=max(one.attempts for one in found.retrying),
+            then="they are tried again, and are dead letters in the end",
+            command=f"starter.py events deliveries --consumer {found.consumer}",
+        )
+    elif found.waiting_since and now - found.waiting_since >= after:
+        role = "choreography" if found.consumer in _REACTING else "subscribers"
+        yield AttentionEntry(
+            kind=kind,
+            subject=subject,
+            why=f"{behind}, and nobody handles them; is a worker with the role {role} running?",
+            since=found.waiting_since,
+            then="they are handled once one runs",
+            command=f"worker.py --role {role}",
+        )

@@ -1,0 +1,102 @@
+"""What a worker's roles work with: where its metrics are read, and what its readiness is asked of."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from kernel.database import Database
+from messaging.subscription import Subscription
+from observability import samples
+from observability.checks import Question
+from observability.samples import Sample
+from services import SERVICES
+from services.orders.declaration import ORDERS
+from settings import Settings
+from wiring.bus import EventBus
+from wiring.bus_roles import CONSUMERS, ON_THE_BUS, RELAY
+from wiring.observer import RunningWorker
+
+
+class Observed:
+    """One worker's. Its bus and its consumers' records are opened when they are first asked for."""
+
+    def __init__(self, settings: Settings, worker: RunningWorker) -> None:
+        self._settings = settings
+        self.worker = worker
+        self._events: EventBus | None = None
+        self._subscriptions: list[Subscription] | None = None
+        self._opening = asyncio.Lock()
+
+    def has(self, role: str) -> bool:
+        return role in self.worker.roles
+
+    @property
+    def is_on_the_bus(self) -> bool:
+        return any(map(self.has, ON_THE_BUS))
+
+    def databases(self) -> Iterator[str]:
+        """The names of those that its roles write to."""
+        all_services = self.has(RELAY) or self.has("choreography")
+        for service in SERVICES:
+            if self.has(service.name) or all_services:
+                yield service.name
+            if self.has(service.name) or self.has("choreography"):
+                yield from (provider.name for provider in service.providers)
+        if self.is_on_the_bus:
+            yield "consumers"
+        if self.has("subscribers") and not self.database("subscribers").is_sqlite:  # there, each is a file of its own
+            yield "subscribers"
+
+    def database(self, name: str) -> Database:
+        return self.worker.services.database(name)
+
+    async def events(self) -> EventBus:
+        """The bus, on a connection of our own. Raises SettingsError."""
+        async with self._opening:
+            if self._events is None:
+                self._events = await asyncio.to_thread(EventBus, self._settings, self.worker.services)
+        return self._events
+
+    async def subscriptions(self) -> list[Subscription]:
+        """Of its roles. Raises SettingsError."""
+        events = await self.events()
+        async with self._opening:
+            if self._subscriptions is None:
+                of_roles = [CONSUMERS[role] for role in CONSUMERS if self.has(role)]
+                opened = [await asyncio.to_thread(of_role, events) for of_role in of_roles]
+                self._subscriptions = [one for listeners in opened for one in listeners.subscriptions]
+        return self._subscriptions
+
+    def sources(self) -> dict[str, Question[list[Sample]]]:
+        """Where samples are taken, by name."""
+        found: dict[str, Question[list[Sample]]] = {}
+        if self.has(ORDERS.name):
+            found["orders"] = partial(_in_thread, samples.orders_by_status, self.database(ORDERS.name))
+        if self.has(RELAY):
+            for service in SERVICES:
+                age = partial(samples.outbox_age, service.name)
+                found[f"outbox-{service.name}"] = partial(_in_thread, age, self.database(service.name))
+        if self.is_on_the_bus:
+            found |= {"consumers": self._failing, "bus": self._lag}
+        return found
+
+    async def _failing(self) -> list[Sample]:
+        names = [one.name for one in await self.subscriptions()]
+        if self.has(RELAY):
+            names += [f"{RELAY}-{service.name}" for service in SERVICES]
+        return await asyncio.to_thread(samples.failing_events, (await self.events()).progress, names)
+
+    async def _lag(self) -> list[Sample]:
+        events, found = await self.events(), list[Sample]()
+        for subscription in await self.subscriptions():
+            positions = await asyncio.to_thread(events.progress.begun, subscription.name)
+            found += await samples.consumer_lag(events.bus, subscription.name, positions)
+        return found
+
+    async def close(self) -> None:
+        if self._events:
+            await self._events.close()
+
+
+async def _in_thread(take: Callable[[Database], list[Sample]], database: Database) -> list[Sample]:
+    return await asyncio.to_thread(take, database)

@@ -1,0 +1,67 @@
+"""Where metrics, health and structured logs are joined to a worker; without settings for them, nothing is loaded."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kernel.errors import SettingsError
+from kernel.service import Wrap
+from kernel.visible import VisibleFormatter
+from settings import LogFormat, Settings
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+    from temporalio.runtime import Runtime
+    from temporalio.worker import Interceptor, Worker
+
+    from wiring.services import Services
+
+
+@dataclass(frozen=True)
+class RunningWorker:
+    """A worker's process, once everything in it runs."""
+
+    roles: Sequence[str]
+    services: Services
+    client: Client | None
+    temporal_workers: Sequence[Worker]
+
+
+class Observer:
+    """Looks at a worker, and changes nothing of what it does. This one does not look."""
+
+    runtime: Runtime | None = None
+    interceptors: Sequence[Interceptor] = ()
+
+    def formatter(self) -> logging.Formatter:
+        return VisibleFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def wrap(self, wrap: Wrap) -> Wrap:
+        """`wrap`, and what stands around each service."""
+        return wrap
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """From the start of the process to its end. Raises SettingsError."""
+        yield
+
+    def started(self, worker: RunningWorker) -> None:
+        """It can be asked whether it is ready, and how things stand."""
+
+    def stopping(self) -> None:
+        """It is not ready any more."""
+
+
+def observer_of(settings: Settings) -> Observer:
+    """Raises SettingsError."""
+    if settings.metrics_port is None and settings.log_format is LogFormat.TEXT:
+        return Observer()
+    try:
+        from wiring.observability import observing
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"METRICS_PORT and LOG_FORMAT need {error.name}, which is not installed") from None
+    return observing(settings)
