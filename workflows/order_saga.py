@@ -27,7 +27,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.contracts import WORKFLOW, CancelRequest, PlaceOrder
     from workflows.fraud_review import FraudReview
     from workflows.required_actions import Settled
-    from workflows.saga import Saga, Step
+    from workflows.saga import Saga
+    from workflows.steps import Step
     from workflows.visibility import Visibility
 
 
