@@ -16,13 +16,15 @@ from services.orders.contracts import OrderStatus
 from settings import Settings
 from wiring.bus import EventBus, bus_is_there, open_bus
 from wiring.listening import settle
+from wiring.order_records import RecordsOfOrders
 from wiring.program import warn
 
 _MOST = 500
 
 
-def choreography_client(events: EventBus) -> ChoreographyClient:
-    return ChoreographyClient(events.bus, events.progress, partial(settle, events), events.settings.policy)
+def choreography_client(events: EventBus, records: OrderRecords | None = None) -> ChoreographyClient:
+    records = records or RecordsOfOrders(events.settings.url_of)
+    return ChoreographyClient(events.bus, events.progress, partial(settle, events), events.settings.policy, records)
 
 
 class ChoreographedOrders:
@@ -35,7 +37,7 @@ class ChoreographedOrders:
     async def client(self) -> ChoreographyClient:
         """Raises SettingsError."""
         events = await self._bus()
-        return choreography_client(events)
+        return choreography_client(events, self._records)
 
     async def has(self, order_id: str) -> bool:
         """Whether the bus knows it as an order of this style."""
@@ -56,6 +58,9 @@ class ChoreographedOrders:
             now = placed if ended else await (await self.client()).get(placed.state.order_id)
             if status in (None, now.state.status):  # its record may be a moment behind its events
                 found.append(replace(now, placed_at=placed.placed_at))
+        if bus_is_there(self._settings):
+            unrecorded = await (await self.client()).without_a_record()
+            found += [placed for placed in unrecorded if status in (None, placed.state.status)]
         return found
 
     async def attention(self, after: timedelta) -> list[AttentionEntry]:
