@@ -16,15 +16,14 @@ from services.orders.contracts import OrderStatus
 from settings import Settings
 from wiring.bus import EventBus, bus_is_there, open_bus
 from wiring.listening import settle
-from wiring.order_records import RecordsOfOrders
 from wiring.program import warn
 
 _MOST = 500
 
 
-def choreography_client(events: EventBus, records: OrderRecords | None = None) -> ChoreographyClient:
-    records = records or RecordsOfOrders(events.settings.url_of)
-    return ChoreographyClient(events.bus, events.progress, partial(settle, events), events.settings.policy, records)
+def choreography_client(events: EventBus) -> ChoreographyClient:
+    policy, records = events.settings.policy, events.records
+    return ChoreographyClient(events.bus, events.progress, partial(settle, events), policy, records)
 
 
 class ChoreographedOrders:
@@ -37,7 +36,7 @@ class ChoreographedOrders:
     async def client(self) -> ChoreographyClient:
         """Raises SettingsError."""
         events = await self._bus()
-        return choreography_client(events, self._records)
+        return choreography_client(events)
 
     async def has(self, order_id: str) -> bool:
         """Whether the bus knows it as an order of this style."""
