@@ -65,7 +65,7 @@ async def test_an_id_that_is_on_record_is_refused_to_the_other_style(both: BothS
     await both.begin(first)
     await both.client(first).place(order)
     await _recorded(both, order)
-    with pytest.raises(DifferentContent, match="exists already, with another content or style"):
+    with pytest.raises(DifferentContent, match="exists already, in style"):
         await both.client(OTHER[first]).place(order)
     await _is_found_as(both, order, first)
 
