@@ -1,9 +1,10 @@
 """Looking things up in the log of events."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 
 from cli.console import BadInput
+from kernel.keys import Key
 from messaging.bus import Bus, Entry, Unreadable
 from messaging.subscription import Rule
 
@@ -41,14 +42,18 @@ async def between(bus: Bus, begin: int, end: int) -> AsyncIterator[Entry]:
         await reader.close()
 
 
-async def behind(bus: Bus, positions: dict[int, int]) -> int:
-    return len(
-        [
-            one
-            async for one in between(bus, min(positions.values()), await bus.head())
-            if one.position > positions.get(one.partition, one.position)
-        ]
-    )
+async def find_event(bus: Bus, event: str) -> Entry:
+    """By its id, or its position in the log. Raises BadInput."""
+    found: Sequence[Entry]
+    if event.isdecimal():
+        reader = await bus.read(None, int(event) - 1)
+        found = [one for one in await reader.next(1, 0) if one.position == int(event)]
+        await reader.close()
+    else:
+        found = [one for one in await bus.of(Key.parse(event).order_id) if one.event.id == event]
+    if not found:
+        raise BadInput(f"there is no event {event}; 'starter.py events list' shows the newest")
+    return found[0]
 
 
 async def position(bus: Bus, start: str) -> int:

@@ -1,26 +1,26 @@
 """`starter.py events`: look at the bus, replay it, and settle what consumers could not handle."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from cli import console
-from cli.archive import behind, fits, newest, position
+from cli.archive import find_event, fits, newest, position
 from cli.console import AsJson, BadInput, print_json, shown
 from cli.dead_letters import as_text, dead_letters
+from cli.delivery_commands import delivery_commands
 from cli.log_commands import log_commands
 from cli.replay import replay as replay_consumer
 from cli.schemas import schemas
-from kernel.keys import Key
 from kernel.visible import visible
 from messaging.bus import Entry, Recorded, Unreadable
 from messaging.log_check import problem
 from messaging.subscription import Rule
 from settings import load
 from wiring.bus import EventBus, with_bus
+from wiring.bus_attention import lags
 from wiring.listening import all_subscriptions
 from wiring.program import BAD_END, GOOD, complain
 from wiring.streams import reader_is_gone
@@ -34,6 +34,7 @@ events = typer.Typer(
 events.add_typer(dead_letters, name="dead-letters")
 events.command()(schemas)
 events.add_typer(log_commands)
+events.add_typer(delivery_commands)
 
 Types = Annotated[list[str] | None, typer.Option("--type", help="Only these types; * and ? match; repeatable.")]
 OfOrder = Annotated[str, typer.Option("--order", help="Only of this order.")]
@@ -89,17 +90,7 @@ def show(event: Annotated[str, typer.Argument(metavar="EVENT", help="Its id, or 
     """Show one event as it is on the bus."""
 
     async def run(on_bus: EventBus) -> Entry:
-        bus = on_bus.bus
-        found: Sequence[Entry]
-        if event.isdecimal():
-            reader = await bus.read(None, int(event) - 1)
-            found = [one for one in await reader.next(1, 0) if one.position == int(event)]
-            await reader.close()
-        else:
-            found = [one for one in await bus.of(Key.parse(event).order_id) if one.event.id == event]
-        if not found:
-            raise BadInput(f"there is no event {event}; 'starter.py events list' shows the newest")
-        return found[0]
+        return await find_event(on_bus.bus, event)
 
     print_json(_document(with_bus(load(), run)))
     return GOOD
@@ -141,24 +132,25 @@ def replay(
 
 @events.command()
 def consumers(as_json: AsJson = False) -> int:
-    """Who reads the bus, how far each is behind, and what it could not handle; 1 if one cannot read on."""
+    """List who reads the bus, and how many events each has not handled; exits 1 if one cannot read on."""
 
-    async def run(on_bus: EventBus) -> list[tuple[str, int, int, str]]:
+    async def run(on_bus: EventBus) -> list[tuple[str, int, int, int, str]]:
         dead = await asyncio.to_thread(on_bus.progress.counts)
-        found = []
-        for one in all_subscriptions(on_bus):
-            wrong = await problem(on_bus.bus, on_bus.progress, one)
-            its_behind = await behind(on_bus.bus, on_bus.progress.positions(one.name))
-            found.append((one.name, its_behind, dead.get(one.name, 0), wrong))
-        return found
+        return [
+            (one.consumer, one.behind, len(one.retrying), dead.get(one.consumer, 0), one.problem)
+            for one in await lags(on_bus)
+        ]
 
     found = with_bus(load(), run)
     if as_json:
-        columns = ("consumer", "behind", "dead_letters", "problem")
+        columns = ("consumer", "behind", "retrying", "dead_letters", "problem")
         print_json([dict(zip(columns, one, strict=True)) for one in found])
     else:
-        rows = [(name, "?" if wrong else str(behind), str(dead)) for name, behind, dead, wrong in found]
-        console.out.print(console.table_of("consumer", "events behind", "dead letters", rows=rows))
+        rows = [
+            (name, "?" if wrong else f"{behind:,}", f"{retrying:,}", f"{dead:,}")
+            for name, behind, retrying, dead, wrong in found
+        ]
+        console.out.print(console.table_of("consumer", "behind", "of them retried", "dead letters", rows=rows))
     for wrong in dict.fromkeys(wrong for *_, wrong in found if wrong):
         complain(f"{', '.join(name for name, *_, its in found if its == wrong)}: {wrong}")
     return BAD_END if any(wrong for *_, wrong in found) else GOOD
