@@ -1,6 +1,6 @@
 """`starter.py events`: look at the bus, replay it, and settle what consumers could not handle."""
 
-import asyncio
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -8,7 +8,8 @@ from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from cli import console
 from cli.archive import find_event, fits, newest, position
-from cli.console import AsJson, BadInput, print_json, shown
+from cli.console import AsJson, BadInput, OfOrder, print_json, shown
+from cli.consumers import consumers_on_record
 from cli.dead_letters import as_text, dead_letters
 from cli.delivery_commands import delivery_commands
 from cli.log_commands import log_commands
@@ -20,7 +21,6 @@ from messaging.log_check import problem
 from messaging.subscription import Rule
 from settings import load
 from wiring.bus import EventBus, with_bus
-from wiring.bus_attention import lags
 from wiring.listening import all_subscriptions
 from wiring.program import BAD_END, GOOD, complain
 from wiring.streams import reader_is_gone
@@ -37,7 +37,6 @@ events.add_typer(log_commands)
 events.add_typer(delivery_commands)
 
 Types = Annotated[list[str] | None, typer.Option("--type", help="Only these types; * and ? match; repeatable.")]
-OfOrder = Annotated[str, typer.Option("--order", help="Only of this order.")]
 
 
 @events.command()
@@ -55,14 +54,14 @@ def tail(types: Types = None, order: OfOrder = "", as_json: AsJson = False) -> i
                     _show(recorded, as_json=as_json)
         return GOOD
 
-    return with_bus(load(), run)
+    return with_bus(load(), run, for_reading=True)
 
 
 @events.command("list")
 def list_events(
     types: Types = None,
     order: OfOrder = "",
-    limit: Annotated[int, typer.Option(min=1, help="How many at most, the newest.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Maximum number of events, the newest.")] = 50,
     as_json: AsJson = False,
 ) -> int:
     """List the newest events, the oldest of them first."""
@@ -74,7 +73,7 @@ def list_events(
             return [one for one in await bus.entries_of(order) if fits(rule, one)][-limit:]
         return await newest(bus, rule, limit)
 
-    found = with_bus(load(), run)
+    found = with_bus(load(), run, for_reading=True)
     if as_json:
         print_json([_document(recorded) for recorded in found])
     elif found:
@@ -92,7 +91,7 @@ def show(event: Annotated[str, typer.Argument(metavar="EVENT", help="Its id, or 
     async def run(on_bus: EventBus) -> Entry:
         return await find_event(on_bus.bus, event)
 
-    print_json(_document(with_bus(load(), run)))
+    print_json(_document(with_bus(load(), run, for_reading=True)))
     return GOOD
 
 
@@ -113,7 +112,7 @@ def replay(
         found = {one.name: one for one in all_subscriptions(on_bus)}
         if consumer not in found:
             raise BadInput(f"there is no consumer '{consumer}'; there are: {', '.join(found)}")
-        if wrong := await problem(on_bus.bus, on_bus.progress, found[consumer]):
+        if wrong := await problem(on_bus.bus, on_bus.progress, consumer):
             raise BadInput(wrong)
         after = max(await position(on_bus.bus, start), (await on_bus.bus.state()).first - 1)
         columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -134,26 +133,15 @@ def replay(
 def consumers(as_json: AsJson = False) -> int:
     """List who reads the bus, and how many events each has not handled; exits 1 if one cannot read on."""
 
-    async def run(on_bus: EventBus) -> list[tuple[str, int, int, int, str]]:
-        dead = await asyncio.to_thread(on_bus.progress.counts)
-        return [
-            (one.consumer, one.behind, len(one.retrying), dead.get(one.consumer, 0), one.problem)
-            for one in await lags(on_bus)
-        ]
-
-    found = with_bus(load(), run)
+    found = with_bus(load(), consumers_on_record, for_reading=True)
     if as_json:
-        columns = ("consumer", "behind", "retrying", "dead_letters", "problem")
-        print_json([dict(zip(columns, one, strict=True)) for one in found])
+        print_json([asdict(one) for one in found])
     else:
-        rows = [
-            (name, "?" if wrong else f"{behind:,}", f"{retrying:,}", f"{dead:,}")
-            for name, behind, retrying, dead, wrong in found
-        ]
-        console.out.print(console.table_of("consumer", "behind", "of them retried", "dead letters", rows=rows))
-    for wrong in dict.fromkeys(wrong for *_, wrong in found if wrong):
-        complain(f"{', '.join(name for name, *_, its in found if its == wrong)}: {wrong}")
-    return BAD_END if any(wrong for *_, wrong in found) else GOOD
+        rows = [(one.consumer, one.lag, str(one.retrying), str(one.dead_letters), one.remark) for one in found]
+        console.out.print(console.table_of("consumer", "behind", "retrying", "dead letters", "", rows=rows))
+    for wrong in dict.fromkeys(one.problem for one in found if one.problem):
+        complain(f"{', '.join(one.consumer for one in found if one.problem == wrong)}: {wrong}")
+    return BAD_END if any(one.problem for one in found) else GOOD
 
 
 def _order(entry: Entry) -> str:

@@ -2,10 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from cli.archive import between
 from kernel.contracts import Event, Style
 from kernel.envelope import CloudEvent, cloud_event
-from messaging.bus import Bus
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -45,9 +43,3 @@ def published(
         at=NOON + timedelta(seconds=after),
         sequence=1,
     )
-
-
-async def unread(bus: Bus, positions: dict[int, int]) -> int:
-    """How many events of the log are behind these positions."""
-    log = [one async for one in between(bus, min(positions.values()), await bus.head())]
-    return sum(one.position > positions.get(one.partition, one.position) for one in log)

@@ -21,6 +21,7 @@ from audit.books import read
 from audit.chain import audit_chain
 from audit.events import audit_events
 from audit.invariants import audit
+from cli.archive import behind
 from client.contracts import Resolution, Review
 from kernel.contracts import Policy
 from lab.settings import LabSettings
@@ -28,7 +29,6 @@ from messaging.progress import FailureState
 from services import SERVICES
 from subscribers.audit_log import NAME as AUDIT_LOG
 from tests.choreographed import ChoreographedShop, clients_of, open_shop
-from tests.events import unread
 from tests.releases.record import RELEASES, LeftOrder
 from tests.subscribers.http_endpoint import HttpEndpoint, to
 from wiring.listening import all_subscriptions
@@ -161,4 +161,4 @@ async def _behind(shop: ChoreographedShop) -> list[str]:
     """The consumers that have not read to the end of the bus."""
     bus, progress = shop.eventing.bus, shop.eventing.progress
     consumers = [one.name for one in all_subscriptions(shop.eventing)]
-    return [one for one in consumers if await unread(bus, progress.positions(one))]
+    return [one for one in consumers if await behind(bus, progress.positions(one))]

@@ -14,6 +14,7 @@ import pytest
 from audit.chain import audit_chain
 from audit.events import audit_events
 from audit.invariants import audit
+from cli.archive import behind
 from client.contracts import OrderState, Review
 from client.order import OrderLine
 from lab.servers.nats import NatsServer
@@ -21,7 +22,6 @@ from lab.settings import LabSettings
 from services import SERVICES
 from services.orders.contracts import OrderStatus
 from tests.choreographed import ChoreographedShop, open_shop
-from tests.events import unread
 from tests.processes import NOBODY_LISTENS, Environment, Ran, environment_of, run
 from tests.shop import POLICY, sample_order, undeliverable
 
@@ -131,5 +131,5 @@ async def _caught_up(opened: ChoreographedShop) -> None:
     bus, progress = opened.eventing.bus, opened.eventing.progress
     async with asyncio.timeout(SECONDS):
         for name in ("notifications", "analytics", "audit-log"):
-            while await unread(bus, progress.positions(name)):
+            while await behind(bus, progress.positions(name)):
                 await asyncio.sleep(0.05)

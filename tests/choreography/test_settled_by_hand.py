@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from audit.invariants import audit
+from cli.archive import behind
 from cli.replay import replay
 from client.contracts import Resolution
 from client.order import Order
 from lab.settings import LabSettings
 from services.orders.contracts import OrderStatus
 from tests.choreographed import ChoreographedShop, open_shop
-from tests.events import unread
 from tests.processes import NOBODY_LISTENS, environment_of, run
 from tests.shop import POLICY, sample_order, undeliverable
 from wiring.listening import all_subscriptions
@@ -49,7 +49,7 @@ async def read_again(settings: LabSettings) -> None:
         file.unlink()
     async with open_shop(settings) as shop, asyncio.timeout(SECONDS):
         bus, progress = shop.eventing.bus, shop.eventing.progress
-        while await unread(bus, progress.positions("payments")):
+        while await behind(bus, progress.positions("payments")):
             await asyncio.sleep(0.05)
 
 

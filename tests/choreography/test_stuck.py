@@ -16,6 +16,7 @@ from audit.invariants import audit
 from choreography.events import CancelRequested, OrderStalled
 from choreography.reaction import Reaction, lines_of, that_failed
 from choreography.reactions import ALL_UNDONE, REACTIONS, UNDONE
+from cli.archive import behind
 from client.contracts import OrderState, Resolution, ResolveBy
 from client.order import Order, OrderLine
 from kernel.contracts import Event, Style
@@ -36,7 +37,6 @@ from services.shipping.contracts import ShippingPort
 from services.shipping.events import ShipmentCancelled, Shipped, ShippingFailed
 from tests.choreographed import ChoreographedShop, open_shop
 from tests.choreography.conftest import PATIENT
-from tests.events import unread
 from tests.shop import sample_order, step_is, undeliverable
 from tests.subscribers.mailbox import subjects
 from wiring.clients import Clients
@@ -178,7 +178,7 @@ async def _publish(shop: ChoreographedShop, order: Order, event: Event) -> None:
 async def _until_all_is_handled(shop: ChoreographedShop) -> None:
     async with asyncio.timeout(60):
         for consumer in (one.name for one in all_subscriptions(shop.eventing)):
-            while await unread(shop.eventing.bus, shop.eventing.progress.positions(consumer)):
+            while await behind(shop.eventing.bus, shop.eventing.progress.positions(consumer)):
                 await asyncio.sleep(0.1)
 
 

@@ -150,6 +150,7 @@ def test_what_was_delivered_before_needs_no_turn(place: Place, endpoint: HttpEnd
     turns: list[float] = []
     database = place.database("webhooks")
     database.alone(inbox.metadata.create_all)
+    database.alone(delivery_log.make)
     rate_limit = RateLimit(4, clock=lambda: 0.0, sleep=turns.append)
     deliveries = Deliveries(Endpoint.model_validate(to(endpoint.url)), database, rate_limit).subscription()
     for _ in range(3):

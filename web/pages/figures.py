@@ -9,10 +9,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
+from kernel.environment import one_line
+from messaging.lag import Lag
 from subscribers.analytics import NAME as ANALYTICS
 from subscribers.analytics_report import AnalyticsReport
 from subscribers.analytics_report import report as analytics_report
 from web.site import Site, site_of
+from wiring.failures import PASSING
 
 _DOCS = Path(__file__).parents[2] / "docs"
 _PLOTS = {
@@ -26,7 +29,12 @@ async def figures(request: Request) -> Response:
     site = site_of(request)
     plots = {name: shows for name, shows in _PLOTS.items() if (_DOCS / name).exists()}
     report = await asyncio.to_thread(_report, site)
-    return site.page(request, "figures.html", report=report, plots=plots)
+    lags, trouble = list[Lag](), ""
+    try:
+        lags = await site.lags.get()
+    except PASSING as error:
+        trouble = one_line(error)[:300]
+    return site.page(request, "figures.html", report=report, plots=plots, lags=lags, trouble=trouble)
 
 
 def _report(site: Site) -> AnalyticsReport | None:
