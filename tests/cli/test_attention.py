@@ -1,7 +1,8 @@
 """What needs a person, as one who is called at night sees it; one shop has all the troubles at once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -12,8 +13,9 @@ from kernel.contracts import Style
 from lab.settings import LabSettings
 from tests.cli.terminal import Terminal, cells
 from tests.conftest import client_of
-from tests.processes import NOBODY_LISTENS, environment_of, worker_process
+from tests.processes import NOBODY_LISTENS, environment_of, until, worker_process
 from tests.shop import POLICY, sample_order, undeliverable
+from tests.subscribers.http_endpoint import Answer, HttpEndpoint, to
 from wiring.clients import Clients
 from wiring.order_records import RecordsOfOrders
 from workflows.client import OrchestrationClient
@@ -26,11 +28,23 @@ PATIENT = POLICY.model_copy(update={"attempt_timeout": 60, "step_deadline": 600,
 
 
 @pytest.fixture(scope="module")
-async def terminal(server: LabSettings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Terminal]:
+def endpoint() -> Iterator[HttpEndpoint]:
+    """An outside system that is down until a test lets it come up."""
+    with HttpEndpoint() as endpoint:
+        endpoint.answers = [Answer(503)] * 10_000
+        yield endpoint
+
+
+@pytest.fixture(scope="module")
+async def terminal(
+    server: LabSettings, tmp_path_factory: pytest.TempPathFactory, endpoint: HttpEndpoint
+) -> AsyncIterator[Terminal]:
     """In each style an order in an outage, one with a failed undo and one in review; and one ended by force."""
     folder = tmp_path_factory.mktemp("attention")
     settings = server.model_copy(update={"data_dir": folder, "faults": FAULTS, "policy": PATIENT})
     environment = environment_of(settings, NAMESPACE) | {"ATTENTION_AFTER": "0.5"}
+    erp = to(endpoint.url, name="erp", types=["OrderRejected"], first_pause=1, longest_pause=3600, per_second=1000)
+    environment["WEBHOOKS"] = json.dumps([erp])
     async with worker_process(environment):
         temporal = await client_of(server, NAMESPACE)
         clients = Clients(settings)
@@ -118,6 +132,42 @@ async def test_for_a_person_it_names_each_with_its_command_and_no_id_is_cut(term
     for style in STYLES:
         assert f"starter.py resolve stuck-{style} retry --step payments.refund\n" in ran.out
     assert f"/namespaces/{NAMESPACE}/workflows/{workflow_id('stuck-orchestration')}\n" in ran.out
+
+
+async def test_an_endpoint_that_is_down_is_one_entry_and_is_caught_up_once_it_is_up(
+    terminal: Terminal, endpoint: HttpEndpoint
+) -> None:
+    declined = ("place", "--item", "mug=1", "--card", "tok_chargeDeclined", "--order-id")
+    await terminal.run_each((*declined, "hook-1"), (*declined, "hook-2"))
+
+    async def entry() -> dict[str, Any] | None:
+        ran = await terminal.run("attention", "--json")
+        return next((one for one in ran.document if (one["kind"], one["subject"]) == ("webhook", "erp")), None)
+
+    async with asyncio.timeout(30):
+        while not (down := await entry()) or "3 events wait" not in down["why"]:
+            pass
+    assert "the endpoint answers 503" in down["why"]
+    assert down["command"] == "starter.py events deliveries --to erp"
+    failed = await terminal.run("events", "deliveries", "--to", "erp", "--failed", "--json")
+    waiting = {"hook-1", "hook-2", "stuck-orchestration"}
+    assert {one["order_id"] for one in failed.document} == waiting
+
+    endpoint.answers.clear()
+    await terminal.run(*declined, "hook-3")
+    async with asyncio.timeout(30):
+        while await entry():
+            pass
+    assert {event["correlationid"] for event in endpoint.events} == waiting | {"hook-3"}
+    delivered = await terminal.run("events", "deliveries", "--order", "hook-1")
+    assert "accepted" in delivered.out.splitlines()[0]
+
+    [event_id] = [event["id"] for event in endpoint.events if event["correlationid"] == "hook-1"]
+    resent = await terminal.run("events", "resend", event_id, "--to", "erp")
+    assert resent.code == 0
+    await until(lambda: [event["id"] for event in endpoint.events].count(event_id) == 2)
+    unwanted = await terminal.run("events", "resend", "hook-1:create:OrderCreated", "--to", "erp")
+    assert "erp does not subscribe to OrderCreated" in unwanted.complaint
 
 
 async def test_a_part_that_does_not_answer_is_itself_an_entry(terminal: Terminal) -> None:
