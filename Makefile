@@ -10,20 +10,20 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 help:
 	@echo "make demo    everything from nothing: server, worker, and orders that complete, fail and are undone"
-	@echo "make up      server and worker in the foreground, for use with $(BIN)/python starter.py"
+	@echo "make up      server, worker and page in the foreground, for use with $(BIN)/python starter.py"
 	@echo "make test    the whole test suite, on real servers that it starts itself"
 	@echo "make check   ruff, mypy --strict, import-linter, activities and the table of reactions, no event changed so that a reader breaks"
 	@echo "make schemas docs/events: the schemas of all events, and who publishes and consumes them"
 	@echo "make bench   what an order costs, as ratios to a bare workflow"
 	@echo "make clean   remove what the above have made: .venv and data"
 	@echo
-	@echo "Ports taken? make demo TEMPORAL_PORT=7300 UI_PORT=8300. A server of your own? Set TEMPORAL_ADDRESS."
+	@echo "Ports taken? make demo TEMPORAL_PORT=7300 UI_PORT=8300 WEB_PORT=8301. A server of your own? Set TEMPORAL_ADDRESS."
 
 # Without its bytecode on disk, the workflow sandbox compiles the saga again for every order.
 unexport PYTHONDONTWRITEBYTECODE
 
 # Given on make's command line or in the environment, these reach every program below.
-export DATA_DIR TEMPORAL_PORT UI_PORT
+export DATA_DIR TEMPORAL_PORT UI_PORT WEB_PORT
 ifndef DATA_DIR
 unexport DATA_DIR
 endif
@@ -33,14 +33,22 @@ endif
 ifndef UI_PORT
 unexport UI_PORT
 endif
+ifndef WEB_PORT
+unexport WEB_PORT
+endif
 
 $(INSTALLED): requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Python 3.11 or newer is needed; this is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..."; exit 1; }
+	@if [ -L .venv ]; then echo ".venv is a symbolic link, and setting it up would empty what it points to: remove the link"; exit 1; fi
 	@echo "Setting up .venv (once; about a minute, 800 MB on disk: real servers come along) ..."
 	@$(PYTHON) -m venv --clear .venv || { \
 		echo "Python's venv module is missing; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
-	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock & pip=$$!; seconds=0; \
+	while kill -0 $$pip 2>/dev/null; do \
+		sleep 1; seconds=$$((seconds + 1)); \
+		[ $$((seconds % 5)) -ne 0 ] || echo "  $$seconds s: $$(du -sm .venv | cut -f 1) MB are there"; \
+	done; wait $$pip
 	@touch $@
 	@echo "Set-up done."
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
+from lab import children
 from lab.settings import LabSettings
 
 _ROOT = Path(__file__).parent.parent
@@ -20,6 +21,7 @@ class WorkerProcess:
     """`worker.py` with these settings in its environment; its output goes to `log`, or to this terminal.
 
     Args:
+        program: another one of the laboratory's instead, which runs beside the worker.
         environment: instead of this process' own, and of any `.env` file.
     """
 
@@ -28,6 +30,7 @@ class WorkerProcess:
         settings: LabSettings,
         *arguments: str,
         log: Path | None = None,
+        program: str = "",
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self._folder = None if environment is None else settings.data_dir
@@ -41,7 +44,9 @@ class WorkerProcess:
             "BUS_STREAM": settings.bus_stream,
         }
         # Faults come from the laboratory; without them it is the very worker that is deployed.
-        self._program = ["-m", "lab", "worker"] if settings.faults else [str(_ROOT / "worker.py")]
+        faulty = "worker" if settings.faults else ""
+        self._program = ["-m", "lab", program or faulty] if program or faulty else [str(_ROOT / "worker.py")]
+        self._name = program or "worker"
         self._arguments = arguments
         self._log = log
         self._stopping = threading.Event()
@@ -85,7 +90,7 @@ class WorkerProcess:
                 return  # it has said what is wrong, and would say it again
             if not self._stopping.wait(_PAUSE_SECONDS):
                 self.restarts += 1
-                self._say(f"the worker died ({self.exit_code}); starting it again\n")
+                self._say(f"the {self._name} died ({self.exit_code}); starting it again\n")
 
     def _run_once(self) -> None:
         output: IO[bytes] | None = self._log.open("ab") if self._log else None
@@ -98,7 +103,9 @@ class WorkerProcess:
                 stderr=subprocess.STDOUT if output else None,
                 start_new_session=True,  # Ctrl-C is ours to pass on, in order
             )
+            children.started(self._process.pid)
             self.exit_code = self._process.wait()
+            children.ended(self._process.pid)
         finally:
             if output:
                 output.close()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
 
 from kernel.envelope import CloudEvent
@@ -12,6 +13,10 @@ from messaging.progress import DeliveryFailure
 
 class NonRetryable(Exception):
     """Raised by a handler: trying again would give the same; the event is a dead letter at once."""
+
+
+class Unavailable(Exception):
+    """Raised by a handler: nobody answers there. Once another event is handled, this one is tried at once."""
 
 
 class ReactionFailed(Exception):
@@ -33,7 +38,7 @@ class Rule:
     content: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
     def fits(self, event: CloudEvent) -> bool:
-        if not any(fnmatchcase(event.type, pattern) for pattern in self.types):
+        if not self.may_fit(event.type):
             return False
         return all(_at(event, path) in values for path, values in self.content.items())
 
@@ -50,7 +55,7 @@ class Rule:
 
     def may_fit(self, type: str) -> bool:
         """Whether a message that cannot be read, and is filed under this type, may be one of them."""
-        return any(fnmatchcase(type, pattern) for pattern in self.types)
+        return _is_one_of(type, self.types)
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,7 @@ class Subscription:
         on_dead_letter: what to publish when an event becomes a dead letter, if anything; it gets the order's events.
         settle: a person has dealt with this event, or given it up: no replay, and no loss of positions, may handle it.
         handled: which of these events, by their ids, the consumer has on record as handled.
+        forget_one: for what can be done once more, such as a delivery: drop the record that this event was handled.
         endpoint: the outside system that it delivers to, by its name; empty for what is our own.
         forget: for a view that can be rebuilt from the archive: drop what it has of the events after this position.
     """
@@ -118,6 +124,7 @@ class Subscription:
     on_dead_letter: OnDeadLetter = _publishes_nothing
     settle: Callable[[CloudEvent], object] = _needs_no_word
     handled: Callable[[Sequence[CloudEvent]], set[str]] = _keeps_no_record
+    forget_one: Callable[[CloudEvent], None] | None = None
     endpoint: str = ""
     is_over: Callable[[Sequence[Recorded]], bool] = _is_never_over
     from_latest: bool = False
@@ -125,8 +132,14 @@ class Subscription:
     forget: Callable[[int], None] | None = None
 
 
+@lru_cache(4_096)
+def _is_one_of(type: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(type, pattern) for pattern in patterns)
+
+
 def _at(event: CloudEvent, path: str) -> object:
-    value: object = event.model_dump(mode="json")
-    for key in path.split("."):
+    attribute, *keys = path.split(".")
+    value: object = getattr(event, attribute, None)
+    for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return value

@@ -40,6 +40,7 @@ NAMESPACES = (
     "dead-queue",
     "slow",
     "moving",
+    "page",
 )
 
 # An order named `down-payments.charge` meets that outage, and so on for every operation and kind.

@@ -16,6 +16,7 @@ from client.order import Address, Order, OrderLine
 from kernel.contracts import Policy, Steps
 from lab.faults import faults_of
 from lab.settings import LabSettings
+from wiring.order_records import RecordsOfOrders
 from wiring.roles import ON_TEMPORAL
 from wiring.services import Services
 from worker import build
@@ -52,7 +53,8 @@ class ShopUnderTest:
     client: Client
 
     def saga(self, policy: Policy = POLICY, steps: Steps | None = None) -> OrchestrationClient:
-        return OrchestrationClient(self.client, policy, self.settings.link, steps or self.settings.steps)
+        records = RecordsOfOrders(self.settings.url_of)
+        return OrchestrationClient(self.client, policy, self.settings.link, records, steps or self.settings.steps)
 
     def handle(self, order: Order) -> WorkflowHandle[Any, OrderState]:
         return self.client.get_workflow_handle(workflow_id(order.order_id), result_type=OrderState)

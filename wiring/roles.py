@@ -7,7 +7,13 @@ from workflows.contracts import TASK_QUEUE
 SAGA = TASK_QUEUE
 HOSTS = tuple(service.name for service in SERVICES)  # each is its service's task queue, too
 ON_TEMPORAL = (SAGA, *HOSTS)
-ROLES = (
+WEB = "web"
+# What works on orders: a worker runs all of it, unless it is told otherwise.
+AT_WORK = (
     *ON_TEMPORAL,
     *ON_THE_BUS,
+)
+ROLES = (
+    *AT_WORK,
+    WEB,
 )

@@ -1,7 +1,7 @@
 """The rules of orders: the price is the catalogue's, and an order ends once."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -11,7 +11,7 @@ from kernel import inbox
 from kernel.catalogue import Product
 from kernel.contracts import Command, Event, Style, Undo, Undone
 from kernel.database import Database
-from kernel.errors import CannotUndo
+from kernel.errors import CannotUndo, KeyReused
 from kernel.keys import Key, event_id
 from kernel.money import Money
 from kernel.operations import Clock, Operations, milliseconds, publish, system_clock
@@ -33,6 +33,8 @@ from services.orders.tables import order_lines, orders, products
 _ORDER = select(orders.c.customer_id, orders.c.total, orders.c.currency).where(
     orders.c.order_id == bindparam("order_id")
 )
+
+_PLACED = {"order_id", "customer_id", "lines", "ship_to", "payment_token"}  # what the customer gave
 
 
 class Orders:
@@ -91,6 +93,7 @@ class Orders:
             row |= {"style": command.style, "policy": command.policy.model_dump_json() if command.policy else None}
             row |= {"total": total.amount, "currency": total.currency}
             row |= {"ship_to": command.ship_to.model_dump_json(), "placed_at": milliseconds(self._clock())}
+            row |= {"placed": command.model_dump_json(include=_PLACED)}
             tx.execute(insert(orders), row)
             tx.execute(
                 insert(order_lines),
@@ -120,7 +123,10 @@ class Orders:
                 ship_to=command.ship_to,
             )
 
-        created = self._operations.do(command, Created, effect, refused=OrderRejected)
+        try:
+            created = self._operations.do(command, Created, effect, refused=OrderRejected)
+        except KeyReused:
+            raise KeyReused(f"order {command.order_id} exists already, with another content or style") from None
         if not created_now and not (command.saga and created.saga == command.saga):
             self._still_in_progress(command.order_id)
         return created
@@ -147,16 +153,24 @@ class Orders:
     def flag(self, command: FlagOrder) -> Flagged:
         """Show or take away that the order needs an operator, or end it as one did by hand; twice is once.
 
-        One that has ended needs nobody: a flag that comes late adds no more than the operator's note.
+        A flag that arrives late, after a newer one or after the order's end, adds no more than the operator's note.
         """
+        if self._is_of_other_style(command):
+            return Flagged()
         if command.ended is not None:
             with suppress(OrderEnded, CannotUndo):  # it has ended otherwise, for good
                 self._end_by_hand(command, command.ended)
         with self._database.begin() as tx:
             if command.cause is not None:
                 inbox.note(tx, command.cause)
-            self._mark(tx, command, command.problem, command.settled)
+            self._mark(tx, command, command.problem, command.settled, command.sequence)
         return Flagged()
+
+    def without_record(self, order_ids: Collection[str]) -> list[str]:
+        """Those of these orders that it does not know."""
+        with self._database.begin() as tx:
+            known = set(tx.scalars(select(orders.c.order_id).where(orders.c.order_id.in_(order_ids))))
+        return [order_id for order_id in order_ids if order_id not in known]
 
     def unended(self, style: Style) -> list[str]:
         """The orders of this style that are in progress, the oldest first."""
@@ -195,7 +209,19 @@ class Orders:
 
         return self._operations.do(command, Completed, effect)
 
+    def _is_of_other_style(self, command: Command) -> bool:
+        """Whether the id is another order's, placed in the other style: that one is not the command's to change."""
+        with self._database.begin() as tx:
+            style = tx.scalar(select(orders.c.style).where(orders.c.order_id == command.order_id))
+            if style in (None, command.style):
+                return False
+            if command.cause is not None:
+                inbox.note(tx, command.cause)
+            return True
+
     def _take_back(self, command: Undo, status: OrderStatus, by_hand: FlagOrder | None = None) -> Undone:
+        if self._is_of_other_style(command):
+            return Undone(had_effect=False)
         event = OrderCancelled if status is OrderStatus.CANCELLED else OrderRejected
 
         def effect(tx: Connection) -> Event:
@@ -216,21 +242,31 @@ class Orders:
         if by_hand is None:
             self._mark(tx, command)
         else:
-            self._mark(tx, by_hand, by_hand.problem, by_hand.settled)
+            self._mark(tx, by_hand, by_hand.problem, by_hand.settled, by_hand.sequence)
         return True
 
-    def _mark(self, tx: Connection, command: Command, problem: str | None = None, settled: str = "") -> None:
+    def _mark(
+        self, tx: Connection, command: Command, problem: str | None = None, settled: str = "", sequence: int = 0
+    ) -> None:
         """Write what needs an operator (as it was, for None), and publish it if that changes anything."""
         of_order = orders.c.order_id == command.order_id
-        marks = select(orders.c.status, orders.c.problem, orders.c.settled).where(of_order).with_for_update()
-        before = tx.execute(marks).one_or_none()
+        marks = select(orders.c.status, orders.c.problem, orders.c.settled, orders.c.flag_sequence)
+        before = tx.execute(marks.where(of_order).with_for_update()).one_or_none()
         if before is not None:
-            kept = before.problem if problem is None else problem
-            problem = "" if _needs_nobody(OrderStatus(before.status), command.style) else kept
-            settled = settled if settled != before.settled else ""
-            if not settled and problem == before.problem:
+            is_late = 0 < sequence < before.flag_sequence
+            if problem is None or is_late:
+                problem = before.problem
+            if _needs_nobody(OrderStatus(before.status), command.style):
+                problem = ""
+            if settled == before.settled or (is_late and before.settled):
+                settled = ""
+            is_changed = bool(settled) or problem != before.problem
+            if is_changed or sequence > before.flag_sequence:
+                values = {"problem": problem, "settled": settled or before.settled}
+                values |= {"flag_sequence": max(sequence, before.flag_sequence)}
+                tx.execute(update(orders).where(of_order).values(values))
+            if not is_changed:
                 return
-            tx.execute(update(orders).where(of_order).values(problem=problem, settled=settled or before.settled))
         event = OrderFlagged(problem=problem or "", settled=settled)
         unique = event_id(str(Key(command.order_id, "flag")), uuid.uuid4().hex)
         publish(tx, event, command, milliseconds(self._clock()), event_id=unique)

@@ -1,7 +1,8 @@
 """What needs a person, as one who is called at night sees it; one shop has all the troubles at once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -10,11 +11,13 @@ import pytest
 from client.order import OrderLine
 from kernel.contracts import Style
 from lab.settings import LabSettings
-from tests.cli.terminal import Terminal
+from tests.cli.terminal import Terminal, cells
 from tests.conftest import client_of
-from tests.processes import NOBODY_LISTENS, environment_of, worker_process
+from tests.processes import NOBODY_LISTENS, environment_of, until, worker_process
 from tests.shop import POLICY, sample_order, undeliverable
+from tests.subscribers.http_endpoint import Answer, HttpEndpoint, to
 from wiring.clients import Clients
+from wiring.order_records import RecordsOfOrders
 from workflows.client import OrchestrationClient
 from workflows.contracts import workflow_id
 
@@ -25,16 +28,28 @@ PATIENT = POLICY.model_copy(update={"attempt_timeout": 60, "step_deadline": 600,
 
 
 @pytest.fixture(scope="module")
-async def terminal(server: LabSettings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Terminal]:
+def endpoint() -> Iterator[HttpEndpoint]:
+    """An outside system that is down until a test lets it come up."""
+    with HttpEndpoint() as endpoint:
+        endpoint.answers = [Answer(503)] * 10_000
+        yield endpoint
+
+
+@pytest.fixture(scope="module")
+async def terminal(
+    server: LabSettings, tmp_path_factory: pytest.TempPathFactory, endpoint: HttpEndpoint
+) -> AsyncIterator[Terminal]:
     """In each style an order in an outage, one with a failed undo and one in review; and one ended by force."""
     folder = tmp_path_factory.mktemp("attention")
     settings = server.model_copy(update={"data_dir": folder, "faults": FAULTS, "policy": PATIENT})
     environment = environment_of(settings, NAMESPACE) | {"ATTENTION_AFTER": "0.5"}
+    erp = to(endpoint.url, name="erp", types=["OrderRejected"], first_pause=1, longest_pause=3600, per_second=1000)
+    environment["WEBHOOKS"] = json.dumps([erp])
     async with worker_process(environment):
         temporal = await client_of(server, NAMESPACE)
         clients = Clients(settings)
         machine = (OrderLine(sku="espresso-machine", quantity=1),)
-        orchestrated = OrchestrationClient(temporal, PATIENT, settings.link)
+        orchestrated = OrchestrationClient(temporal, PATIENT, settings.link, RecordsOfOrders(settings.url_of))
         for style in STYLES:
             client = orchestrated if style is Style.ORCHESTRATION else await clients.client(style)
             await client.place(sample_order(order_id=f"out-{style}"))
@@ -70,6 +85,20 @@ async def test_a_step_that_is_retried_says_why_since_when_and_until_when(termina
         assert entry["command"] == f"starter.py cancel out-{style}"
 
 
+@pytest.mark.parametrize("style", STYLES)
+async def test_the_status_of_an_order_in_an_outage_is_not_only_that_it_runs(terminal: Terminal, style: Style) -> None:
+    await _entries(terminal, "retrying")
+    shown, as_json = await terminal.run_each(("status", f"out-{style}"), ("status", f"out-{style}", "--json"))
+    _, state, detail = cells(shown.out, "inventory.reserve")
+    assert state == "retrying"
+    assert "inventory.reserve is down; attempt " in detail
+    assert detail.endswith("the order is undone")
+    [pending] = as_json.document["pending"]
+    assert pending["step"] == "inventory.reserve"
+    assert pending["attempt"] > 1
+    assert pending["since"] < pending["deadline"]
+
+
 async def test_an_undo_that_failed_says_which_and_how_it_is_tried_again(terminal: Terminal) -> None:
     found = await _entries(terminal, "undo-failed")
     for style in STYLES:
@@ -103,6 +132,42 @@ async def test_for_a_person_it_names_each_with_its_command_and_no_id_is_cut(term
     for style in STYLES:
         assert f"starter.py resolve stuck-{style} retry --step payments.refund\n" in ran.out
     assert f"/namespaces/{NAMESPACE}/workflows/{workflow_id('stuck-orchestration')}\n" in ran.out
+
+
+async def test_an_endpoint_that_is_down_is_one_entry_and_is_caught_up_once_it_is_up(
+    terminal: Terminal, endpoint: HttpEndpoint
+) -> None:
+    declined = ("place", "--item", "mug=1", "--card", "tok_chargeDeclined", "--order-id")
+    await terminal.run_each((*declined, "hook-1"), (*declined, "hook-2"))
+
+    async def entry() -> dict[str, Any] | None:
+        ran = await terminal.run("attention", "--json")
+        return next((one for one in ran.document if (one["kind"], one["subject"]) == ("webhook", "erp")), None)
+
+    async with asyncio.timeout(30):
+        while not (down := await entry()) or "3 events wait" not in down["why"]:
+            pass
+    assert "the endpoint answers 503" in down["why"]
+    assert down["command"] == "starter.py events deliveries --to erp"
+    failed = await terminal.run("events", "deliveries", "--to", "erp", "--failed", "--json")
+    waiting = {"hook-1", "hook-2", "stuck-orchestration"}
+    assert {one["order_id"] for one in failed.document} == waiting
+
+    endpoint.answers.clear()
+    await terminal.run(*declined, "hook-3")
+    async with asyncio.timeout(30):
+        while await entry():
+            pass
+    assert {event["correlationid"] for event in endpoint.events} == waiting | {"hook-3"}
+    delivered = await terminal.run("events", "deliveries", "--order", "hook-1")
+    assert "accepted" in delivered.out.splitlines()[0]
+
+    [event_id] = [event["id"] for event in endpoint.events if event["correlationid"] == "hook-1"]
+    resent = await terminal.run("events", "resend", event_id, "--to", "erp")
+    assert resent.code == 0
+    await until(lambda: [event["id"] for event in endpoint.events].count(event_id) == 2)
+    unwanted = await terminal.run("events", "resend", "hook-1:create:OrderCreated", "--to", "erp")
+    assert "erp does not subscribe to OrderCreated" in unwanted.complaint
 
 
 async def test_a_part_that_does_not_answer_is_itself_an_entry(terminal: Terminal) -> None:

@@ -188,7 +188,7 @@ async def test_schemas_are_listed_shown_and_written(terminal: OnEvents, tmp_path
 
 async def test_a_tail_shows_what_comes(terminal: OnEvents) -> None:
     process = await asyncio.create_subprocess_exec(
-        *_starter("events", "tail", "--type", "Shipped"),
+        *_starter("events", "tail", "--type", "Shipped", "--json"),
         env=terminal.environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -201,14 +201,18 @@ async def test_a_tail_shows_what_comes(terminal: OnEvents) -> None:
             while not reading.done():  # it may not be listening yet
                 number += 1
                 await terminal.place(f"tailed-{number}")
-            assert b"Shipped" in await reading
+            assert json.loads(await reading)["event"]["type"] == "Shipped"  # at once: its buffer is not full
             process.send_signal(signal.SIGINT)
-            await process.communicate()
+            _, err = await process.communicate()
         assert process.returncode == 130
+        assert err.startswith(b"waiting for events; Ctrl-C ends it\n")
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+REPLAY = ("events", "replay", "--consumer", "analytics", "--from")
 
 
 @pytest.mark.parametrize(
@@ -217,7 +221,13 @@ async def test_a_tail_shows_what_comes(terminal: OnEvents) -> None:
         (("trace", "nobody"), "the bus has no events of order nobody"),
         (("events", "show", "nobody:OrderPlaced"), "there is no event nobody:OrderPlaced"),
         (("events", "replay", "--consumer", "nobody", "--from", "0"), "there is no consumer 'nobody'"),
-        (("events", "replay", "--consumer", "analytics", "--from", "noon"), "--from noon: give a position, or a time"),
+        ((*REPLAY, "noon"), "--from noon: give a position, or a time"),
+        ((*REPLAY, "20261125"), "; a date is written with dashes: 2026-11-25"),
+        ((*REPLAY, "9" * 30), f"--from {'9' * 30}: the log ends at position "),
+        ((*REPLAY, "٣"), "give a position, or a time"),
+        (("events", "show", "0"), "there is no event 0"),
+        (("events", "show", "9" * 30), "there is no event 999"),
+        (("events", "list", "--limit", "9" * 30), "--limit"),
         (("events", "schemas", "Nothing"), "there is no event 'Nothing'"),
         (("events", "dead-letters", "retry"), "name the events, or say --all"),
         (("events", "dead-letters", "retry", "nothing"), "no dead letter: nothing"),
@@ -234,7 +244,7 @@ async def test_the_same_order_again_is_the_first_one_and_another_is_refused(term
     first, second = await terminal.place("twice-1"), await terminal.place("twice-1")
     assert first.out == second.out
     other = await terminal.place("twice-1", "--item", "mug=2")
-    assert "exists already, with another content" in other.complaint
+    assert "exists already, with another quantity of mug;" in other.complaint
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from tests.choreographed import ChoreographedShop, clients_of
 from tests.shop import ShopUnderTest
 from wiring.bus_roles import on_the_bus
 from wiring.observer import Observer, RunningWorker, observer_of
-from wiring.roles import ROLES
+from wiring.roles import AT_WORK
 from wiring.services import Services
 from worker import build
 
@@ -104,7 +104,7 @@ async def _client_of(observer: Observer, settings: LabSettings, namespace: str) 
 
 @asynccontextmanager
 async def observed_shop(
-    settings: LabSettings, roles: Sequence[str] = ROLES, namespace: str = NAMESPACE
+    settings: LabSettings, roles: Sequence[str] = AT_WORK, namespace: str = NAMESPACE
 ) -> AsyncIterator[ObservedShop]:
     """With the product's own worker, put together as `worker.py` does."""
     observer = observer_of(settings)
