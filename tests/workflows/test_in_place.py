@@ -23,7 +23,8 @@ from tests.conftest import client_of
 from tests.shop import POLICY, ShopUnderTest, sample_order, step_is, worker_running
 from wiring.roles import HOSTS, ON_TEMPORAL, SAGA
 from wiring.services import Services
-from workflows.contracts import OrderInput, PlaceOrder
+from workflows.contracts import CancelRequest, OrderInput, PlaceOrder
+from workflows.order_saga import OrderSaga
 
 STEPS = ("orders.create", "fraud.screen", "inventory.reserve", "payments.charge", "shipping.ship", "orders.complete")
 TOTAL = 4850
@@ -72,7 +73,7 @@ async def test_what_a_dead_worker_did_is_kept_whole_or_undone(
             dead.open(service)
         await asyncio.gather(*map(die, orders))
     cancelled = [order for order in orders if "-cancelled-" in order.order_id]
-    cancels = [asyncio.create_task(shop.saga().cancel(order.order_id, "")) for order in cancelled]
+    cancels = [asyncio.create_task(_cancel(shop, order)) for order in cancelled]
     await shop.handle(withdrawn).cancel()
     async with worker_running(client, settings):
         await asyncio.gather(*cancels, *(shop.saga().outcome(order.order_id) for order in orders))
@@ -106,7 +107,7 @@ async def test_an_order_by_queue_that_a_dead_worker_completed_is_not_undone(
         for order in asked, in_temporal:
             await asyncio.to_thread(_take_effect, dead, order, await _run_id(shop, order))
     await shop.handle(in_temporal).cancel()
-    cancel = asyncio.create_task(shop.saga().cancel(asked.order_id, ""))
+    cancel = asyncio.create_task(_cancel(shop, asked))
     async with worker_running(client, settings):
         await asyncio.gather(cancel, *(shop.saga().outcome(order.order_id) for order in (asked, in_temporal)))
     assert audit(settings).violations == []
@@ -114,6 +115,11 @@ async def test_an_order_by_queue_that_a_dead_worker_completed_is_not_undone(
         books = shop.books(order)
         assert books.status is OrderStatus.COMPLETED
         assert (books.charged, books.refunded, books.parcels_booked) == (TOTAL, 0, 1)
+
+
+async def _cancel(shop: ShopUnderTest, order: Order) -> None:
+    """By the workflow alone: the client would see on record that some of them have ended."""
+    await shop.handle(order).execute_update(OrderSaga.cancel, CancelRequest())
 
 
 async def _run_id(shop: ShopUnderTest, order: Order) -> str:
