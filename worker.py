@@ -26,7 +26,7 @@ from settings import Settings, load
 from wiring.bus_roles import on_the_bus
 from wiring.observer import Observer, RunningWorker, observer_of
 from wiring.program import exit_code_of, leave
-from wiring.roles import ON_TEMPORAL, ROLES, SAGA
+from wiring.roles import ON_TEMPORAL, OPERATIONS, ROLES, SAGA
 from wiring.services import Services
 from wiring.temporal import connect, ensure_search_attributes
 from workflows.order_saga import OrderSaga
@@ -68,9 +68,11 @@ def build(
     interceptors: Sequence[Interceptor] = (),
 ) -> list[Worker]:
     """One Temporal worker a role that has a task queue, all in this process. Raises SettingsError."""
+    looks_at_all = OPERATIONS in roles
     roles = [role for role in roles if role in ON_TEMPORAL]
     # Activities block on their databases, so each runs in a thread.
-    threads = ThreadPoolExecutor(settings.max_concurrent_activities * len(roles), thread_name_prefix="activity")
+    count = settings.max_concurrent_activities * max(1, len(roles))
+    threads = ThreadPoolExecutor(count, thread_name_prefix="activity")
     common: _Common = {
         "activity_executor": threads,
         "max_concurrent_activities": settings.max_concurrent_activities,
@@ -91,6 +93,10 @@ def build(
                 **common,
             )
         )
+    if looks_at_all:
+        from wiring.operations import operations_worker
+
+        workers.append(operations_worker(client, settings, [*interceptors]))
     return workers
 
 
@@ -104,10 +110,14 @@ async def _run(settings: Settings, roles: Sequence[str], observer: Observer, wra
     services = Services(settings, observer.wrap(wrap))
     client: Client | None = None
     workers, where = list[Worker](), "no Temporal server"
-    if set(roles) & set(ON_TEMPORAL):
+    if set(roles) & {*ON_TEMPORAL, OPERATIONS}:
         client = await connect(settings, observer.runtime)
         if SAGA in roles:
             await ensure_search_attributes(client)
+        if OPERATIONS in roles:
+            from wiring.schedules import ensure_schedules
+
+            await ensure_schedules(client, settings)
         workers = build(client, settings, services, roles, observer.interceptors)
         where = f"{client.service_client.config.target_host}, namespace {client.namespace}"
 

@@ -27,6 +27,7 @@ from lab.settings import LabSettings, load
 from lab.worker_process import WorkerProcess
 from services.fraud.contracts import Decision
 from services.orders.contracts import OrderStatus
+from settings import Schedules
 from wiring.bus import open_bus
 from wiring.clients import Clients
 from wiring.program import complain, end_as_by_ctrl_c
@@ -126,6 +127,8 @@ def _settings() -> LabSettings:
 
 def _demo(settings: LabSettings) -> int:
     server = DevServer(settings)
+    if "schedules" not in settings.model_fields_set:  # what nobody asked for would be one more thing to look at
+        settings = settings.model_copy(update={"schedules": Schedules(reconciliation_every=0, audit_every=0)})
     worker = WorkerProcess(settings, log=settings.data_dir / "worker.log")
     try:
         if server.is_wanted():

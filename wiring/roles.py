@@ -7,7 +7,9 @@ from workflows.contracts import TASK_QUEUE
 SAGA = TASK_QUEUE
 HOSTS = tuple(service.name for service in SERVICES)  # each is its service's task queue, too
 ON_TEMPORAL = (SAGA, *HOSTS)
+OPERATIONS = "operations"  # looks at the whole shop; it is on Temporal and on the bus
 ROLES = (
     *ON_TEMPORAL,
     *ON_THE_BUS,
+    OPERATIONS,
 )
