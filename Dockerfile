@@ -28,6 +28,7 @@ COPY schemas schemas
 COPY audit audit
 COPY wiring wiring
 COPY cli cli
+COPY web web
 COPY settings.py worker.py starter.py catalogue.json ./
 # The workflow sandbox imports the saga for every order, and cannot write its bytecode later.
 RUN python -m compileall -q .

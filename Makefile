@@ -10,20 +10,20 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 help:
 	@echo "make demo    everything from nothing: server, worker, and orders that complete, fail and are undone"
-	@echo "make up      server and worker in the foreground, for use with $(BIN)/python starter.py"
+	@echo "make up      server, worker and page in the foreground, for use with $(BIN)/python starter.py"
 	@echo "make test    the whole test suite, on real servers that it starts itself"
 	@echo "make check   ruff, mypy --strict, import-linter, activities and the table of reactions, no event changed so that a reader breaks"
 	@echo "make schemas docs/events: the schemas of all events, and who publishes and consumes them"
 	@echo "make bench   what an order costs, as ratios to a bare workflow"
 	@echo "make clean   remove what the above have made: .venv and data"
 	@echo
-	@echo "Ports taken? make demo TEMPORAL_PORT=7300 UI_PORT=8300. A server of your own? Set TEMPORAL_ADDRESS."
+	@echo "Ports taken? make demo TEMPORAL_PORT=7300 UI_PORT=8300 WEB_PORT=8301. A server of your own? Set TEMPORAL_ADDRESS."
 
 # Without its bytecode on disk, the workflow sandbox compiles the saga again for every order.
 unexport PYTHONDONTWRITEBYTECODE
 
 # Given on make's command line or in the environment, these reach every program below.
-export DATA_DIR TEMPORAL_PORT UI_PORT
+export DATA_DIR TEMPORAL_PORT UI_PORT WEB_PORT
 ifndef DATA_DIR
 unexport DATA_DIR
 endif
@@ -32,6 +32,9 @@ unexport TEMPORAL_PORT
 endif
 ifndef UI_PORT
 unexport UI_PORT
+endif
+ifndef WEB_PORT
+unexport WEB_PORT
 endif
 
 $(INSTALLED): requirements-dev.lock

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 from temporalio.client import Client
@@ -26,10 +26,13 @@ from settings import Settings, load
 from wiring.bus_roles import on_the_bus
 from wiring.observer import Observer, RunningWorker, observer_of
 from wiring.program import exit_code_of, leave
-from wiring.roles import ON_TEMPORAL, OPERATIONS, ROLES, SAGA
+from wiring.roles import BY_DEFAULT, ON_TEMPORAL, OPERATIONS, ROLES, SAGA, WEB
 from wiring.services import Services
 from wiring.temporal import connect, ensure_search_attributes
 from workflows.order_saga import OrderSaga
+
+if TYPE_CHECKING:
+    from web.stage import Stage
 
 _log = logging.getLogger("worker")
 
@@ -48,7 +51,7 @@ RoleOption = Annotated[
     typer.Option(
         metavar="|".join(ROLES),
         callback=_known,
-        help="What to run; may be given several times. Without it: everything.",
+        help="What to run; may be given several times. Without it: everything but the page, web.",
     ),
 ]
 
@@ -68,7 +71,6 @@ def build(
     interceptors: Sequence[Interceptor] = (),
 ) -> list[Worker]:
     """One Temporal worker a role that has a task queue, all in this process. Raises SettingsError."""
-    looks_at_all = OPERATIONS in roles
     roles = [role for role in roles if role in ON_TEMPORAL]
     # Activities block on their databases, so each runs in a thread.
     count = settings.max_concurrent_activities * max(1, len(roles))
@@ -93,20 +95,22 @@ def build(
                 **common,
             )
         )
-    if looks_at_all:
-        from wiring.operations import operations_worker
-
-        workers.append(operations_worker(client, settings, [*interceptors]))
     return workers
 
 
-async def run(settings: Settings, roles: Sequence[str], observer: Observer, wrap: Wrap = unwrapped) -> int:
+async def run(
+    settings: Settings,
+    roles: Sequence[str],
+    observer: Observer,
+    wrap: Wrap = unwrapped,
+    stage: "Stage | None" = None,
+) -> int:
     """Until a signal; the exit code. Raises SettingsError, Unreachable."""
     async with observer.serving():
-        return await _run(settings, roles, observer, wrap)
+        return await _run(settings, roles, observer, wrap, stage)
 
 
-async def _run(settings: Settings, roles: Sequence[str], observer: Observer, wrap: Wrap) -> int:
+async def _run(settings: Settings, roles: Sequence[str], observer: Observer, wrap: Wrap, stage: "Stage | None") -> int:
     services = Services(settings, observer.wrap(wrap))
     client: Client | None = None
     workers, where = list[Worker](), "no Temporal server"
@@ -114,11 +118,11 @@ async def _run(settings: Settings, roles: Sequence[str], observer: Observer, wra
         client = await connect(settings, observer.runtime)
         if SAGA in roles:
             await ensure_search_attributes(client)
-        if OPERATIONS in roles:
-            from wiring.schedules import ensure_schedules
-
-            await ensure_schedules(client, settings)
         workers = build(client, settings, services, roles, observer.interceptors)
+        if OPERATIONS in roles:
+            from wiring.operations import operations_worker
+
+            workers.append(await operations_worker(client, settings, observer.interceptors))
         where = f"{client.service_client.config.target_host}, namespace {client.namespace}"
 
     stop = asyncio.Event()
@@ -128,6 +132,10 @@ async def _run(settings: Settings, roles: Sequence[str], observer: Observer, wra
         parts.callback(services.close)
         running: list[asyncio.Task[None]] = []
         running += await parts.enter_async_context(on_the_bus(settings, services, roles))
+        if WEB in roles:
+            from web.server import page
+
+            running += await parts.enter_async_context(page(settings, stage))
         running += [asyncio.create_task(worker.run()) for worker in workers]
         observer.started(RunningWorker(roles, services, client, workers))
         _log.info("ready: %s at %s", ", ".join(roles), where)
@@ -169,7 +177,7 @@ def main(role: RoleOption = None) -> int:
     settings = load()
     observer = observer_of(settings)
     begin_logging(observer)
-    return asyncio.run(run(settings, role or ROLES, observer))
+    return asyncio.run(run(settings, role or BY_DEFAULT, observer))
 
 
 def program(name: str, command: Callable[..., int], epilog: str | None = None) -> int:

@@ -1,13 +1,15 @@
 """Finds the orders that have stalled: without an orchestrator, a clock must look for them.
 
-An order in progress is looked up in the archive once it is older than a deadline. What its events say together decides.
+Each order in progress is looked up in the archive from time to time. What its events say together decides, and for how
+long it has been seen so: only time that was watched counts, so that no step of the system's clock, no stop of the
+workers and no outage of the bus undoes an order.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
+import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from choreography.events import AttentionNeeded, OrderStalled, ReviewDecided
 from choreography.projection import OrderView
@@ -18,16 +20,15 @@ from kernel.trouble import Trouble
 from kernel.waiting import is_set_within
 from messaging.bus import Bus
 from messaging.locks import Locks, held
+from messaging.progress import Progress
+from messaging.watch import Seconds, Watch
 from services.fraud.contracts import Decision
 from services.orders.contracts import OrdersPort
 
 _log = logging.getLogger(__name__)
 
-Clock = Callable[[], datetime]
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+_LOOKS = 5  # at an order within a deadline; one passes at most a fifth too late
+_LONGEST_PAUSE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -42,19 +43,34 @@ class Limits:
 
 
 class Deadlines:
-    """Looks again and again until it is stopped; of several, one at a time."""
+    """Looks again and again until it is stopped; of several, one at a time.
 
-    def __init__(self, orders: OrdersPort, bus: Bus, locks: Locks, limits: Limits, clock: Clock = _now) -> None:
+    Args:
+        progress: where the time that was watched is kept.
+        clock: seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        orders: OrdersPort,
+        bus: Bus,
+        locks: Locks,
+        limits: Limits,
+        progress: Progress,
+        clock: Seconds = time.monotonic,
+    ) -> None:
         self._orders = orders
         self._bus = bus
         self._locks = locks
         self._limits = limits
-        self._clock = clock
+        self._interval = min(limits.step, limits.review) / _LOOKS
+        self._watch = Watch(progress, "deadlines", 2 * max(self._interval, _LONGEST_PAUSE_SECONDS), clock)
+        self._next_look: dict[str, float] = {}  # by order, in seconds of the watch
         self._stop = asyncio.Event()
         self._trouble = Trouble(_log, "deadlines")
 
     async def run(self) -> None:
-        pause = max(0.1, min(5.0, self._limits.step / 5, self._limits.review / 5))
+        pause = max(0.1, min(_LONGEST_PAUSE_SECONDS, self._interval))
         while not self._stop.is_set():
             try:
                 async with held(self._locks, "deadlines") as is_ours:
@@ -62,6 +78,7 @@ class Deadlines:
                         await self.look()
                 self._trouble.over("all orders")
             except Exception as error:  # noqa: BLE001 - logged; one failed look must not stop the deadlines
+                self._watch.pause()
                 self._trouble.met("all orders", error)
             await is_set_within(self._stop, pause)
 
@@ -70,38 +87,47 @@ class Deadlines:
 
     async def look(self) -> None:
         """Publish for every deadline that has passed. Twice is once."""
-        now = self._clock()
-        oldest = now - timedelta(seconds=min(self._limits.step, self._limits.review))
-        for order_id in await asyncio.to_thread(self._orders.unended, Style.CHOREOGRAPHY, oldest):
-            recorded = await self._bus.of(order_id)
-            try:
-                event = passed(OrderView(order_id, recorded), now, self._limits)
-            except (ValueError, LookupError, TypeError) as error:  # one order's damaged events stop no other's clock
-                self._trouble.met(order_id, error)
-                continue
-            if event:
-                _log.warning("order %s: %s", order_id, event.data)
-                await self._bus.append([event])
-            self._trouble.over(order_id)
+        order_ids = await asyncio.to_thread(self._orders.unended, Style.CHOREOGRAPHY)
+        now = await asyncio.to_thread(self._watch.look, order_ids)
+        next_look = {order_id: self._next_look.get(order_id, now) for order_id in order_ids}
+        self._next_look = next_look
+        for order_id in order_ids:
+            if next_look[order_id] <= now:
+                await self._look_at(order_id)
+                next_look[order_id] = now + self._interval
+
+    async def _look_at(self, order_id: str) -> None:
+        recorded = await self._bus.of(order_id)
+        try:
+            order = OrderView(order_id, recorded)
+            since = order.held or (order.events[-1] if order.events else None)
+            seconds = await asyncio.to_thread(self._watch.unchanged, order_id, since.id if since else "")
+            event = passed(order, seconds, self._limits)
+        except (ValueError, LookupError, TypeError) as error:  # one order's damaged events stop no other's clock
+            self._trouble.met(order_id, error)
+            return
+        if event:
+            _log.warning("order %s: %s", order_id, event.data)
+            await self._bus.append([event])
+        self._trouble.over(order_id)
 
 
-def passed(order: OrderView, now: datetime, limits: Limits) -> CloudEvent | None:
-    """The event that says which deadline this order has passed, if it has."""
+def passed(order: OrderView, seconds: float, limits: Limits) -> CloudEvent | None:
+    """The event that says which deadline this order has passed, if it has, as it has been so for these seconds."""
     if not order.events or order.end:
         return None
     last = order.events[-1]
-    quiet = (now - last.time).total_seconds()
     if order.held:
-        if (now - order.held.time).total_seconds() < limits.review:
+        if seconds < limits.review:
             return None
         note = f"nobody decided within {timedelta(seconds=limits.review)}"
         return _event(ReviewDecided(decision=Decision.DECLINE, note=note), order.held, "review-deadline")
     if not order.stop and not order.is_past_pivot:
-        if quiet < limits.step:
+        if seconds < limits.step:
             return None
         reason = f"Outage: nothing happened for {timedelta(seconds=limits.step)} after {last.type}"
         return _event(OrderStalled(step="", reason=reason), last, "stalled")
-    if quiet < limits.undo or order.problems:
+    if seconds < limits.undo or order.problems:
         return None
     problem = f"nothing happened for {timedelta(seconds=limits.undo)} after {last.type}"
     return _event(AttentionNeeded(step="", problem=problem), last, "stuck", last.id)

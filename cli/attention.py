@@ -1,9 +1,9 @@
 """`starter.py attention`: everything that needs a person, with what mends it."""
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from cli.console import AsJson, out, print_json, shown, table_of
+from cli.console import AsJson, in_words, out, print_json, shown, table_of
 from client.attention import AttentionEntry, AttentionKind
 from settings import load
 from wiring.attention import attention as ask
@@ -35,15 +35,6 @@ def attention(as_json: AsJson = False) -> int:
 def document(entry: AttentionEntry) -> dict[str, object]:
     """What scripts get of an entry; `id` stays the same for as long as it is the same trouble."""
     return {"id": entry.id} | entry.model_dump(mode="json")
-
-
-def in_words(span: timedelta) -> str:
-    """A duration as people say it, in one unit."""
-    seconds = max(0, int(span.total_seconds()))
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
 
 
 def _show(entries: list[AttentionEntry], now: datetime) -> None:

@@ -1,10 +1,10 @@
-"""How the commands speak: one JSON document on standard output for scripts, or a few lines for a person."""
+"""What the commands print: one JSON document on standard output for scripts, or a few lines for a person."""
 
 import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -12,12 +12,13 @@ from rich.console import Console
 from rich.markup import escape as without_markup  # noqa: TID251 - only `shown`, below, calls it
 from rich.table import Table
 
-from client.contracts import PlacedOrder
+from client.attention import at_the_deadline
+from client.contracts import PendingStep, PlacedOrder, StepReport
 from kernel.errors import UserError
 from kernel.visible import visible, visible_json
 from services.orders.contracts import OrderStatus
 
-_WIDTH = None if sys.stdout.isatty() else 120  # a file or a pipe has no width of its own
+_WIDTH = None if sys.stdout is not None and sys.stdout.isatty() else 120  # a file or a pipe has no width of its own
 
 out = Console(highlight=False, soft_wrap=True, emoji=False, width=_WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
@@ -29,7 +30,14 @@ _LOOKS = {
     OrderStatus.NEEDS_ATTENTION: ("!", "bold red"),
     OrderStatus.IN_PROGRESS: ("…", "cyan"),
 }
-_STEP_LOOKS = {"done": "green", "undone": "yellow", "refused": "red", "failed": "bold red", "running": "cyan"}
+_STEP_LOOKS = {
+    "done": "green",
+    "undone": "yellow",
+    "refused": "red",
+    "failed": "bold red",
+    "running": "cyan",
+    "retrying": "bold yellow",
+}
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for scripts.")]
@@ -59,14 +67,20 @@ def milliseconds_of(option: str, time: str) -> int:
         raise BadInput(f"{option} {time}: give a time such as 2026-03-01T12:00:00Z") from None
 
 
-def print_json(document: object) -> None:
-    sys.stdout.write(visible_json(json.dumps(document, ensure_ascii=False, indent=2)) + "\n")
+def print_json(document: object, *, indent: int | None = 2) -> None:
+    """One document, at once: whoever reads it may be waiting for it. Without `indent` it is one line."""
+    text = json.dumps(
+        document, ensure_ascii=not (sys.stdout.encoding or "utf-8").lower().startswith("utf"), indent=indent
+    )
+    sys.stdout.write(visible_json(text) + "\n")
+    sys.stdout.flush()
 
 
 def as_document(placed: PlacedOrder) -> dict[str, object]:
     """What scripts get of an order."""
     state = placed.state.model_dump(mode="json")
-    return state | {"style": placed.style, "workflow_id": placed.workflow_id, "link": placed.link}
+    pending = [one.model_dump(mode="json") for one in placed.pending]
+    return state | {"pending": pending, "style": placed.style, "workflow_id": placed.workflow_id, "link": placed.link}
 
 
 def show(placed: PlacedOrder) -> None:
@@ -83,7 +97,8 @@ def show(placed: PlacedOrder) -> None:
     if state.problems:
         out.print(f"  settle it: starter.py resolve {shown(state.order_id)} retry, or resolved --note TEXT")
     if state.stage == "review":
-        out.print(f"  decide: starter.py review {shown(state.order_id)} approve, or decline")
+        until = f" (declined in {in_words(state.deadline - datetime.now(UTC))})" if state.deadline else ""
+        out.print(f"  decide: starter.py review {shown(state.order_id)} approve, or decline{until}")
     out.print(f"  {shown(placed.link)}" if placed.link else f"  starter.py trace {shown(state.order_id)}")
 
 
@@ -96,11 +111,33 @@ def steps_table(placed: PlacedOrder) -> Table:
     table.add_column("step")
     table.add_column("state")
     table.add_column("detail", overflow="fold")
+    pending = {one.step: one for one in placed.pending}
     for report in state.steps:
-        table.add_row(
-            shown(report.step), f"[{_STEP_LOOKS.get(report.state, 'default')}]{report.state}", shown(report.detail)
-        )
+        _add_step(table, report, pending.pop(report.step, None))
+    for one in pending.values():  # no event says of a choreographed order that a step has begun
+        _add_step(table, StepReport(step=one.step, state="running"), one)
     return table
+
+
+def in_words(span: timedelta) -> str:
+    """A duration in one unit, as people say it."""
+    seconds = max(0, int(span.total_seconds()))
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def _add_step(table: Table, report: StepReport, pending: PendingStep | None) -> None:
+    state, detail = report.state, report.detail
+    if pending and pending.error:
+        state, detail = "retrying", _tried(pending, datetime.now(UTC))
+    table.add_row(shown(report.step), f"[{_STEP_LOOKS.get(state, 'default')}]{state}", shown(detail))
+
+
+def _tried(pending: PendingStep, now: datetime) -> str:
+    until = f"; in {in_words(pending.deadline - now)} {at_the_deadline(pending.step)}" if pending.deadline else ""
+    return f"{pending.error}; attempt {pending.attempt}, for {in_words(now - pending.since)}{until}"
 
 
 def orders_table(orders: Iterable[PlacedOrder]) -> Table:

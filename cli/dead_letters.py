@@ -6,15 +6,14 @@ import typer
 
 from cli import console
 from cli.console import AsJson, BadInput, print_json
-from kernel.envelope import NotAnEvent
 from kernel.visible import visible
-from messaging.progress import DeliveryFailure, FailureState
-from messaging.quarantine import Quarantine, QuarantinedMessage
-from services import SERVICES
+from messaging.quarantine import QuarantinedMessage
 from settings import load
 from wiring.bus import EventBus, with_bus
-from wiring.choreographed_orders import choreography_client
-from wiring.listening import settle
+from wiring.dead_letters import DeadLetter
+from wiring.dead_letters import dead_letters as dead_letters_of
+from wiring.dead_letters import discard as discard_letter
+from wiring.dead_letters import retry as retry_letter
 from wiring.program import GOOD
 
 dead_letters = typer.Typer(
@@ -23,8 +22,6 @@ dead_letters = typer.Typer(
     rich_markup_mode=None,
     help="List, retry or discard events that a consumer could not handle.",
 )
-
-_REACTING = {service.name for service in SERVICES}
 
 OfOrder = Annotated[str, typer.Option("--order", help="Only of this order.")]
 OfConsumer = Annotated[str, typer.Option("--consumer", help="Only of this consumer.")]
@@ -35,7 +32,7 @@ def list_dead_letters(consumer: OfConsumer = "", order: OfOrder = "", as_json: A
     """List what consumers could not handle."""
 
     async def run(events: EventBus) -> list[DeadLetter]:
-        return _letters(events, consumer, order)
+        return dead_letters_of(events, consumer, order)
 
     dead_letters = with_bus(load(), run)
     if as_json:
@@ -57,14 +54,9 @@ def retry(chosen: Chosen = None, every: All = False, consumer: OfConsumer = "", 
     """Have dead letters handled again, by the consumers that gave them up."""
 
     async def run(events: EventBus) -> int:
-        dead_letters = _chosen(_letters(events, consumer, order), chosen or [], every=every)
+        dead_letters = _chosen(dead_letters_of(events, consumer, order), chosen or [], every=every)
         for dead_letter in dead_letters:
-            if isinstance(dead_letter, QuarantinedMessage):
-                _read_again(events, dead_letter)
-            elif dead_letter.consumer in _REACTING:
-                await choreography_client(events).retry(dead_letter)
-            else:
-                events.progress.requeue(dead_letter.consumer, dead_letter.id)
+            await retry_letter(events, dead_letter)
         return len(dead_letters)
 
     console.out.print(f"{with_bus(load(), run)} sent again; 'events dead-letters list' shows any that fail again.")
@@ -84,11 +76,9 @@ def discard(
         raise BadInput("say in --note why they need not be handled")
 
     async def run(events: EventBus) -> int:
-        dead_letters = _chosen(_letters(events, consumer, order), chosen or [], every=every)
+        dead_letters = _chosen(dead_letters_of(events, consumer, order), chosen or [], every=every)
         for dead_letter in dead_letters:
-            if isinstance(dead_letter, DeliveryFailure):
-                settle(events, dead_letter.consumer, dead_letter.recorded.event)
-            events.progress.discard(dead_letter.consumer, dead_letter.id, note)
+            discard_letter(events, dead_letter, note)
         return len(dead_letters)
 
     console.out.print(f"{with_bus(load(), run)} discarded.")
@@ -98,24 +88,6 @@ def discard(
 def as_text(raw: bytes) -> str:
     """Bytes that anybody may have written, for a person to see."""
     return visible(raw.decode(errors="backslashreplace"))
-
-
-DeadLetter = DeliveryFailure | QuarantinedMessage
-
-
-def _letters(events: EventBus, consumer: str, order: str) -> list[DeadLetter]:
-    progress = events.progress
-    dead = progress.failures(FailureState.DEAD, consumer=consumer, correlation=order)
-    return [*dead, *Quarantine(progress).messages(consumer=consumer, correlation=order)]
-
-
-def _read_again(events: EventBus, message: QuarantinedMessage) -> None:
-    try:
-        Quarantine(events.progress).read_again(message.consumer, message.id)
-    except NotAnEvent as error:
-        raise BadInput(
-            f"{message.id} still cannot be read ({error}); install a release that can, or discard it"
-        ) from None
 
 
 def _chosen(dead_letters: list[DeadLetter], chosen: list[str], *, every: bool) -> list[DeadLetter]:

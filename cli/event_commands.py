@@ -23,6 +23,7 @@ from settings import load
 from wiring.bus import EventBus, with_bus
 from wiring.listening import all_subscriptions
 from wiring.program import BAD_END, GOOD, complain
+from wiring.streams import reader_is_gone
 
 events = typer.Typer(
     add_completion=False,
@@ -40,16 +41,18 @@ OfOrder = Annotated[str, typer.Option("--order", help="Only of this order.")]
 
 @events.command()
 def tail(types: Types = None, order: OfOrder = "", as_json: AsJson = False) -> int:
-    """Show events as they come, until Ctrl-C."""
+    """Show events as they come, until Ctrl-C; with --json, one line each."""
     rule = Rule(types=tuple(types or ("*",)))
 
     async def run(on_bus: EventBus) -> int:
         bus = on_bus.bus
         reader = await bus.read(None, await bus.head())
-        while True:
+        console.err.print("waiting for events; Ctrl-C ends it")
+        while not reader_is_gone():
             for recorded in await reader.next(100, 1.0):
                 if fits(rule, recorded) and order in ("", _order(recorded)):
                     _show(recorded, as_json=as_json)
+        return GOOD
 
     return with_bus(load(), run)
 
@@ -174,7 +177,7 @@ def _document(recorded: Entry) -> dict[str, object]:
 
 def _show(recorded: Entry, *, as_json: bool) -> None:
     if as_json:
-        print_json(_document(recorded))
+        print_json(_document(recorded), indent=None)
         return
     if isinstance(recorded, Unreadable):
         filed = f"{visible(recorded.type)} of {visible(recorded.correlation)}"

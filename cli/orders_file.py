@@ -1,13 +1,25 @@
-"""Orders as people write them: options, a JSON file, or JSON lines. Every mistake is one line."""
+"""Orders as people write them: options, a JSON file, or JSON lines. Every mistake is named, in one line."""
 
-import json
 import re
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
 from cli.console import BadInput
 from client.order import Order
-from kernel.environment import one_line
+from kernel.json_text import NotJson, lines_of, parse, text_of
+
+T = TypeVar("T")
+
+_NAMED = 20
+
+
+class Given(NamedTuple):
+    """An order, and where in the file it is, such as `line 3: `."""
+
+    where: str
+    order: Order
 
 
 def parse_items(items: list[str]) -> list[dict[str, object]]:
@@ -23,52 +35,84 @@ def parse_items(items: list[str]) -> list[dict[str, object]]:
     return [{"sku": sku, "quantity": quantity} for sku, quantity in quantities.items()]
 
 
-def parse_order(document: object, where: str = "") -> Order:
+def parse_order(document: object) -> Order:
     """Raises BadInput."""
     try:
         return Order.model_validate(document)
     except ValidationError as error:
-        raise BadInput(f"{where}{_readable(error)}") from None
+        raise BadInput(_readable(error)) from None
 
 
-def parse_file(text: str) -> list[Order]:
-    """One order, a list of orders, or one order a line. Raises BadInput before anything is placed."""
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-        if not lines:
-            raise BadInput("the file has no order in it") from None
-        if len(lines) == 1:
-            raise BadInput(f"not JSON: {one_line(error)}") from None
-        documents = [(f"line {number}: ", _line(number, line)) for number, line in lines]
-    else:
-        many = isinstance(document, list)
-        documents = [(f"order {n}: ", one) for n, one in enumerate(document, 1)] if many else [("", document)]
-    orders = [parse_order(one, where) for where, one in documents]
-    if not orders:
-        raise BadInput("the file has no order in it")
-    by_id: dict[str, Order] = {}
-    for (where, _), order in zip(documents, orders, strict=True):
-        if by_id.setdefault(order.order_id, order) != order:
-            raise BadInput(f"{where}order {order.order_id} is in the file twice, with different content")
+def parse_file(raw: bytes) -> list[Given]:
+    """One order, a list of orders, or one order a line. Raises BadInput, which names every line that is wrong."""
+    orders = for_each(_documents(raw), parse_order)
+    by_id: dict[str, Given] = {}
+
+    def once(order: Order, where: str) -> None:
+        first = by_id.setdefault(order.order_id, Given(where, order))
+        if first.order != order:
+            raise BadInput(f"order {order.order_id} is in the file twice, with different content")
+
+    for_each([(where, (order, where)) for where, order in orders], lambda each: once(*each))
     return list(by_id.values())
 
 
-def _line(number: int, line: str) -> object:
+def for_each(given: Iterable[tuple[str, object]], read: Callable[..., T]) -> list[tuple[str, T]]:
+    """Read all of them. Raises BadInput, with everything that is wrong and where it is."""
+    good: list[tuple[str, T]] = []
+    wrong: list[tuple[str, str]] = []
+    for where, one in given:
+        try:
+            good.append((where, read(one)))
+        except (BadInput, NotJson) as error:
+            wrong.append((where, str(error)))
+    if wrong:
+        text = "; ".join(where + why for where, why in wrong[:_NAMED])
+        if len(wrong) > _NAMED:
+            text += f"; and {', '.join(where.rstrip(': ') for where, _ in wrong[_NAMED:])}"
+        raise BadInput(text)
+    return good
+
+
+def _documents(raw: bytes) -> list[tuple[str, object]]:
+    """Each with where it is. Raises BadInput."""
     try:
-        return json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"line {number}: not JSON: {one_line(error)}") from None
+        text = text_of(raw)
+        lines = list(lines_of(text))
+        if not lines:
+            raise BadInput("the file has no order in it")
+        try:
+            document = parse(text)
+        except NotJson:
+            if len(lines) == 1 or not any(_is_an_object(line) for _, line in lines):
+                raise
+            return list(for_each([(f"line {number}: ", line) for number, line in lines], parse))
+    except NotJson as error:
+        raise BadInput(str(error)) from None
+    if not isinstance(document, list):
+        return [("", document)]
+    if not document:
+        raise BadInput("the file has no order in it")
+    return [(f"order {number}: ", one) for number, one in enumerate(document, 1)]
+
+
+def _is_an_object(line: str) -> bool:
+    """Whether the line stands alone, not indented in an object around it: then the file is one of JSON lines."""
+    try:
+        return line.startswith("{") and isinstance(parse(line), dict)
+    except NotJson:
+        return False
 
 
 def _readable(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     path = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
+    if first["loc"][-1:] == ("quantity",) and first["type"].startswith(("int_", "finite")):
+        message = "Input should be a valid integer: a whole number of pieces, such as 2, without quotes or decimals"
     hints = {
         "order_id": "1 to 64 letters, digits, dots, dashes or underscores, the first a letter or digit",
-        "ship_to.country": "two letters, such as DE",
+        "ship_to.country": "two letters of ISO 3166, such as DE",
         "lines": "an order has 1 to 100 lines, each with a product of its own",
     }
     hint = hints.get(path, "")

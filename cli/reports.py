@@ -7,8 +7,8 @@ import typer
 from audit.invariants import Report
 from cli.console import AsJson, milliseconds_of, out, print_json, shown, table_of
 from settings import load
+from wiring.auditing import audit as examine
 from wiring.catalogue import read_catalogue
-from wiring.examinations import audit as examine
 from wiring.program import BAD_END, GOOD
 
 

@@ -13,7 +13,7 @@ from kernel.envelope import CloudEvent
 from messaging.bus import Entry, Recorded, Unreadable, readable
 from settings import load
 from wiring.bus import EventBus, with_bus
-from wiring.program import GOOD, complain
+from wiring.program import GOOD, warn
 
 _DETAILS = ("reason", "problem", "note", "tracking_number", "charge_id", "decision", "step")
 
@@ -28,7 +28,7 @@ def trace(order: OrderArgument, as_json: AsJson = False) -> int:
     events = readable(entries)
     for one in entries:
         if isinstance(one, Unreadable):
-            complain(f"message {one.position} cannot be read: {one.why}; 'starter.py events show {one.position}'")
+            warn(f"message {one.position} cannot be read: {one.why}; 'starter.py events show {one.position}'")
     if not events:
         raise NoSuchOrder(f"the bus has no events of order {order}; 'starter.py list' shows the orders there are")
     if as_json:

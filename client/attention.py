@@ -30,6 +30,7 @@ class AttentionKind(StrEnum):
     RETRYING = "retrying"
     STALLED = "stalled"
     ENDED_BY_FORCE = "ended-by-force"
+    OUT_OF_STEP = "out-of-step"  # its workflow and its record disagree, or one is lost
     DEAD_LETTER = "dead-letter"
     QUARANTINED = "quarantined"
     OUTBOX = "outbox"

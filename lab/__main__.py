@@ -8,6 +8,7 @@ from lab.demo import demo
 from lab.faults import __doc__ as faults_help
 from lab.outages import outages
 from lab.up import up
+from lab.web import web
 from lab.worker import worker
 from wiring.program import exit_code_of, leave
 
@@ -18,7 +19,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="The laboratory: run the system with faults, measure it, and compare the two styles.",
 )
-for command in (up, demo, compare, outages, bench):
+for command in (up, web, demo, compare, outages, bench):
     app.command()(command)
 app.command(epilog=faults_help)(worker)
 

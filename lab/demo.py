@@ -24,6 +24,7 @@ from kernel.money import Money
 from lab.sample import GOOD_CARD, sample_order
 from lab.servers.temporal import DevServer
 from lab.settings import LabSettings, load
+from lab.web import address, with_stage
 from lab.worker_process import WorkerProcess
 from services.fraud.contracts import Decision
 from services.orders.contracts import OrderStatus
@@ -129,7 +130,7 @@ def _demo(settings: LabSettings) -> int:
     server = DevServer(settings)
     if "schedules" not in settings.model_fields_set:  # what nobody asked for would be one more thing to look at
         settings = settings.model_copy(update={"schedules": Schedules(reconciliation_every=0, audit_every=0)})
-    worker = WorkerProcess(settings, log=settings.data_dir / "worker.log")
+    worker = WorkerProcess(with_stage(settings), log=settings.data_dir / "worker.log")
     try:
         if server.is_wanted():
             server.check_ports()
@@ -237,9 +238,14 @@ def _explore(settings: LabSettings) -> None:
     out.print(f"\nAll of it in the Temporal UI: {settings.link('default', '').rstrip('/')}")
     out.print("Open 'undeliverable' there: the charge, and then each undo, newest first.")
     if sys.stdin.isatty() and sys.stdout.isatty():
+        page = WorkerProcess(settings, log=settings.data_dir / "page.log", program="web")
+        page.start()
+        out.print(f"Both styles side by side, with faults to choose: [bold]{address()}[/]")
         out.print("Look around; Ctrl-C ends the demo.")
         try:
             while True:
                 time.sleep(3600)
         except KeyboardInterrupt:
             out.print("Stopping ...")
+        finally:
+            page.stop()

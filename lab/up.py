@@ -6,6 +6,7 @@ from types import FrameType
 from cli.console import out
 from lab.servers.temporal import DevServer
 from lab.settings import load
+from lab.web import address, with_stage
 from lab.worker_process import WorkerProcess
 from wiring.program import complain
 
@@ -28,21 +29,23 @@ class Stop:
 
 
 def up() -> int:
-    """Run a dev server and a worker in the foreground, until Ctrl-C; with FAULTS, as the worker's help describes."""
+    """Run a dev server, a worker and the page, until Ctrl-C; with FAULTS, as the worker's help describes."""
     settings = load()
     stop = Stop()
     stop.listen()
     server = DevServer(settings)
-    worker = WorkerProcess(settings)
+    worker, page = WorkerProcess(with_stage(settings)), WorkerProcess(settings, program="web")
     try:
         if server.is_wanted():
             out.print("Starting the Temporal dev server ...")
             server.start()
             out.print(f"Temporal UI:    http://localhost:{settings.ui_port}")
+        out.print(f"The page:       {address()}")
         out.print("Place an order: .venv/bin/python starter.py place --item mug=2")
         out.print("Stop:           Ctrl-C")
         if not stop.is_asked_for:
             worker.start()
+            page.start()
         while not stop.is_asked_for:
             if worker.wait(0.2):
                 complain("the worker does not stay up; its last words are above")
@@ -50,5 +53,6 @@ def up() -> int:
         out.print("Stopping ...")
         return 0
     finally:
+        page.stop()
         worker.stop()
         server.stop()

@@ -20,6 +20,7 @@ class WorkerProcess:
     """`worker.py` with these settings in its environment; its output goes to `log`, or to this terminal.
 
     Args:
+        program: another one of the laboratory's instead, which runs beside the worker.
         environment: instead of this process' own, and of any `.env` file.
     """
 
@@ -28,6 +29,7 @@ class WorkerProcess:
         settings: LabSettings,
         *arguments: str,
         log: Path | None = None,
+        program: str = "",
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self._folder = None if environment is None else settings.data_dir
@@ -43,7 +45,9 @@ class WorkerProcess:
             "SCHEDULES__AUDIT_EVERY": str(settings.schedules.audit_every),
         }
         # Faults come from the laboratory; without them it is the very worker that is deployed.
-        self._program = ["-m", "lab", "worker"] if settings.faults else [str(_ROOT / "worker.py")]
+        faulty = "worker" if settings.faults else ""
+        self._program = ["-m", "lab", program or faulty] if program or faulty else [str(_ROOT / "worker.py")]
+        self._name = program or "worker"
         self._arguments = arguments
         self._log = log
         self._stopping = threading.Event()
@@ -87,7 +91,7 @@ class WorkerProcess:
                 return  # it has said what is wrong, and would say it again
             if not self._stopping.wait(_PAUSE_SECONDS):
                 self.restarts += 1
-                self._say(f"the worker died ({self.exit_code}); starting it again\n")
+                self._say(f"the {self._name} died ({self.exit_code}); starting it again\n")
 
     def _run_once(self) -> None:
         output: IO[bytes] | None = self._log.open("ab") if self._log else None

@@ -121,8 +121,10 @@ class SqlLog:
 
     async def before(self, moment: datetime) -> int:
         at = int(moment.timestamp() * 1000)
-        newest = select(func.max(log.c.position)).where(log.c.recorded_at < at)
-        return await self._in_thread(lambda tx: tx.scalar(newest) or 0)
+        # The clock may have stepped: rather too many events than one too few.
+        first = select(func.min(log.c.position)).where(log.c.recorded_at >= at)
+        position = await self._in_thread(lambda tx: tx.scalar(first))
+        return await self.head() if position is None else position - 1
 
     async def close(self) -> None:
         """The database itself is closed by who opened it."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
 
 from kernel.envelope import CloudEvent
@@ -33,7 +34,7 @@ class Rule:
     content: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
     def fits(self, event: CloudEvent) -> bool:
-        if not any(fnmatchcase(event.type, pattern) for pattern in self.types):
+        if not self.may_fit(event.type):
             return False
         return all(_at(event, path) in values for path, values in self.content.items())
 
@@ -50,7 +51,7 @@ class Rule:
 
     def may_fit(self, type: str) -> bool:
         """Whether a message that cannot be read, and is filed under this type, may be one of them."""
-        return any(fnmatchcase(type, pattern) for pattern in self.types)
+        return _is_one_of(type, self.types)
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,14 @@ class Subscription:
     forget: Callable[[int], None] | None = None
 
 
+@lru_cache(4_096)
+def _is_one_of(type: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(type, pattern) for pattern in patterns)
+
+
 def _at(event: CloudEvent, path: str) -> object:
-    value: object = event.model_dump(mode="json")
-    for key in path.split("."):
+    attribute, *keys = path.split(".")
+    value: object = getattr(event, attribute, None)
+    for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return value

@@ -38,6 +38,7 @@ NAMESPACES = (
     "observed",
     "costs",
     "scheduled",
+    "page",
 )
 
 # An order named `down-payments.charge` meets that outage, and so on for every operation and kind.

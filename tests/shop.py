@@ -16,6 +16,7 @@ from client.order import Address, Order, OrderLine
 from kernel.contracts import Policy
 from lab.faults import faults_of
 from lab.settings import LabSettings
+from wiring.order_records import RecordsOfOrders
 from wiring.roles import ON_TEMPORAL
 from wiring.services import Services
 from worker import build
@@ -52,7 +53,7 @@ class ShopUnderTest:
     client: Client
 
     def saga(self, policy: Policy = POLICY) -> OrchestrationClient:
-        return OrchestrationClient(self.client, policy, self.settings.link)
+        return OrchestrationClient(self.client, policy, self.settings.link, RecordsOfOrders(self.settings.url_of))
 
     def handle(self, order: Order) -> WorkflowHandle[Any, OrderState]:
         return self.client.get_workflow_handle(workflow_id(order.order_id), result_type=OrderState)

@@ -24,6 +24,7 @@ from tests.choreographed import ChoreographedShop, open_shop
 from tests.shop import sample_order, undeliverable
 from wiring.audit_of_events import audit_of_events
 from wiring.choreographed_orders import ChoreographedOrders
+from wiring.order_records import RecordsOfOrders
 from wiring.services import Services
 
 HOUR = 3600.0
@@ -336,7 +337,7 @@ def test_without_a_bus_events_are_not_judged(tmp_path: Path) -> None:
 
 
 async def test_orders_that_cannot_be_listed_are_no_empty_list(settings: LabSettings) -> None:
-    orders = ChoreographedOrders(settings)
+    orders = ChoreographedOrders(settings, RecordsOfOrders(settings.url_of))
     for part in settings.data_dir.glob("orders.db*"):
         part.unlink()
     assert await orders.recent(None, 10) == []  # no worker has ever run here

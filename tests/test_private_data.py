@@ -27,7 +27,7 @@ from tests.conftest import client_of
 from tests.processes import Environment, environment_of, run_here, until, worker_process
 from tests.shop import POLICY, ShopUnderTest
 from tests.subscribers.http_endpoint import HttpEndpoint, to
-from wiring.roles import ROLES
+from wiring.roles import AT_WORK
 
 NAMESPACE = "private"
 
@@ -74,7 +74,7 @@ async def aftermath(server: LabSettings, tmp_path_factory: pytest.TempPathFactor
         environment = environment_of(settings, NAMESPACE) | {
             "WEBHOOKS": json.dumps([to(endpoint.url, per_second=1000)])
         }
-        async with worker_process(environment, *(word for role in ROLES for word in ("--role", role))) as worker:
+        async with worker_process(environment, *(word for role in AT_WORK for word in ("--role", role))) as worker:
             await until(lambda: _webhook_has_begun(data))
             states = await _ended(settings, client, [one for one in BOTH if one[0] != "broken"])
             _break_the_orders(data)

@@ -25,8 +25,7 @@ from tests.conftest import client_of, free_port
 from tests.processes import environment_of, run_inside
 from tests.shop import POLICY, ShopUnderTest, sample_order, worker_running
 from wiring.bus import open_bus
-from wiring.roles import ON_TEMPORAL
-from wiring.roles import OPERATIONS as OPERATIONS_ROLE
+from wiring.operations import operations_worker
 from wiring.schedules import Schedules, ensure_schedules
 
 NAMESPACE = "scheduled"
@@ -40,11 +39,10 @@ async def shop(server: LabSettings, tmp_path_factory: pytest.TempPathFactory) ->
     """With one order that is over, and the role that looks at all of them."""
     settings = server.model_copy(update={"data_dir": tmp_path_factory.mktemp("scheduled"), "schedules": SELDOM})
     client = await client_of(server, NAMESPACE)
-    async with worker_running(client, settings, (*ON_TEMPORAL, OPERATIONS_ROLE)):
+    async with worker_running(client, settings), await operations_worker(client, settings):
         shop = ShopUnderTest(settings, client)
         await shop.run(sample_order("reconciled"))
         async with open_bus(settings):
-            await ensure_schedules(client, settings)
             yield shop
 
 
@@ -129,8 +127,7 @@ async def test_a_slow_run_is_alone_and_what_a_stopped_server_missed_is_made_up_f
     try:
         client = await client_of(settings)
         shop = ShopUnderTest(settings, client)
-        async with worker_running(client, settings, (*ON_TEMPORAL, OPERATIONS_ROLE)):
-            await ensure_schedules(client, settings)
+        async with worker_running(client, settings), await operations_worker(client, settings):
             handle = client.get_schedule_handle("order-saga-reconciliation")
 
             async def until(condition: Callable[[ScheduleInfo], bool]) -> ScheduleInfo:

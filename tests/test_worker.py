@@ -17,7 +17,7 @@ from services.orders.contracts import OrderStatus
 from tests.conftest import client_of
 from tests.processes import NOBODY_LISTENS, ROOT, Environment, environment_of, run, until, worker_process
 from tests.shop import ShopUnderTest, eventually, sample_order, step_is
-from wiring.roles import ROLES
+from wiring.roles import AT_WORK
 
 NAMESPACE = "processes"
 
@@ -145,7 +145,7 @@ async def test_each_role_in_a_process_of_its_own_and_one_that_comes_late(server:
         async def start(role: str) -> None:
             await running.enter_async_context(worker_process(_environment(shop), "--role", role))
 
-        await asyncio.gather(*(start(role) for role in ROLES if role != "payments"))
+        await asyncio.gather(*(start(role) for role in AT_WORK if role != "payments"))
         await shop.saga().place(order)
         await shop.until(order, step_is("inventory.reserve", "done"))
         await shop.until(order, step_is("payments.charge", "running"))

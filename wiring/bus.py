@@ -1,6 +1,5 @@
 """Constructs the bus, and what reads it."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -21,6 +20,7 @@ from messaging.subscription import Subscription
 from services import SERVICES
 from settings import Settings
 from wiring.services import Services
+from wiring.stopping import run_until_stopped
 
 T = TypeVar("T")
 
@@ -131,4 +131,4 @@ def with_bus(settings: Settings, run: Callable[[EventBus], Awaitable[T]], *, for
         async with open_bus(settings, for_reading=for_reading) as events:
             return await run(events)
 
-    return asyncio.run(opened())
+    return run_until_stopped(opened())

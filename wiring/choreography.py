@@ -30,4 +30,4 @@ def reactions(events: EventBus) -> list[Subscription]:
 def deadlines(events: EventBus) -> Deadlines:
     policy = events.settings.policy
     limits = Limits(step=policy.step_deadline, undo=policy.undo_deadline, review=policy.review_deadline)
-    return Deadlines(events.services.open(ORDERS), events.bus, events.locks, limits)
+    return Deadlines(events.services.open(ORDERS), events.bus, events.locks, limits, events.progress)

@@ -1,18 +1,21 @@
 """The clients of every style that is part of this system, connected when they are asked for."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 
 from client.attention import AttentionEntry
 from client.contracts import PlacedOrder
 from client.protocol import OrderClient
+from client.records import OrderRecords
 from kernel.contracts import Style
 from kernel.errors import SettingsError
 from services.orders.contracts import OrderStatus
 from settings import Settings
 from wiring.choreographed_orders import ChoreographedOrders
+from wiring.order_records import RecordsOfOrders
+from wiring.stopping import run_until_stopped
 from wiring.temporal import connect
 from workflows.client import OrchestrationClient
 
@@ -40,15 +43,16 @@ class OrdersOfStyle(Protocol):
 
 
 class OrchestratedOrders:
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, records: OrderRecords) -> None:
         self._settings = settings
+        self._records = records
         self._client: OrchestrationClient | None = None
 
     async def client(self) -> OrchestrationClient:
         """Raises Unreachable."""
         if self._client is None:
             self._client = OrchestrationClient(
-                await connect(self._settings), self._settings.policy, self._settings.link
+                await connect(self._settings), self._settings.policy, self._settings.link, self._records
             )
         return self._client
 
@@ -58,8 +62,8 @@ class OrchestratedOrders:
         return True
 
     async def recent(self, status: OrderStatus | None, limit: int) -> list[PlacedOrder]:
-        """The newest orders first, as the server's index has them."""
-        return [placed async for placed in (await self.client()).recent(status, limit)]
+        """The newest orders first."""
+        return await (await self.client()).recent(status, limit)
 
     async def attention(self, after: timedelta) -> list[AttentionEntry]:
         """Raises Unreachable, RPCError."""
@@ -73,10 +77,11 @@ class Clients:
     """Connects to what it is asked for, when it is asked for it."""
 
     def __init__(self, settings: Settings) -> None:
+        self._records = RecordsOfOrders(settings.url_of)
         # In the order in which they are asked whether an order is theirs.
         self._styles: dict[Style, OrdersOfStyle] = {
-            Style.CHOREOGRAPHY: ChoreographedOrders(settings),
-            Style.ORCHESTRATION: OrchestratedOrders(settings),
+            Style.CHOREOGRAPHY: ChoreographedOrders(settings, self._records),
+            Style.ORCHESTRATION: OrchestratedOrders(settings, self._records),
         }
 
     async def client(self, style: Style) -> OrderClient:
@@ -84,7 +89,10 @@ class Clients:
         return await self._of(style).client()
 
     async def client_of(self, order_id: str) -> OrderClient:
-        """By the order's own style; orchestrated for an order that nobody knows."""
+        """By the order's own style: by its record, if it has one; orchestrated for an order that nobody knows."""
+        with suppress(SettingsError):
+            if record := await self._records.find(order_id):
+                return await self.client(record.style)
         for orders in self._styles.values():
             if await orders.has(order_id):
                 return await orders.client()
@@ -109,6 +117,7 @@ class Clients:
     async def close(self) -> None:
         for orders in self._styles.values():
             await orders.close()
+        self._records.close()
 
     def _of(self, style: Style) -> OrdersOfStyle:
         if style not in self._styles:
@@ -126,4 +135,4 @@ def with_clients(settings: Settings, run: Callable[[Clients], Awaitable[T]]) -> 
         finally:
             await clients.close()
 
-    return asyncio.run(connected())
+    return run_until_stopped(connected())

@@ -1,6 +1,6 @@
 """Constructs the role `operations`: what looks at the whole shop, on a schedule, and holds up no order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from temporalio.client import Client
@@ -8,20 +8,24 @@ from temporalio.worker import Interceptor, Worker
 
 from activities.operations import Examined, Finding, Operations
 from audit.invariants import Report
+from audit.reconciliation import reconcile as reconcile_books
 from client.events import OPERATIONS, DiscrepanciesFound
 from kernel.contracts import Style
 from kernel.envelope import new_event
 from kernel.keys import event_id
 from settings import Settings
-from wiring.audit_reports import Examination
+from wiring.audit_reports import Examination, keep_report
+from wiring.auditing import audit
 from wiring.bus import open_bus
-from wiring.examinations import audit, reconcile
+from wiring.schedules import ensure_schedules
 from workflows.examinations import TASK_QUEUE, Audit, Reconciliation
 
 _SHOWN = 20
 
 
-def operations_worker(client: Client, settings: Settings, interceptors: list[Interceptor]) -> Worker:
+async def operations_worker(client: Client, settings: Settings, interceptors: Sequence[Interceptor] = ()) -> Worker:
+    """With its schedules on the server, as the settings say."""
+    await ensure_schedules(client, settings)
     activities = Operations(
         _examine(Examination.AUDIT, lambda: audit(settings)),
         _examine(Examination.RECONCILIATION, lambda: reconcile(settings)),
@@ -35,6 +39,13 @@ def operations_worker(client: Client, settings: Settings, interceptors: list[Int
         graceful_shutdown_timeout=timedelta(seconds=settings.shutdown_grace),
         interceptors=interceptors,
     )
+
+
+def reconcile(settings: Settings) -> Report:
+    """Compare our books with the records of the companies behind our services. Raises SettingsError."""
+    report = reconcile_books(settings)
+    keep_report(settings, report, Examination.RECONCILIATION)
+    return report
 
 
 def _examine(examination: Examination, look: Callable[[], Report]) -> Callable[[], Examined]:

@@ -10,11 +10,14 @@ import typer
 from typer._click.exceptions import NoArgsIsHelpError  # Typer's own copy of Click; it exports no name for this
 from typer.main import get_command
 
-from kernel.errors import UserError
+from kernel.errors import SettingsError, UserError
 from kernel.visible import visible
+from wiring.stopping import Stopped
+from wiring.streams import lost_output, standard_streams
 
 GOOD, BAD_END, BAD_INPUT = 0, 1, 2
-_INTERRUPTED = 130
+
+_PATHS = ("--file", "--folder")
 
 
 def exit_code_of(app: typer.Typer, name: str) -> int:
@@ -23,46 +26,63 @@ def exit_code_of(app: typer.Typer, name: str) -> int:
     Args:
         name: the program's, as its help calls it.
     """
+    with standard_streams() as out:
+        code = _ended(app, name)
+        out.flush()
+        if lost := lost_output(out):
+            complain(f"the result could not be written: {lost}")
+            return max(code, BAD_END)
+        return code
+
+
+def _ended(app: typer.Typer, name: str) -> int:
     try:
-        code = _invoke(app, name)
-        sys.stdout.flush()
-    except UserError as error:
-        complain(error.for_user())
+        return _invoke(app, name)
     except NoArgsIsHelpError as error:
-        typer.echo(error.format_message(), err=True)
+        sys.stderr.write(f"{error.format_message()}\n")
     except typer.TyperException as error:
         complain(f"{getattr(error, 'format_message', error.__str__)()} (see --help)")
-    except UnicodeEncodeError:
-        complain("a word on the command line is not text: it has bytes that are not UTF-8")
-    except OSError as error:
-        complain(f"cannot write or read: {error.strerror or error}")
-    except (typer.Abort, KeyboardInterrupt):
-        complain("stopped; orders that were placed go on by themselves")
-        return _INTERRUPTED
+    except Stopped as stopped:
+        complain(str(stopped) or "stopped")
+        return stopped.exit_code
+    except KeyboardInterrupt:
+        complain("stopped")
+        return 128 + signal.SIGINT
     except Exception as error:
-        text = _of_a_server(error)
+        text = foreseen(error)
         if not text:
             raise
         complain(text)
-    else:
-        return code
     return BAD_INPUT
 
 
 def _invoke(app: typer.Typer, name: str) -> int:
     """As Typer's own `main` does, which would end by itself when a pipe is closed or Ctrl-C is pressed."""
+    arguments = sys.argv[1:]
+    _check_encoding(arguments)
     command = get_command(app)
     command._main_shell_completion({}, name)
     try:
-        with command.make_context(name, sys.argv[1:]) as context:
+        with command.make_context(name, arguments) as context:
             code: int | None = command.invoke(context)
     except typer.Exit as ended:
         return ended.exit_code
     return code or GOOD
 
 
-def _of_a_server(error: Exception) -> str:
-    """What a server or a database did not do, or nothing if this is a bug."""
+def _check_encoding(arguments: list[str]) -> None:
+    """A path may have any bytes; everything else is stored as text. Raises SettingsError."""
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        is_path = before in _PATHS or argument.partition("=")[0] in _PATHS
+        if not is_path and not argument.isascii() and any("\ud800" <= one <= "\udfff" for one in argument):
+            encoding = sys.getfilesystemencoding().upper()
+            raise SettingsError(f"'{argument[:80]}' is not text: it has bytes that are not {encoding}")
+
+
+def foreseen(error: Exception) -> str:
+    """One line on what a user, a server or a database did; nothing if this is a bug."""
+    if isinstance(error, UserError):
+        return error.for_user()
     from sqlalchemy.exc import SQLAlchemyError  # these are loaded late: commands start often, and most go well
     from temporalio.service import RPCError
 
@@ -72,13 +92,25 @@ def _of_a_server(error: Exception) -> str:
         return f"the Temporal server did not answer as it should: {one_line(error)}"
     if isinstance(error, SQLAlchemyError):
         return f"a database does not answer as it should: {one_line(error)[:300]}"
+    if isinstance(error, OSError):
+        return f"cannot write or read: {error.strerror or error}"
     return ""
 
 
 def complain(message: str) -> None:
-    """One line on standard error, with foreign text in it made visible."""
-    typer.secho("✗ ", fg="red", nl=False, err=True)
-    typer.echo(visible(" ".join(message.split())), err=True)
+    """Why a command did not do what it was asked: one line on standard error, with foreign text in it made visible."""
+    _note("✗", "red", message)
+
+
+def warn(message: str) -> None:
+    """What a person should know of a command that did what it was asked."""
+    _note("!", "yellow", message)
+
+
+def _note(mark: str, colour: str, message: str) -> None:
+    mark = typer.style(mark, fg=colour) if sys.stderr.isatty() and not os.environ.get("NO_COLOR") else mark
+    sys.stderr.write(f"{mark} {visible(' '.join(message.split()))}\n")
+    sys.stderr.flush()
 
 
 def end_as_by_ctrl_c() -> None:
@@ -95,6 +127,6 @@ def end_as_by_ctrl_c() -> None:
 def leave(code: int) -> NoReturn:
     """End the process at once: the SDK's threads may call into an interpreter that is on its way out, and abort it."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, AttributeError):
             stream.flush()
     os._exit(code)

@@ -7,9 +7,19 @@ from workflows.contracts import TASK_QUEUE
 SAGA = TASK_QUEUE
 HOSTS = tuple(service.name for service in SERVICES)  # each is its service's task queue, too
 ON_TEMPORAL = (SAGA, *HOSTS)
-OPERATIONS = "operations"  # looks at the whole shop; it is on Temporal and on the bus
-ROLES = (
+WEB = "web"
+OPERATIONS = "operations"  # looks at the whole shop, and works on no order
+# What works on orders.
+AT_WORK = (
     *ON_TEMPORAL,
     *ON_THE_BUS,
+)
+# What a worker runs, unless it is told otherwise.
+BY_DEFAULT = (
+    *AT_WORK,
     OPERATIONS,
+)
+ROLES = (
+    *BY_DEFAULT,
+    WEB,
 )

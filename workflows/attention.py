@@ -16,25 +16,24 @@ from temporalio.service import RPCError, RPCStatusCode
 from client.attention import AttentionEntry, AttentionKind, entries_of, stalled, undo_failed, unseen
 from client.contracts import OrderState, PlacedOrder, Stage
 from kernel.contracts import Style
+from kernel.errors import SettingsError
 from services.orders.contracts import OrderStatus
-from workflows.contracts import WORKFLOW, order_id_of
+from workflows.contracts import workflow_id
+from workflows.lookup import Known, Lookup
 from workflows.order_saga import OrderSaga
 from workflows.pending import no_worker_since, pending_steps
-from workflows.visibility import ORDER_STAGE, ORDER_STATUS, indexed_state
+from workflows.standing import Run
+from workflows.visibility import OF_ORDERS, ORDER_STAGE, ORDER_STATUS, of_index
 
 MOST = 500  # of each kind; that there are more is an entry
 _AT_ONCE = 20
 _QUERY_TIMEOUT = timedelta(seconds=3)
 
-# The queries by which the Temporal UI finds the same orders.
-OF_ORDERS = f'WorkflowType = "{WORKFLOW}"'
+# A query by which the Temporal UI finds the same orders.
 WAITING = (
     f'{OF_ORDERS} AND ExecutionStatus = "Running" AND '
     f'({ORDER_STAGE.name} IN ("{Stage.REVIEW}", "{Stage.ATTENTION}") OR '
     f'{ORDER_STATUS.name} = "{OrderStatus.NEEDS_ATTENTION}")'
-)
-ENDED_BY_FORCE = (
-    f'{OF_ORDERS} AND ExecutionStatus IN ("Terminated", "TimedOut", "Failed") AND {ORDER_STAGE.name} != "{Stage.ENDED}"'
 )
 
 
@@ -49,25 +48,27 @@ class OrchestratedAttention:
     Args:
         link: of a namespace and a workflow's id, to the workflow's page.
         after: how long a step may be tried before it needs a person.
+        lookup: finds the orders that no workflow moves.
     """
 
-    def __init__(self, client: Client, link: Callable[[str, str], str], after: timedelta) -> None:
+    def __init__(self, client: Client, link: Callable[[str, str], str], after: timedelta, lookup: Lookup) -> None:
         self._client = client
         self._link = link
         self._after = after
+        self._lookup = lookup
         self._now = datetime.now(UTC)
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._workers_answer = True
 
     async def entries(self) -> list[AttentionEntry]:
         """Raises RPCError."""
-        waiting, running, ended = await asyncio.gather(
-            self._listed(WAITING), self._listed(long_running(self._now - self._after)), self._listed(ENDED_BY_FORCE)
+        waiting, running = await asyncio.gather(
+            self._listed(WAITING), self._listed(long_running(self._now - self._after))
         )
         open_ones = {one.id: one for one in (*waiting, *running)}
         found = await asyncio.gather(*map(self._of_open, open_ones.values()))
-        entries = [entry for entries in found for entry in entries] + [self._of_ended(one) for one in ended]
-        if MOST in (len(waiting), len(running), len(ended)):
+        entries = [entry for entries in found for entry in entries] + await self._of_stranded()
+        if MOST in (len(waiting), len(running)):
             why = f"there are more than {MOST} orders of a kind, and only so many were looked at"
             entries.append(unseen("orders in Temporal", why, "starter.py list --status in-progress"))
         return entries
@@ -86,7 +87,7 @@ class OrchestratedAttention:
                 raise
             if described.status is not WorkflowExecutionStatus.RUNNING:
                 return []
-            state = indexed_state(described)
+            state = of_index(described).state
             if state.stage in (Stage.REVIEW, Stage.ATTENTION) or state.status is OrderStatus.NEEDS_ATTENTION:
                 state = await self._own_state(execution.id) or state
             link = self._link(self._client.namespace, execution.id)
@@ -125,16 +126,24 @@ class OrchestratedAttention:
         command = f"starter.py status {order_id}"
         return [stalled(order_id, placed.style, why, since, then, command, placed.link)]
 
-    def _of_ended(self, execution: WorkflowExecution) -> AttentionEntry:
-        order_id = order_id_of(execution.id)
+    async def _of_stranded(self) -> list[AttentionEntry]:
+        try:
+            return [self._stranded(known) for known in await self._lookup.stranded(MOST)]
+        except SettingsError as error:
+            return [unseen("orders on record", str(error), "starter.py list --status needs-attention")]
+
+    def _stranded(self, known: Known) -> AttentionEntry:
+        state, run = known.standing.state, known.run
+        order_id = state.order_id
+        is_forced = known.workflow is not None and known.workflow.run is Run.FORCED
         return AttentionEntry(
-            kind=AttentionKind.ENDED_BY_FORCE,
+            kind=AttentionKind.ENDED_BY_FORCE if is_forced else AttentionKind.OUT_OF_STEP,
             subject=order_id,
             order_id=order_id,
             style=Style.ORCHESTRATION,
-            why=indexed_state(execution).reason,
-            since=execution.close_time,
+            why="; ".join(state.problems),
+            since=(run.close_time if run else None) or known.placed_at,
             then="nothing: what it has done stays as it is",
-            command=f"starter.py resolve {order_id} retry",
-            link=self._link(self._client.namespace, execution.id),
+            command=f"starter.py resolve {order_id} retry" if known.standing.can_start_again else "starter.py audit",
+            link=self._link(self._client.namespace, workflow_id(order_id)) if run else "",
         )

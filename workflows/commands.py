@@ -70,7 +70,7 @@ def complete(order: OrderInput) -> CompleteOrder:
     return CompleteOrder(key=str(Key(order.order_id, "complete")), order_id=order.order_id)
 
 
-def flag(order: OrderInput, state: OrderState, settled: Settled | None) -> FlagOrder:
+def flag(order: OrderInput, state: OrderState, settled: Settled | None, sequence: int) -> FlagOrder:
     """What needs an operator now; with what one settled by hand, which may be the order's end."""
     return FlagOrder(
         key=str(Key(order.order_id, "flag")),
@@ -79,4 +79,5 @@ def flag(order: OrderInput, state: OrderState, settled: Settled | None) -> FlagO
         settled=str(settled) if settled else "",
         ended=_ENDS.get(settled.step) if settled else None,
         reason=state.reason if settled else "",
+        sequence=sequence,
     )

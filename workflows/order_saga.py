@@ -33,6 +33,7 @@ class OrderSaga:
         self._ended: OrderStatus | None = None
         self._reason, self._tracking_number = "", ""
         self._total: Money | None = None
+        self._flags = 0
         self._review = FraudReview(self._saga, place.policy.review_deadline, self._changed)
 
     @workflow.run
@@ -95,7 +96,9 @@ class OrderSaga:
         """The order's own record shows what needs an operator, and how it ended if that was settled by hand."""
         state = self.state()
         self._visibility.index(state)
-        self._saga.on(Orders).notify(Orders.flag, commands.flag(self._order, state, settled))
+        # Later than any flag of an earlier run of this order, too.
+        self._flags = max(self._flags + 1, int(workflow.now().timestamp() * 1000))
+        self._saga.on(Orders).notify(Orders.flag, commands.flag(self._order, state, settled, self._flags))
 
     @workflow.query
     def state(self) -> OrderState:

@@ -10,11 +10,16 @@ from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSear
 with workflow.unsafe.imports_passed_through():
     from client.contracts import OrderState, Stage
     from services.orders.contracts import OrderStatus
-    from workflows.contracts import OrderInput, order_id_of
+    from workflows.contracts import WORKFLOW, OrderInput, order_id_of
+    from workflows.standing import OfWorkflow, Run
 
 ORDER_STATUS = SearchAttributeKey.for_keyword("OrderStatus")
 ORDER_STAGE = SearchAttributeKey.for_keyword("OrderStage")
 ORDER_REASON = SearchAttributeKey.for_keyword("OrderReason")
+
+# The queries by which the Temporal UI finds the same orders. A later run of one that was ended by force may end well.
+OF_ORDERS = f'WorkflowType = "{WORKFLOW}"'
+ENDED_BY_FORCE = f'(ExecutionStatus IN ("Terminated", "TimedOut", "Failed") AND {ORDER_STAGE.name} != "{Stage.ENDED}")'
 
 # As an order is placed.
 FIRST_ATTRIBUTES = TypedSearchAttributes(
@@ -58,17 +63,22 @@ class Visibility:
         workflow.set_current_details("\n".join(lines))
 
 
-def indexed_state(execution: WorkflowExecution) -> OrderState:
+def of_index(execution: WorkflowExecution) -> OfWorkflow:
     """What the server's index has of an order: all there is without a worker."""
     attributes = execution.typed_search_attributes
-    status = OrderStatus(attributes.get(ORDER_STATUS) or OrderStatus.IN_PROGRESS)
     stage = Stage(attributes.get(ORDER_STAGE) or Stage.PROCESSING)
-    reason = attributes.get(ORDER_REASON) or ""
-    if execution.status not in (WorkflowExecutionStatus.RUNNING, None) and stage is not Stage.ENDED:
-        # Only force ends a saga before its end: terminate runs no compensation.
-        how = execution.status.name.lower() if execution.status else "ended"
-        status, reason = OrderStatus.NEEDS_ATTENTION, f"{how} by force in Temporal: nothing was undone"
-    return OrderState(order_id=order_id_of(execution.id), status=status, stage=stage, reason=reason)
+    state = OrderState(
+        order_id=order_id_of(execution.id),
+        status=OrderStatus(attributes.get(ORDER_STATUS) or OrderStatus.IN_PROGRESS),
+        stage=stage,
+        reason=attributes.get(ORDER_REASON) or "",
+    )
+    if execution.status in (WorkflowExecutionStatus.RUNNING, None):
+        return OfWorkflow(state, Run.RUNNING)
+    if stage is Stage.ENDED:
+        return OfWorkflow(state, Run.ENDED)
+    # Only force ends a saga before its end: terminate runs no compensation.
+    return OfWorkflow(state, Run.FORCED, execution.status.name.lower().replace("_", " "))
 
 
 def summary(order: OrderInput) -> str:

@@ -11,6 +11,7 @@ from lab.bench.baseline import BaselineWorkflow
 from lab.sample import sample_order
 from services.orders.contracts import OrderStatus
 from settings import Settings
+from wiring.order_records import RecordsOfOrders
 from workflows.client import OrchestrationClient
 from workflows.contracts import workflow_id
 
@@ -32,7 +33,7 @@ class Flows:
 
     def __init__(self, client: Client, settings: Settings) -> None:
         self._client = client
-        self._saga = OrchestrationClient(client, settings.policy, settings.link)
+        self._saga = OrchestrationClient(client, settings.policy, settings.link, RecordsOfOrders(settings.url_of))
         self.placed = 0
 
     async def bare(self) -> str:

@@ -22,13 +22,13 @@ from messaging.bus import BusDown
 from messaging.nats.connection import NatsConnection
 from services.fraud.contracts import FraudLimits
 from wiring.bus_roles import ON_THE_BUS
-from wiring.roles import OPERATIONS, ROLES
+from wiring.roles import AT_WORK
 
 # Short, so that what a killed worker was at is soon tried again, and what cannot be done is soon given up.
 POLICY = Policy(attempt_timeout=4, step_deadline=120, undo_deadline=120)
 
 ROLES_OF = {
-    Style.ORCHESTRATION: tuple(role for role in ROLES if role not in ("choreography", OPERATIONS)),
+    Style.ORCHESTRATION: tuple(role for role in AT_WORK if role != "choreography"),
     Style.CHOREOGRAPHY: ON_THE_BUS,
 }
 

@@ -1,6 +1,5 @@
 """What the orders service is asked and what it answers."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar, Protocol
 
@@ -97,13 +96,15 @@ class FlagOrder(Command):
     """Mark the order as waiting for an operator; an empty `problem` takes the mark away.
 
     `settled` is the operator's note on what was settled by hand; it stays. With `ended` the end itself was: the order
-    ends so, for `reason`, or for what `settled` says if that is empty.
+    ends so, for `reason`, or for what `settled` says if that is empty. `sequence` grows from flag to flag of an order,
+    so that one which arrives late does not replace a newer one; 0 if the flags come in order.
     """
 
     problem: str
     settled: str = ""
     ended: OrderStatus | None = None
     reason: str = ""
+    sequence: int = 0
 
     def in_words(self) -> str:
         return self.problem or self.settled or "taken up by an operator"
@@ -133,4 +134,4 @@ class OrdersPort(Protocol):
     def reject(self, command: Undo) -> Undone: ...
     def cancel(self, command: Undo) -> Undone: ...
     def flag(self, command: FlagOrder) -> Flagged: ...
-    def unended(self, style: Style, placed_before: datetime) -> list[str]: ...
+    def unended(self, style: Style) -> list[str]: ...

@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -34,6 +33,8 @@ from services.orders.tables import order_lines, orders, products
 _ORDER = select(orders.c.customer_id, orders.c.total, orders.c.currency).where(
     orders.c.order_id == bindparam("order_id")
 )
+
+_PLACED = {"order_id", "customer_id", "lines", "ship_to", "payment_token"}  # what the customer gave
 
 
 class Orders:
@@ -92,6 +93,7 @@ class Orders:
             row |= {"style": command.style, "policy": command.policy.model_dump_json() if command.policy else None}
             row |= {"total": total.amount, "currency": total.currency}
             row |= {"ship_to": command.ship_to.model_dump_json(), "placed_at": milliseconds(self._clock())}
+            row |= {"placed": command.model_dump_json(include=_PLACED)}
             tx.execute(insert(orders), row)
             tx.execute(
                 insert(order_lines),
@@ -141,23 +143,24 @@ class Orders:
     def flag(self, command: FlagOrder) -> Flagged:
         """Show or take away that the order needs an operator, or end it as one did by hand; twice is once.
 
-        One that has ended needs nobody: a flag that comes late adds no more than the operator's note.
+        A flag that arrives late, after a newer one or after the order's end, adds no more than the operator's note.
         """
+        if self._is_of_other_style(command):
+            return Flagged()
         if command.ended is not None:
             with suppress(OrderEnded, CannotUndo):  # it has ended otherwise, for good
                 self._end_by_hand(command, command.ended)
         with self._database.begin() as tx:
             if command.cause is not None:
                 inbox.note(tx, command.cause)
-            self._mark(tx, command, command.problem, command.settled)
+            self._mark(tx, command, command.problem, command.settled, command.sequence)
         return Flagged()
 
-    def unended(self, style: Style, placed_before: datetime) -> list[str]:
-        """The orders of this style that are in progress, and were placed before this moment."""
+    def unended(self, style: Style) -> list[str]:
+        """The orders of this style that are in progress, the oldest first."""
         with self._database.begin() as tx:
             in_progress = (orders.c.status == OrderStatus.IN_PROGRESS) & (orders.c.style == style)
-            old = orders.c.placed_at < milliseconds(placed_before)
-            return list(tx.scalars(select(orders.c.order_id).where(in_progress, old).order_by(orders.c.placed_at)))
+            return list(tx.scalars(select(orders.c.order_id).where(in_progress).order_by(orders.c.placed_at)))
 
     def _still_in_progress(self, order_id: str) -> None:
         """Raises OrderEnded: a saga that Temporal has forgotten did it all, and a second one must not undo it."""
@@ -189,7 +192,19 @@ class Orders:
 
         return self._operations.do(command, Completed, effect)
 
+    def _is_of_other_style(self, command: Command) -> bool:
+        """Whether the id is another order's, placed in the other style: that one is not the command's to change."""
+        with self._database.begin() as tx:
+            style = tx.scalar(select(orders.c.style).where(orders.c.order_id == command.order_id))
+            if style in (None, command.style):
+                return False
+            if command.cause is not None:
+                inbox.note(tx, command.cause)
+            return True
+
     def _take_back(self, command: Undo, status: OrderStatus, by_hand: FlagOrder | None = None) -> Undone:
+        if self._is_of_other_style(command):
+            return Undone(had_effect=False)
         event = OrderCancelled if status is OrderStatus.CANCELLED else OrderRejected
 
         def effect(tx: Connection) -> Event:
@@ -210,21 +225,31 @@ class Orders:
         if by_hand is None:
             self._mark(tx, command)
         else:
-            self._mark(tx, by_hand, by_hand.problem, by_hand.settled)
+            self._mark(tx, by_hand, by_hand.problem, by_hand.settled, by_hand.sequence)
         return True
 
-    def _mark(self, tx: Connection, command: Command, problem: str | None = None, settled: str = "") -> None:
+    def _mark(
+        self, tx: Connection, command: Command, problem: str | None = None, settled: str = "", sequence: int = 0
+    ) -> None:
         """Write what needs an operator (as it was, for None), and publish it if that changes anything."""
         of_order = orders.c.order_id == command.order_id
-        marks = select(orders.c.status, orders.c.problem, orders.c.settled).where(of_order).with_for_update()
-        before = tx.execute(marks).one_or_none()
+        marks = select(orders.c.status, orders.c.problem, orders.c.settled, orders.c.flag_sequence)
+        before = tx.execute(marks.where(of_order).with_for_update()).one_or_none()
         if before is not None:
-            kept = before.problem if problem is None else problem
-            problem = "" if _needs_nobody(OrderStatus(before.status), command.style) else kept
-            settled = settled if settled != before.settled else ""
-            if not settled and problem == before.problem:
+            is_late = 0 < sequence < before.flag_sequence
+            if problem is None or is_late:
+                problem = before.problem
+            if _needs_nobody(OrderStatus(before.status), command.style):
+                problem = ""
+            if settled == before.settled or (is_late and before.settled):
+                settled = ""
+            is_changed = bool(settled) or problem != before.problem
+            if is_changed or sequence > before.flag_sequence:
+                values = {"problem": problem, "settled": settled or before.settled}
+                values |= {"flag_sequence": max(sequence, before.flag_sequence)}
+                tx.execute(update(orders).where(of_order).values(values))
+            if not is_changed:
                 return
-            tx.execute(update(orders).where(of_order).values(problem=problem, settled=settled or before.settled))
         event = OrderFlagged(problem=problem or "", settled=settled)
         unique = event_id(str(Key(command.order_id, "flag")), uuid.uuid4().hex)
         publish(tx, event, command, milliseconds(self._clock()), event_id=unique)

@@ -33,6 +33,8 @@ orders = Table(
     Column("ship_to", Text, nullable=False, comment="JSON"),
     Column("placed_at", BigInteger, nullable=False, comment="milliseconds since 1970"),
     Column("policy", Text, comment="JSON; null if it has none of its own, and before release 0.2"),
+    Column("placed", Text, comment="what the customer gave, as JSON; null before release 0.2"),
+    Column("flag_sequence", BigInteger, nullable=False, server_default="0", comment="of the latest flag"),
 )
 
 order_lines = Table(

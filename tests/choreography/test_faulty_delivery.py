@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -26,6 +25,7 @@ from services.orders.declaration import ORDERS
 from tests.choreographed import ChoreographedShop, open_shop
 from tests.processes import NOBODY_LISTENS, Environment, Ran, environment_of, run
 from tests.shop import POLICY, sample_order, undeliverable
+from tests.stopwatch import Stopwatch, watched
 
 SECONDS = 60
 RETRY = Resolution(decision=ResolveBy.RETRY)
@@ -185,7 +185,7 @@ async def test_one_order_s_damaged_events_stop_no_other_s_clock(tmp_path: Path) 
             [first.model_copy(update={"id": f"{first.id}:damaged", "type": "AttentionNeeded", "data": {}})]
         )
         orders = shop.eventing.services.open(ORDERS)
-        tomorrow = datetime.now(UTC) + timedelta(days=1)
-        limits = Limits(step=60, undo=60, review=60)
-        await Deadlines(orders, shop.eventing.bus, shop.eventing.locks, limits, lambda: tomorrow).look()
+        clock, limits = Stopwatch(), Limits(step=60, undo=60, review=60)
+        deadlines = Deadlines(orders, shop.eventing.bus, shop.eventing.locks, limits, shop.eventing.progress, clock)
+        await watched(deadlines, clock, 2 * limits.review)
         assert "ReviewDecided" in await shop.types(held)

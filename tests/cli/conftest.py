@@ -8,6 +8,7 @@ from lab.settings import LabSettings
 from tests.cli.terminal import NAMESPACE, OpenShop
 from tests.conftest import client_of
 from tests.processes import environment_of, worker_process
+from wiring.order_records import RecordsOfOrders
 from workflows.client import OrchestrationClient
 
 FAULTS = "shipping.ship=slow:2@slow-*,payments.refund=refuse:*@stuck-*"
@@ -19,4 +20,8 @@ async def open_shop(server: LabSettings, tmp_path_factory: pytest.TempPathFactor
     environment = environment_of(settings, NAMESPACE)
     async with worker_process(environment):
         client = await client_of(server, NAMESPACE)
-        yield OpenShop(settings, environment, OrchestrationClient(client, settings.policy, settings.link))
+        yield OpenShop(
+            settings,
+            environment,
+            OrchestrationClient(client, settings.policy, settings.link, RecordsOfOrders(settings.url_of)),
+        )

@@ -10,11 +10,12 @@ import pytest
 from client.order import OrderLine
 from kernel.contracts import Style
 from lab.settings import LabSettings
-from tests.cli.terminal import Terminal
+from tests.cli.terminal import Terminal, cells
 from tests.conftest import client_of
 from tests.processes import NOBODY_LISTENS, environment_of, worker_process
 from tests.shop import POLICY, sample_order, undeliverable
 from wiring.clients import Clients
+from wiring.order_records import RecordsOfOrders
 from workflows.client import OrchestrationClient
 from workflows.contracts import workflow_id
 
@@ -34,7 +35,7 @@ async def terminal(server: LabSettings, tmp_path_factory: pytest.TempPathFactory
         temporal = await client_of(server, NAMESPACE)
         clients = Clients(settings)
         machine = (OrderLine(sku="espresso-machine", quantity=1),)
-        orchestrated = OrchestrationClient(temporal, PATIENT, settings.link)
+        orchestrated = OrchestrationClient(temporal, PATIENT, settings.link, RecordsOfOrders(settings.url_of))
         for style in STYLES:
             client = orchestrated if style is Style.ORCHESTRATION else await clients.client(style)
             await client.place(sample_order(order_id=f"out-{style}"))
@@ -68,6 +69,20 @@ async def test_a_step_that_is_retried_says_why_since_when_and_until_when(termina
         assert patience.total_seconds() == pytest.approx(PATIENT.step_deadline, abs=1)
         assert entry["then"].endswith("at its deadline the order is undone")
         assert entry["command"] == f"starter.py cancel out-{style}"
+
+
+@pytest.mark.parametrize("style", STYLES)
+async def test_the_status_of_an_order_in_an_outage_is_not_only_that_it_runs(terminal: Terminal, style: Style) -> None:
+    await _entries(terminal, "retrying")
+    shown, as_json = await terminal.run_each(("status", f"out-{style}"), ("status", f"out-{style}", "--json"))
+    _, state, detail = cells(shown.out, "inventory.reserve")
+    assert state == "retrying"
+    assert "inventory.reserve is down; attempt " in detail
+    assert detail.endswith("the order is undone")
+    [pending] = as_json.document["pending"]
+    assert pending["step"] == "inventory.reserve"
+    assert pending["attempt"] > 1
+    assert pending["since"] < pending["deadline"]
 
 
 async def test_an_undo_that_failed_says_which_and_how_it_is_tried_again(terminal: Terminal) -> None:

@@ -27,6 +27,10 @@ def terminal(server: LabSettings, tmp_path_factory: pytest.TempPathFactory) -> T
     return Terminal(settings, environment_of(settings, NAMESPACE))
 
 
+def doubled(key: str) -> str:
+    return json.dumps(document()).replace(f'"{key}"', f'"{key}": "first", "{key}"')
+
+
 # Refused, before any connection
 
 
@@ -50,13 +54,14 @@ def terminal(server: LabSettings, tmp_path_factory: pytest.TempPathFactory) -> T
         (("place", "--item", "mug=9999", "--item", "mug=1"), "lines.0.quantity: Input should be less than or equal"),
         (("place", "--item", " mug=1", "--item", "mug=1"), "mug is on two lines"),
         (("place", "--item", "m\x07ug=1"), "lines.0.sku: must not have control characters"),
-        (("place", "--item", "m\udcffug=1"), "lines.0.sku: Input should be a valid string"),
+        (("place", "--item", "m\udcffug=1"), r"'m\udcffug=1' is not text: it has bytes that are not UTF-8"),
+        ((*MUG, "--name", "J\udce9r"), r"'J\udce9r' is not text: it has bytes that are not UTF-8"),
         (("place", "--item", "unicorn=1"), "there is no product 'unicorn'; 'starter.py catalogue' shows what there is"),
         ((*MUG, "--card", "4242424242424242"), "payment_token: must be a card token such as tok_visa"),
         ((*MUG, "--card", ""), "payment_token: String should have at least 1 character"),
         ((*MUG, "--country", "Germany"), "ship_to.country: String should match pattern"),
-        ((*MUG, "--country", "D1"), "(two letters, such as DE)"),
-        ((*MUG, "--country", ""), "(two letters, such as DE)"),
+        ((*MUG, "--country", "D1"), "(two letters of ISO 3166, such as DE)"),
+        ((*MUG, "--country", ""), "(two letters of ISO 3166, such as DE)"),
         ((*MUG, "--customer", ""), "customer_id: String should have at least 1 character"),
         ((*MUG, "--customer", "a\nb"), "customer_id: must not have control characters"),
         ((*MUG, "--name", "a\x1b[31mb"), "ship_to.name: must not have control characters"),
@@ -114,11 +119,16 @@ def test_what_cannot_be_done_is_refused_in_one_line(
         (line(unit_price=1), "lines.0.unit_price: Extra inputs are not permitted"),
         (line(quantity=0), "lines.0.quantity: Input should be greater than or equal to 1"),
         (line(quantity=-3), "lines.0.quantity: Input should be greater than or equal to 1"),
-        (line(quantity=10**40), "lines.0.quantity: Input should be less than or equal to 9999"),
+        (line(quantity=10**15), "lines.0.quantity: Input should be less than or equal to 9999"),
+        (line(quantity=10**40), "is too large: more than 64 bits"),
         (line(quantity=1.5), "lines.0.quantity: Input should be a valid integer"),
         (line(quantity=True), "lines.0.quantity: Input should be a valid integer"),
         (line(quantity="2"), "lines.0.quantity: Input should be a valid integer"),
-        (line(quantity=float("inf")), "lines.0.quantity: Input should be a valid integer"),
+        (line(quantity=float("inf")), "Infinity is not a number in JSON"),
+        (line(quantity=1.0), "lines.0.quantity: Input should be a valid integer: a whole number of pieces, such as 2"),
+        (line(quantity=2**63), "the number 9223372036854775808 is too large: more than 64 bits"),
+        (doubled("order_id"), "the key 'order_id' is there twice"),
+        (doubled("city"), "the key 'city' is there twice"),
         (line(quantity=None), "lines.0.quantity: Input should be a valid integer"),
         (line(sku="unicorn"), "there is no product 'unicorn'"),
         (document(order_id=7), "order_id: Input should be a valid string"),
@@ -156,6 +166,31 @@ def test_bytes_that_are_no_text_are_refused(terminal: Terminal, tmp_path: Path) 
     file.write_bytes(binary)
     assert "not a text file" in terminal.refuses("place", "--file", str(file))
     assert "not a text file" in terminal.refuses("place", "--file", "-", stdin=binary)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "complaint"),
+    [
+        ("utf-16", "the text is UTF-16; save it as UTF-8"),
+        ("utf-16-le", "not a text file in UTF-8: it has null characters, as UTF-16 has"),
+        ("utf-32", "the text is UTF-32; save it as UTF-8"),
+        ("latin-1", "not a text file: byte"),
+    ],
+)
+def test_a_text_in_another_encoding_is_named(terminal: Terminal, encoding: str, complaint: str) -> None:
+    text = json.dumps(document(customer_id="Jérôme"), ensure_ascii=False)
+    assert complaint in terminal.refuses("place", "--file", "-", stdin=text.encode(encoding))
+
+
+def test_a_mark_and_the_ends_of_lines_of_another_system_are_no_mistake(terminal: Terminal) -> None:
+    """The orders are read; what is refused is the server, which is nowhere."""
+    one, other = document(customer_id="a\u2028b".replace("\u2028", "")), document(order_id="other")
+    text = "\ufeff" + "\r\n".join(json.dumps(each, ensure_ascii=False) for each in (one, other)) + "\r\n"
+    assert "cannot reach the Temporal server" in terminal.refuses("place", "--file", "-", stdin=text.encode())
+    spoilt = text.replace("Berlin", "Ber\u2028lin").replace("other", "o ther")
+    complaint = terminal.refuses("place", "--file", "-", stdin=spoilt.encode())
+    assert "line 1: ship_to.city" in complaint  # U+2028 ends no line
+    assert "line 2: order_id" in complaint
 
 
 def test_a_bad_line_of_many_is_named(terminal: Terminal) -> None:

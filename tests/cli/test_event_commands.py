@@ -188,7 +188,7 @@ async def test_schemas_are_listed_shown_and_written(terminal: OnEvents, tmp_path
 
 async def test_a_tail_shows_what_comes(terminal: OnEvents) -> None:
     process = await asyncio.create_subprocess_exec(
-        *_starter("events", "tail", "--type", "Shipped"),
+        *_starter("events", "tail", "--type", "Shipped", "--json"),
         env=terminal.environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -201,10 +201,11 @@ async def test_a_tail_shows_what_comes(terminal: OnEvents) -> None:
             while not reading.done():  # it may not be listening yet
                 number += 1
                 await terminal.place(f"tailed-{number}")
-            assert b"Shipped" in await reading
+            assert json.loads(await reading)["event"]["type"] == "Shipped"  # at once: its buffer is not full
             process.send_signal(signal.SIGINT)
-            await process.communicate()
+            _, err = await process.communicate()
         assert process.returncode == 130
+        assert err.startswith(b"waiting for events; Ctrl-C ends it\n")
     finally:
         if process.returncode is None:
             process.kill()

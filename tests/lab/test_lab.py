@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[2]
 
 async def _start(command: str, data: Path, **environment: str) -> asyncio.subprocess.Process:
     own = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
-    own |= {"DATA_DIR": str(data), "TEMPORAL_PORT": str(free_port()), "UI_PORT": str(free_port())} | environment
+    own |= {"DATA_DIR": str(data), "TEMPORAL_PORT": str(free_port()), "UI_PORT": str(free_port())}
+    own |= {"WEB_PORT": str(free_port())} | environment
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -60,8 +60,8 @@ def status(database: Database) -> dict[str, str]:
     return dict(rows(database, orders_table, "order_id", "status"))
 
 
-def flag(problem: str, settled: str = "") -> FlagOrder:
-    return FlagOrder(key=f"{ORDER}:flag", order_id=ORDER, problem=problem, settled=settled)
+def flag(problem: str, settled: str = "", sequence: int = 0) -> FlagOrder:
+    return FlagOrder(key=f"{ORDER}:flag", order_id=ORDER, problem=problem, settled=settled, sequence=sequence)
 
 
 def choreographed(command: C) -> C:
@@ -311,8 +311,8 @@ def test_an_order_ended_by_hand_before_it_was_created_is_not_created_later(order
 
 @pytest.mark.parametrize("verb", ["reject", "cancel"])
 def test_an_order_that_ends_needs_no_operator_any_more(orders: Orders, database: Database, verb: str) -> None:
-    orders.create(create({MUG: 1}))
-    orders.flag(flag("nothing happened for an hour"))
+    orders.create(choreographed(create({MUG: 1})))
+    orders.flag(choreographed(flag("nothing happened for an hour")))
     getattr(orders, verb)(choreographed(undo("create")))
     assert rows(database, orders_table, "problem") == [("",)]
 
@@ -339,7 +339,57 @@ def test_a_flag_that_comes_after_the_end_changes_nothing(orders: Orders, databas
 
 
 def test_an_operators_note_is_kept_also_when_it_comes_after_the_end(orders: Orders, database: Database) -> None:
-    orders.create(create({MUG: 1}))
-    orders.reject(undo("create"))
+    orders.create(choreographed(create({MUG: 1})))
+    orders.reject(choreographed(undo("create")))
     orders.flag(choreographed(flag("another problem", settled="paid back in cash")))
     assert rows(database, orders_table, "problem", "settled") == [("", "paid back in cash")]
+
+
+@pytest.mark.parametrize("end", [OrderStatus.IN_PROGRESS, OrderStatus.REJECTED])
+def test_a_flag_that_was_overtaken_by_a_newer_one_is_not_raised_after_it(
+    orders: Orders, database: Database, end: OrderStatus
+) -> None:
+    """The first attempt waited for its database until the order had been taken up again, and had ended."""
+    orders.create(create({MUG: 1}))
+    late = flag("the refund did not arrive", sequence=1)
+    orders.flag(late)
+    orders.flag(flag("", sequence=2))
+    if end is OrderStatus.REJECTED:
+        orders.reject(undo("create"))
+    orders.flag(late)
+    assert rows(database, orders_table, "status", "problem") == [(end, "")]
+
+
+def test_a_flag_that_is_overtaken_before_it_was_ever_raised_keeps_only_its_note(
+    orders: Orders, database: Database
+) -> None:
+    orders.create(create({MUG: 1}))
+    orders.flag(flag("", sequence=3))
+    orders.flag(flag("the parcel is out", settled="paid back in cash", sequence=2))
+    assert rows(database, orders_table, "problem", "settled") == [("", "paid back in cash")]
+    orders.flag(flag("the stock is stuck", sequence=4))
+    assert rows(database, orders_table, "problem") == [("the stock is stuck",)]
+
+
+def test_an_order_that_is_rejected_while_another_undo_is_stuck_stays_flagged_until_that_is_done(
+    orders: Orders, database: Database
+) -> None:
+    orders.create(create({MUG: 1}))
+    orders.flag(flag("the refund did not arrive", sequence=1))
+    orders.reject(undo("create"))
+    assert rows(database, orders_table, "status", "problem") == [("rejected", "the refund did not arrive")]
+    orders.flag(flag("", sequence=2))
+    assert rows(database, orders_table, "status", "problem") == [("rejected", "")]
+
+
+def test_an_id_that_is_placed_in_both_styles_is_the_first_ones_and_the_other_undoes_nothing_of_it(
+    orders: Orders, database: Database
+) -> None:
+    orders.create(create({MUG: 1}))
+    with pytest.raises(KeyReused):
+        orders.create(choreographed(create({MUG: 1})))
+    assert orders.cancel(choreographed(undo("create"))) == Undone(had_effect=False)
+    orders.flag(choreographed(flag("the other is stuck")))
+    orders.flag(choreographed(ended_by_hand(OrderStatus.CANCELLED)))
+    assert rows(database, orders_table, "style", "status", "problem") == [("orchestration", "in-progress", "")]
+    assert published(database) == ["OrderCreated"]

@@ -14,6 +14,7 @@ from activities.payments import Payments
 from activities.shipping import Shipping
 from client.contracts import OrderState, Resolution, Review
 from client.order import Order
+from client.records import OrderRecords
 from kernel.contracts import Policy
 from kernel.money import Money
 from services.inventory.contracts import InventoryPort
@@ -69,15 +70,15 @@ async def wrong_updates(handle: WorkflowHandle[OrderSaga, OrderState], review: R
     await handle.execute_update(OrderSaga.review)  # type: ignore[arg-type]
 
 
-async def wrong_starts(client: Client, order: Order, policy: Policy) -> None:
+async def wrong_starts(client: Client, order: Order, policy: Policy, records: OrderRecords) -> None:
     # Another input than the saga's.
     await client.start_workflow(OrderSaga.run, order, id="", task_queue="")  # type: ignore[misc]
     # The customer's order in place of the saga's.
     PlaceOrder(order=order)  # type: ignore[arg-type]
     # A client that is made of something else.
-    OrchestrationClient(client, client, policy)  # type: ignore[arg-type]
+    OrchestrationClient(client, client, policy, records)  # type: ignore[arg-type]
     # Another word of an operator's.
-    await OrchestrationClient(client, policy, str).review("", CancelRequest())  # type: ignore[arg-type]
+    await OrchestrationClient(client, policy, str, records).review("", CancelRequest())  # type: ignore[arg-type]
 
 
 def wrong_activities(inventory: InventoryPort, payments: PaymentsPort) -> None:

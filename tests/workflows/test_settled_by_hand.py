@@ -82,7 +82,7 @@ async def test_what_was_settled_by_hand_reads_the_same_everywhere(stuck_shop: Sh
     assert row == (end, state.reason, "")
 
     async def is_listed() -> bool:
-        listed = {one.state.order_id: one.state async for one in saga.recent(end, 100)}
+        listed = {one.state.order_id: one.state for one in await saga.recent(end, 100)}
         return order.order_id in listed and listed[order.order_id].stage is Stage.ENDED
 
     async def is_analysed() -> bool:

@@ -1,11 +1,10 @@
-"""The audit and the reconciliation, as the command line and the schedules run them: each leaves its report."""
+"""The audit of the whole shop, as the command line and the schedule run it; it leaves its report."""
 
 from audit.invariants import NotJudged, Report
 from audit.invariants import audit as audit_books
-from audit.reconciliation import reconcile as reconcile_books
 from settings import Settings
 from wiring.audit_of_events import audit_of_events
-from wiring.audit_reports import Examination, keep_report
+from wiring.audit_reports import keep_report
 
 
 def audit(settings: Settings, since: int = 0, since_in_words: str = "") -> Report:
@@ -26,11 +25,4 @@ def audit(settings: Settings, since: int = 0, since_in_words: str = "") -> Repor
         report.not_judged.append(NotJudged(order_id="", why=why))
     if report.violations or not since:  # what was not judged is no reason to forget what was found before
         keep_report(settings, report)
-    return report
-
-
-def reconcile(settings: Settings) -> Report:
-    """Compare our books with the records of the companies behind our services. Raises SettingsError."""
-    report = reconcile_books(settings)
-    keep_report(settings, report, Examination.RECONCILIATION)
     return report

@@ -1,0 +1,33 @@
+"""The page, with the laboratory's stage; `make up` and `make demo` run it beside their worker."""
+
+import asyncio
+
+from lab.settings import LabSettings, load
+from lab.stage import FAULTS, LabStage
+from web.settings import WebSettings
+from wiring.observer import observer_of
+from wiring.roles import WEB
+from worker import begin_logging, run
+
+# So that nobody waits for long at the page until an attempt of a killed worker is given up.
+_ATTEMPT_SECONDS = 4
+
+
+def web() -> int:
+    """Run the page with faults to choose, until SIGTERM or SIGINT; 'up' and 'demo' run it and its worker."""
+    settings = load()
+    observer = observer_of(settings)
+    begin_logging(observer)
+    attempt = min(settings.policy.attempt_timeout, _ATTEMPT_SECONDS)
+    policy = settings.policy.model_copy(update={"attempt_timeout": attempt})
+    return asyncio.run(run(settings.model_copy(update={"policy": policy}), [WEB], observer, stage=LabStage()))
+
+
+def with_stage(settings: LabSettings) -> LabSettings:
+    """For the worker: the faults that can be chosen on the page, each for the orders that were placed there for it."""
+    return settings.model_copy(update={"faults": ",".join(filter(None, (settings.faults, FAULTS)))})
+
+
+def address() -> str:
+    """The page's. Raises SettingsError."""
+    return f"http://localhost:{WebSettings.read().port}/"

@@ -1,0 +1,246 @@
+"""The page in a real browser, over a real shop: what a customer, an operator and an onlooker see."""
+
+import asyncio
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, expect
+
+from audit.books import OrderBooks, read
+from audit.invariants import audit
+from tests.processes import until
+from tests.web.conftest import PATIENCE, OpenPage, Visitor, visiting
+
+expect.set_options(timeout=PATIENCE)
+
+# By scene: how both orders end, and how often each is charged.
+SCENES = {
+    "good": ("completed", 1),
+    "declined": ("rejected", 0),
+    "sold-out": ("rejected", 0),
+    "undeliverable": ("rejected", 1),
+    "lost-reply": ("completed", 1),
+    "down": ("completed", 1),
+}
+
+
+SERIOUS = ("serious", "critical")
+
+
+async def _run(visitor: Visitor, scene: str, *, slow: bool = False) -> str:
+    """Begin a run of this scene; its id."""
+    await visitor.open("/")
+    await visitor.page.set_checked("input[name=slow]", slow)
+    await visitor.page.click(f"button[value={scene}]")
+    await visitor.page.wait_for_url("**/runs/*")
+    return visitor.page.url.rpartition("/")[2]
+
+
+async def _summary(visitor: Visitor) -> dict[str, list[str]]:
+    await expect(visitor.page.locator("#summary")).to_be_visible()
+    rows = await visitor.page.locator("#summary tbody tr").all()
+    cells = [await row.locator("th, td").all_text_contents() for row in rows]
+    return {name: values for name, *values in cells}
+
+
+def _books(page: OpenPage, order_id: str) -> OrderBooks:
+    return read(page.settings).orders.get(order_id, OrderBooks())
+
+
+async def test_both_styles_end_alike_under_each_fault(browser: Browser, open_page: OpenPage) -> None:
+    await asyncio.gather(*(_ends_alike(browser, open_page, scene) for scene in SCENES))
+
+
+async def test_both_styles_survive_a_killed_worker(browser: Browser, open_page: OpenPage) -> None:
+    restarts = open_page.worker.restarts
+    await _ends_alike(browser, open_page, "kill")
+    assert open_page.worker.restarts > restarts
+
+
+async def _ends_alike(browser: Browser, open_page: OpenPage, scene: str) -> None:
+    status, charges = {**SCENES, "kill": ("completed", 1)}[scene]
+    async with visiting(browser, open_page.address) as visitor:
+        run = await _run(visitor, scene)
+        summary = await _summary(visitor)
+    assert summary["Ended as"] == [status, status]
+    for style in "oc":
+        books = _books(open_page, f"{run}-{style}")
+        assert len(books.charges) == charges
+        assert (books.charged > books.refunded) == (status == "completed")
+    if scene == "undeliverable":
+        assert summary["Undone"][0] == "refund, then release, then reject"
+        assert summary["Undone"][1] in (
+            "refund and at once release, then reject",
+            "release and at once refund, then reject",
+        )
+
+
+async def test_a_possible_fraud_is_held_until_a_person_decides_and_then_ends_in_both(
+    open_page: OpenPage, visitor: Visitor
+) -> None:
+    run = await _run(visitor, "fraud")
+    for style in ("orchestration", "choreography"):
+        await expect(visitor.page.locator(f"#{style} [data-status]")).to_have_text("review")
+    await visitor.page.fill("#review input[name=note]", "looks wrong")
+    await visitor.page.click("#review button[value=decline]")
+    summary = await _summary(visitor)
+    assert summary["Ended as"] == ["rejected", "rejected"]
+    assert summary["Charged"] == ["nothing", "1299.00 EUR"]
+    assert summary["Refunded"] == ["nothing", "1299.00 EUR"]
+    assert _books(open_page, f"{run}-c").refunded == 129_900
+
+
+async def test_slow_motion_shows_each_step_as_it_happens_and_the_run_can_be_opened_again(
+    browser: Browser, open_page: OpenPage, visitor: Visitor
+) -> None:
+    run = await _run(visitor, "good", slow=True)
+    left = visitor.page.locator("#orchestration .lanes")
+    await expect(left.get_by_text("reserve", exact=True)).to_be_visible()
+    assert await left.get_by_text("ship", exact=True).count() == 0
+    await expect(
+        visitor.page.locator("#choreography .lanes").get_by_text("PaymentProcessed", exact=True)
+    ).to_be_visible()
+    first = await _summary(visitor)
+    async with visiting(browser, open_page.address) as later:
+        await later.open(f"/runs/{run}")
+        again = await _summary(later)
+    seen = ("Ended as", "From placing to the end", "Charged", "Books disagreed for", "Events on the bus")
+    assert {name: again[name] for name in seen} == {name: first[name] for name in seen}
+
+
+async def _order(visitor: Visitor, **fields: str) -> str:
+    """Fill in the shop's form; the order's id."""
+    await visitor.open("/shop")
+    await visitor.page.fill("input[name=quantity-mug]", "2")
+    for name, value in fields.items():
+        await visitor.page.fill(f"input[name={name}]", value)
+    return await visitor.page.locator("input[name=order_id]").input_value()
+
+
+@pytest.mark.parametrize("style", ["orchestration", "choreography"])
+async def test_an_order_is_placed_once_however_often_it_is_sent_and_followed_live(
+    open_page: OpenPage, visitor: Visitor, style: str
+) -> None:
+    order_id = await _order(visitor)
+    await visitor.page.check(f"input[value={style}]")
+    await visitor.page.dblclick("button.primary:has-text('Place')")
+    await visitor.page.wait_for_url(f"**/orders/{order_id}")
+    await expect(visitor.page.locator(".title .pill")).to_have_text("completed")
+    await expect(visitor.page.locator(".tree")).to_contain_text("OrderCompleted")
+    await visitor.page.reload()
+    await visitor.page.go_back()
+    await visitor.page.click("button.primary:has-text('Place')")
+    await visitor.page.wait_for_url("**/orders/*")
+    assert len(_books(open_page, order_id).charges) == 1
+
+
+async def test_an_order_is_cancelled_and_what_was_done_is_undone(open_page: OpenPage, visitor: Visitor) -> None:
+    await visitor.open("/shop")
+    await visitor.page.fill("input[name=quantity-espresso-machine]", "1")
+    await visitor.page.click("button.primary:has-text('Place')")  # 1,299.00: held as a possible fraud
+    await expect(visitor.page.locator("#order")).to_contain_text("review")
+    await visitor.page.click("summary:has-text('Cancel it')")
+    await visitor.page.fill("input[name=reason]", "<b>changed</b> my mind")
+    await visitor.page.click("button.danger")
+    await expect(visitor.page.locator(".title .pill")).to_have_text("cancelled")
+    await expect(visitor.page.locator("#order")).to_contain_text("<b>changed</b> my mind")
+    books = _books(open_page, visitor.page.url.rpartition("/")[2])
+    assert (books.held, books.charged - books.refunded, books.parcels_booked) == ({}, 0, 0)
+
+
+async def test_orders_that_need_attention_are_resolved_at_the_desk_one_by_one_and_in_bulk(
+    open_page: OpenPage, visitor: Visitor
+) -> None:
+    page = visitor.page
+    for number in range(3):  # undeliverable, and the refund is refused
+        await _order(visitor, country="AQ")
+        await page.evaluate(f"document.querySelector('input[name=order_id]').value = 'stuck-{number}'")
+        await page.check(f"input[value={'choreography' if number == 2 else 'orchestration'}]")
+        await page.click("button.primary:has-text('Place')")
+        await expect(page.locator(".title .pill")).to_have_text("needs-attention")
+    await visitor.open("/desk")
+    entry = page.locator(".entry", has_text="stuck-0")
+    await entry.get_by_role("button", name="Settled by hand").click()
+    await expect(page.get_by_role("alert")).to_contain_text("needs a note")
+    visitor.problems.clear()  # the browser says that this was a 400
+    await visitor.open("/desk")
+    await page.fill("input[name=note]", "refunded by <i>bank transfer</i> 4711")
+    await page.locator(".entry", has_text="stuck-0").get_by_role("button", name="Settled by hand").click()
+    await expect(page.get_by_role("status")).to_contain_text("Settled by hand: 1 done.")
+    for number in (1, 2):
+        await page.locator(".entry", has_text=f"stuck-{number}").get_by_role("checkbox").check()
+    await page.click(".acts-bulk button:has-text('Try again')")
+    await expect(page.get_by_role("status")).to_contain_text("Try again: 2 done.")
+    for number in range(3):
+        await visitor.open(f"/orders/stuck-{number}")
+        await expect(page.locator(".title .pill")).to_have_text("rejected")
+    await visitor.open("/orders/stuck-0")
+    await expect(page.locator("#order")).to_contain_text("refunded by <i>bank transfer</i> 4711")
+    assert _books(open_page, "stuck-1").refunded == _books(open_page, "stuck-2").refunded == 2_400
+
+
+async def test_a_held_order_is_decided_at_the_desk(open_page: OpenPage, visitor: Visitor) -> None:
+    run = await _run(visitor, "fraud")
+    await expect(visitor.page.locator("#choreography [data-status]")).to_have_text("review")
+    await expect(visitor.page.locator("#orchestration [data-status]")).to_have_text("review")
+    await visitor.open("/desk")
+    for style in "oc":
+        held = visitor.page.locator(".entry", has_text=f"{run}-{style}")
+        await held.get_by_role("button", name="Approve").click()
+        await expect(visitor.page.get_by_role("status")).to_contain_text("Approve: 1 done.")
+    await visitor.open(f"/runs/{run}")
+    assert (await _summary(visitor))["Ended as"] == ["completed", "completed"]
+
+
+async def test_a_browser_goes_on_after_the_page_was_killed_and_after_being_offline(
+    open_page: OpenPage, visitor: Visitor
+) -> None:
+    await _run(visitor, "fraud")
+    await expect(visitor.page.locator("#choreography [data-status]")).to_have_text("review")
+    ready = open_page.says_ready
+    open_page.page.kill()
+    await until(lambda: open_page.says_ready > ready)
+    await visitor.context.set_offline(True)
+    await visitor.page.evaluate("dispatchEvent(new Event('offline'))")
+    await visitor.context.set_offline(False)
+    await visitor.page.click("#review button[value=approve]")  # a form from before the kill
+    assert (await _summary(visitor))["Ended as"] == ["completed", "completed"]
+    visitor.problems = [one for one in visitor.problems if "ERR_" not in one]
+
+
+async def test_every_page_fits_a_phone_and_axe_finds_nothing_serious(
+    browser: Browser, open_page: OpenPage, visitor: Visitor
+) -> None:
+    run = await _run(visitor, "undeliverable")
+    await _summary(visitor)
+    drawn = ("/", f"/runs/{run}", f"/orders/{run}-c")
+    plain = ("/shop", "/orders", "/desk", "/figures")
+    for scheme, width, paths in (("light", 1280, (*drawn, *plain)), ("dark", 390, drawn)):
+        size = {"width": width, "height": 844}
+        async with visiting(browser, open_page.address, viewport=size, color_scheme=scheme) as reader:
+            for path in paths:
+                await reader.open(path)
+                if path.startswith("/runs"):
+                    await _summary(reader)
+                wider = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+                assert await reader.page.evaluate(wider) <= 0, f"{path} is wider than {width}"
+                options = {} if scheme == "light" else {"runOnly": ["color-contrast"]}  # all else is the same
+                found = (await Axe().run(reader.page, options=options)).response["violations"]
+                serious = [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in SERIOUS]
+                assert serious == [], (path, scheme)
+
+
+async def test_the_page_is_used_by_keyboard_alone(visitor: Visitor) -> None:
+    await visitor.open("/")
+    await visitor.page.keyboard.press("Tab")
+    await expect(visitor.page.locator(".skip")).to_be_focused()
+    await visitor.page.keyboard.press("Enter")
+    for _ in range(2):  # the choice of slow motion, then the first scene
+        await visitor.page.keyboard.press("Tab")
+    await visitor.page.keyboard.press("Enter")
+    await visitor.page.wait_for_url("**/runs/*-good")
+
+
+async def test_the_shop_adds_up_after_all_of_this(open_page: OpenPage) -> None:
+    report = await asyncio.to_thread(audit, open_page.settings)
+    assert report.violations == []

@@ -1,0 +1,1 @@
+"""A module a page: its addresses, and what it shows and accepts."""

@@ -1,0 +1,9 @@
+"""What may pass by itself: whoever runs on meets it, and tries again."""
+
+from sqlalchemy.exc import SQLAlchemyError
+from temporalio.service import RPCError
+
+from kernel.errors import UserError
+
+UNANSWERED = (RPCError, SQLAlchemyError, OSError)  # by a server that is needed
+PASSING = (*UNANSWERED, UserError)

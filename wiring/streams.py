@@ -1,0 +1,99 @@
+"""Standard output and error, whatever they are: closed, full, read by nobody, or in an encoding without our marks."""
+
+import codecs
+import errno
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+_NOWHERE = Path(os.devnull)
+_PLAIN = {"✓": "+", "✗": "x", "…": "...", "–": "-", "×": "x", "→": "->"}
+
+
+class Output(io.TextIOBase):
+    """A stream to which writing never fails: what cannot be written is dropped, and `failure` says why.
+
+    So a command whose reader has gone (`| head`) ends as what it did ends, not as its last words do.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="plain")
+        self._stream = stream
+        self.failure: OSError | None = None
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # typeshed has an attribute
+        return self._stream.encoding or "utf-8"
+
+    def write(self, text: str) -> int:
+        if not self.failure:
+            try:
+                self._stream.write(text)
+            except OSError as error:
+                self._drop(error)
+        return len(text)
+
+    def flush(self) -> None:
+        if not self.failure:
+            try:
+                self._stream.flush()
+            except OSError as error:
+                self._drop(error)
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def _drop(self, failure: OSError) -> None:
+        self.failure = failure
+        with suppress(OSError), _NOWHERE.open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), self._stream.fileno())  # for what is still in the stream's buffer
+
+
+@contextmanager
+def standard_streams() -> Iterator[Output]:
+    """For the block, `sys.stdout` and `sys.stderr` are `Output`s; gives the first."""
+    codecs.register_error("plain", _plain)
+    # A descriptor that is closed would become that of the next file opened, such as a database.
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    before = sys.stdout, sys.stderr
+    out, err = (Output(stream if stream is not None else _NOWHERE.open("w")) for stream in before)
+    sys.stdout, sys.stderr = out, err
+    try:
+        yield out
+    finally:
+        out.flush()
+        err.flush()
+        sys.stdout, sys.stderr = before
+
+
+def reader_is_gone() -> bool:
+    """Whether nobody reads standard output any more: for a command that would go on for ever."""
+    return isinstance(sys.stdout, Output) and sys.stdout.failure is not None
+
+
+def lost_output(out: Output) -> str:
+    """Why the output was not written, or nothing; that its reader has seen enough is no failure."""
+    failure = out.failure
+    return "" if failure is None or failure.errno == errno.EPIPE else failure.strerror or str(failure)
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(one) or one.encode("unicode_escape").decode() for one in text), error.end
