@@ -13,9 +13,11 @@ from choreography.events import AttentionSettled, CancelRequested, OrderContent,
 from choreography.projection import OrderView
 from client.attention import AttentionEntry, unseen
 from client.contracts import PlacedOrder, Resolution, ResolveBy, Review, Stage
+from client.differences import different_content
 from client.errors import DifferentContent, NoSuchOrder, NotNow
 from client.free_text import check_length
 from client.order import Order
+from client.order_id import check_order_id
 from kernel.contracts import Event, Policy, Style, UndoneEvent
 from kernel.envelope import CloudEvent, new_event
 from kernel.keys import event_id
@@ -60,9 +62,10 @@ class ChoreographyClient:
             found = await self._look(order.order_id)  # somebody else may have been quicker
         first = found.first(OrderPlaced)
         if first is None or first.data != {"order": order.content()}:
+            if first:
+                raise different_content(order.order_id, first.data.get("order", {}), order.content())
             raise DifferentContent(
-                f"order {order.order_id} exists already, with another content or style; "
-                "give the new one another --order-id"
+                f"order {order.order_id} exists already, in another style; give the new one another --order-id"
             )
 
     async def get(self, order_id: str) -> PlacedOrder:
@@ -129,6 +132,7 @@ class ChoreographyClient:
         Raises NoSuchOrder, NotNow, TooLong.
         """
         check_length(resolution.note)
+        check_length(resolution.step)
         order = await self._in_progress(order_id)
         if not order.problems:
             raise NotNow(f"order {order_id}: the order does not need attention")
@@ -191,7 +195,7 @@ class ChoreographyClient:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _look(self, order_id: str) -> OrderView:
-        return OrderView(order_id, await self._bus.of(order_id))
+        return OrderView(order_id, await self._bus.of(check_order_id(order_id)))
 
     async def _order(self, order_id: str) -> OrderView:
         order = await self._look(order_id)

@@ -8,6 +8,7 @@ from messaging.bus import Bus, Entry, Unreadable
 from messaging.subscription import Rule
 
 _WINDOW = 1_000
+DIGITS = 18  # of the largest position, at most
 
 
 def fits(rule: Rule, entry: Entry) -> bool:
@@ -53,10 +54,15 @@ async def behind(bus: Bus, positions: dict[int, int]) -> int:
 
 async def position(bus: Bus, start: str) -> int:
     """The position after which the reading begins."""
-    if start.isdecimal():
+    if start.isascii() and start.isdecimal():
+        head = await bus.head()
+        if len(start) > DIGITS or int(start) > max(head, 1):
+            raise BadInput(
+                f"--from {start[:40]}: the log ends at position {head}; a date is written with dashes: 2026-11-25"
+            )
         return max(0, int(start) - 1)
     try:
         moment = datetime.fromisoformat(start)
-    except ValueError:
-        raise BadInput(f"--from {start}: give a position, or a time such as 2026-03-01T12:00:00Z") from None
-    return await bus.before(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        return await bus.before(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        raise BadInput(f"--from {start[:40]}: give a position, or a time such as 2026-03-01T12:00:00Z") from None

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from client.attention import at_the_deadline
 from client.contracts import PendingStep, PlacedOrder, StepReport
+from client.order_id import check_order_id
 from kernel.errors import UserError
 from kernel.visible import visible, visible_json
 from services.orders.contracts import OrderStatus
@@ -41,7 +42,14 @@ _STEP_LOOKS = {
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for scripts.")]
-OrderArgument = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id.")]
+
+
+def _order_id(text: str) -> str:
+    return check_order_id(text) if text else ""
+
+
+OrderArgument = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id.", callback=check_order_id)]
+OfOrder = Annotated[str, typer.Option("--order", help="Only of this order.", callback=_order_id)]
 
 
 class BadInput(UserError):
@@ -68,7 +76,7 @@ def milliseconds_of(option: str, time: str) -> int:
 
 
 def print_json(document: object, *, indent: int | None = 2) -> None:
-    """One document, at once: whoever reads it may be waiting for it. Without `indent` it is one line."""
+    """One document, at once, since a reader may be waiting for it. Without `indent` it is one line."""
     text = json.dumps(
         document, ensure_ascii=not (sys.stdout.encoding or "utf-8").lower().startswith("utf"), indent=indent
     )

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from cli import console
-from cli.console import AsJson, BadInput, print_json
+from cli.console import AsJson, BadInput, OfOrder, print_json
+from client.free_text import check_length
 from kernel.visible import visible
 from messaging.quarantine import QuarantinedMessage
 from settings import load
@@ -23,7 +24,6 @@ dead_letters = typer.Typer(
     help="List, retry or discard events that a consumer could not handle.",
 )
 
-OfOrder = Annotated[str, typer.Option("--order", help="Only of this order.")]
 OfConsumer = Annotated[str, typer.Option("--consumer", help="Only of this consumer.")]
 
 
@@ -34,7 +34,7 @@ def list_dead_letters(consumer: OfConsumer = "", order: OfOrder = "", as_json: A
     async def run(events: EventBus) -> list[DeadLetter]:
         return dead_letters_of(events, consumer, order)
 
-    dead_letters = with_bus(load(), run)
+    dead_letters = with_bus(load(), run, for_reading=True)
     if as_json:
         print_json([_document(dead_letter) for dead_letter in dead_letters])
     elif dead_letters:
@@ -74,6 +74,7 @@ def discard(
     """Give dead letters up: they will never be handled."""
     if not note.strip():
         raise BadInput("say in --note why they need not be handled")
+    check_length(note)
 
     async def run(events: EventBus) -> int:
         dead_letters = _chosen(dead_letters_of(events, consumer, order), chosen or [], every=every)

@@ -53,7 +53,7 @@ def list_orders(
     style: Annotated[
         Style | None, typer.Option(help="Only orders of this style; choreography needs no Temporal server.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Maximum number of orders.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Maximum number of orders.")] = 50,
     as_json: AsJson = False,
 ) -> int:
     """List orders, the newest first."""

@@ -224,6 +224,12 @@ class Progress:
         with self._database.begin() as tx:
             return set(tx.scalars(query.where(failures.c.state.in_(SET_ASIDE))))
 
+    def names(self) -> list[str]:
+        """Of every consumer that has begun to read, or has a failure on record."""
+        with self._database.begin() as tx:
+            found = {*tx.scalars(select(positions.c.consumer)), *tx.scalars(select(failures.c.consumer))}
+        return sorted(found)
+
     def counts(self) -> dict[str, int]:
         """Dead letters by consumer, with what it could not read."""
         states = (FailureState.DEAD, FailureState.UNREADABLE)

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from kernel.contracts import Command, Contract, Policy, Style, Undo, Undone
 from kernel.errors import Refusal
 from kernel.money import Money
+from kernel.visible import is_text
 
 MAX_LINES = 100
 MAX_QUANTITY = 9_999
@@ -23,9 +24,11 @@ class OrderStatus(StrEnum):
     NEEDS_ATTENTION = "needs-attention"
 
 
-def _printable(value: str) -> str:
-    if not value.isprintable():
-        raise ValueError("must not have control characters")
+def _text(value: str) -> str:
+    if not all(map(is_text, value)):
+        raise ValueError("must not have control characters, or characters that hide or turn the text around")
+    if value and not any(one.isprintable() and not one.isspace() for one in value):
+        raise ValueError("must have a character that can be seen")
     return value
 
 
@@ -33,9 +36,7 @@ def _upper(value: object) -> object:
     return value.strip().upper() if isinstance(value, str) else value
 
 
-Text = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_printable)
-]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_text)]
 OrderId = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
