@@ -10,6 +10,10 @@ from kernel.contracts import Contract
 _BEAT_SECONDS = 5.0
 
 
+class Examine(Contract):
+    """What is asked for: all of it, so far."""
+
+
 class Finding(Contract):
     """`order_id` is empty for what concerns no single order."""
 
@@ -55,11 +59,11 @@ class Operations:
         return [self.audit, self.reconcile, self.publish]
 
     @activity.defn(name="operations.audit")
-    async def audit(self) -> Examined:
+    async def audit(self, asked: Examine) -> Examined:
         return await _beating(self._audit)
 
     @activity.defn(name="operations.reconcile")
-    async def reconcile(self) -> Examined:
+    async def reconcile(self, asked: Examine) -> Examined:
         return await _beating(self._reconcile)
 
     @activity.defn(name="operations.publish")

@@ -26,7 +26,7 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.operations import Examined
+from activities.operations import Examine, Examined
 from kernel.environment import one_line
 from settings import Settings
 from workflows.examinations import TASK_QUEUE, Audit, Reconciliation
@@ -66,8 +66,10 @@ async def ensure_schedules(client: Client, settings: Settings) -> None:
     """Make them as the settings say. One that is paused stays so. A server that refuses holds up nothing."""
     every = settings.schedules
     reconciliation, audit = (
-        ScheduleActionStartWorkflow(Reconciliation.run, id="operations-reconciliation", task_queue=TASK_QUEUE),
-        ScheduleActionStartWorkflow(Audit.run, id="operations-audit", task_queue=TASK_QUEUE),
+        ScheduleActionStartWorkflow(
+            Reconciliation.run, Examine(), id="operations-reconciliation", task_queue=TASK_QUEUE
+        ),
+        ScheduleActionStartWorkflow(Audit.run, Examine(), id="operations-audit", task_queue=TASK_QUEUE),
     )
     for name, action, seconds in zip(
         _NAMES, (reconciliation, audit), (every.reconciliation_every, every.audit_every), strict=True

@@ -7,7 +7,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.operations import Examined, Operations
+    from activities.operations import Examine, Examined, Operations
 
 TASK_QUEUE = "operations"
 
@@ -32,15 +32,15 @@ _PATIENT = _Options(
 @workflow.defn(name="Audit")
 class Audit:
     @workflow.run
-    async def run(self) -> Examined:
-        return await _published(await workflow.execute_activity_method(Operations.audit, **_PATIENT))
+    async def run(self, asked: Examine) -> Examined:
+        return await _published(await workflow.execute_activity_method(Operations.audit, asked, **_PATIENT))
 
 
 @workflow.defn(name="Reconciliation")
 class Reconciliation:
     @workflow.run
-    async def run(self) -> Examined:
-        return await _published(await workflow.execute_activity_method(Operations.reconcile, **_PATIENT))
+    async def run(self, asked: Examine) -> Examined:
+        return await _published(await workflow.execute_activity_method(Operations.reconcile, asked, **_PATIENT))
 
 
 async def _published(examined: Examined) -> Examined:
