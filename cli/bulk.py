@@ -25,7 +25,8 @@ bulk = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Decide on all orders that a query finds. An interrupted run goes on where it was when it is repeated.",
+    help="Cancel, review or resolve all orders that a query finds.\n\n"
+    "An interrupted run goes on where it was when it is repeated.",
 )
 
 All = Annotated[bool, typer.Option("--all", help="All of them, without any other filter.")]
