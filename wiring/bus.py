@@ -20,6 +20,7 @@ from messaging.sql_log import SqlLog
 from messaging.subscription import Subscription
 from services import SERVICES
 from settings import Settings
+from wiring.order_records import RecordsOfOrders
 from wiring.services import Services
 from wiring.stopping import run_until_stopped
 
@@ -45,6 +46,7 @@ class EventBus:
             self.progress = Progress(services.database("consumers"))
             self.progress.open()
         self.locks = self._locks()
+        self.records = RecordsOfOrders(settings.url_of)
 
     @property
     def data_dir(self) -> Path:
@@ -70,6 +72,7 @@ class EventBus:
         """The services' databases are closed by who opened them."""
         await self.bus.close()
         self.locks.close()
+        self.records.close()
         for database in self._subscribers.values():
             database.close()
 
