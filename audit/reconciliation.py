@@ -24,10 +24,10 @@ def reconcile(sources: Sources) -> Report:
             for name, of_service in books:
                 for order_id, order in some.placed.items():
                     if order.ends != OrderStatus.IN_PROGRESS:  # else it may be on its way from the one to the other
-                        for finding in of_service.disagreements(order_id):
+                        for finding in of_service.disagreements(order_id, order):
                             report.add(order_id, finding, excuse(name, order))
                 for order_id in some.unplaced:
-                    for finding in of_service.disagreements(order_id):
+                    for finding in of_service.disagreements(order_id, None):
                         report.add(order_id, finding)
             statuses.update(order.status for order in some.placed.values())
     report.orders, report.by_status = statuses.total(), dict(sorted(statuses.items()))
