@@ -5,6 +5,8 @@ from temporalio import activity
 from activities import ServiceActivities
 from kernel.contracts import Undo, Undone
 from services.orders.contracts import (
+    Adjustment,
+    AdjustOrder,
     Completed,
     CompleteOrder,
     Created,
@@ -38,6 +40,10 @@ class Orders(ServiceActivities[OrdersPort]):
     @activity.defn(name="orders.withhold", no_thread_cancel_exception=True)
     def withhold(self, command: Undo) -> Undone:
         return self._service.withhold(command)
+
+    @activity.defn(name="orders.adjust", no_thread_cancel_exception=True)
+    def adjust(self, command: AdjustOrder) -> Adjustment:
+        return self._service.adjust(command)
 
     @activity.defn(name="orders.flag", no_thread_cancel_exception=True)
     def flag(self, command: FlagOrder) -> Flagged:
