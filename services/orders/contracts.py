@@ -116,6 +116,33 @@ class Flagged(Contract):
     pass
 
 
+class AdjustOrder(Command):
+    """Note what was settled outside after the order was completed.
+
+    `refunded` is how much of the charge was given back in all at the card processor's own desk; None leaves it as it
+    was noted. `returned`: the parcel came back.
+    """
+
+    refunded: Money | None = None
+    returned: bool = False
+    note: str
+
+    def in_words(self) -> str:
+        return self.note
+
+
+class Adjustment(Contract):
+    """What was settled outside by now; `refunded` in minor units of the order's currency."""
+
+    refunded: int = 0
+    returned: bool = False
+    note: str = ""
+
+
+class CannotAdjust(Refusal):
+    """The order is not one that can be adjusted so."""
+
+
 class UnknownSku(Refusal):
     """The catalogue has no such product."""
 
@@ -136,5 +163,6 @@ class OrdersPort(Protocol):
     def reject(self, command: Undo) -> Undone: ...
     def cancel(self, command: Undo) -> Undone: ...
     def flag(self, command: FlagOrder) -> Flagged: ...
+    def adjust(self, command: AdjustOrder) -> Adjustment: ...
     def without_record(self, order_ids: Collection[str]) -> list[str]: ...
     def unended(self, style: Style) -> list[str]: ...

@@ -15,7 +15,10 @@ from kernel.errors import CannotUndo, KeyReused
 from kernel.keys import Key, event_id
 from kernel.money import Money
 from kernel.operations import Clock, Operations, milliseconds, publish, system_clock
+from services.orders import adjusting
 from services.orders.contracts import (
+    Adjustment,
+    AdjustOrder,
     Completed,
     CompleteOrder,
     Created,
@@ -158,6 +161,10 @@ class Orders:
                 inbox.note(tx, command.cause)
             self._mark(tx, command, command.problem, command.settled, command.sequence)
         return Flagged()
+
+    def adjust(self, command: AdjustOrder) -> Adjustment:
+        """Note what was settled outside after the order was completed. Raises CannotAdjust."""
+        return adjusting.adjust(self._database, self._clock, command)
 
     def without_record(self, order_ids: Collection[str]) -> list[str]:
         """Those of these orders that it does not know."""

@@ -54,7 +54,7 @@ async def terminal(
             client = orchestrated if style is Style.ORCHESTRATION else await clients.client(style)
             await client.place(sample_order(order_id=f"out-{style}"))
             await client.place(sample_order(order_id=f"stuck-{style}", **undeliverable()))
-            await client.place(sample_order(order_id=f"held-{style}", lines=machine))
+            await client.place(sample_order(order_id=f"held-{style}", customer_id="held", lines=machine))
         await orchestrated.place(sample_order(order_id="forced-1"))
         await temporal.get_workflow_handle(workflow_id("forced-1")).terminate("by mistake")
         await clients.close()
@@ -97,6 +97,50 @@ async def test_the_status_of_an_order_in_an_outage_is_not_only_that_it_runs(term
     assert pending["step"] == "inventory.reserve"
     assert pending["attempt"] > 1
     assert pending["since"] < pending["deadline"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        (("--stage", "review"), {"held-orchestration", "held-choreography"}),
+        (("--step", "inventory.reserve"), {"out-orchestration", "out-choreography"}),
+        (("--reason", "refund REFUSES"), {"stuck-orchestration", "stuck-choreography"}),
+        (("--reason", "refund refuses", "--style", "choreography"), {"stuck-choreography"}),
+        (("--status", "needs-attention", "--older-than", "2d"), set()),
+        (("--stage", "review", "--customer", "somebody-else"), set()),
+        (
+            ("--stage", "review", "--newer-than", "1h", "--customer", "held"),
+            {"held-orchestration", "held-choreography"},
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+async def test_the_list_is_a_queue_of_what_is_to_be_worked_on(
+    terminal: Terminal, filters: tuple[str, ...], found: set[str]
+) -> None:
+    await _entries(terminal, "undo-failed")
+    await _entries(terminal, "retrying")
+    ran = await terminal.run("list", "--json", *filters)
+    assert ran.code == 0
+    assert {order["order_id"] for order in ran.document} == found
+
+
+async def test_the_list_shows_age_amount_and_what_is_stuck_and_has_pages(terminal: Terminal) -> None:
+    await _entries(terminal, "retrying")
+    shown = await terminal.run("list", "--step", "inventory.reserve")
+    for style in STYLES:
+        _, _, status, age, amount, why = cells(shown.out, f"out-{style}")
+        assert (status, amount) == ("… in-progress", "48.50 EUR")
+        assert age.split()[1] in ("s", "min")
+        assert why.startswith("inventory.reserve: ")
+    pages = [await terminal.run("list", "--stage", "review", "--limit", "1", "--page", n, "--json") for n in "123"]
+    ids = [[order["order_id"] for order in page.document] for page in pages]
+    assert [len(page) for page in ids] == [1, 1, 0]
+    assert {*ids[0], *ids[1]} == {"held-orchestration", "held-choreography"}
+
+
+async def test_an_age_that_is_none_is_refused(terminal: Terminal) -> None:
+    assert "'soon' is no duration; write 90s, 15min, 2h or 3d" in terminal.refuses("list", "--older-than", "soon")
 
 
 async def test_an_undo_that_failed_says_which_and_how_it_is_tried_again(terminal: Terminal) -> None:
@@ -184,3 +228,27 @@ async def test_nothing_needs_anybody_where_nothing_ever_happened(server: LabSett
     ran = await Terminal(server, environment).run("attention")
     assert (ran.code, ran.out) == (0, "✓ Nothing needs you.\n")
     assert list(tmp_path.iterdir()) == []  # looking makes nothing
+
+
+async def test_many_are_decided_on_by_a_query(terminal: Terminal) -> None:
+    """The last test here: it settles what the others look at."""
+    await _entries(terminal, "undo-failed")
+    stuck, held = {f"stuck-{style}" for style in STYLES}, {f"held-{style}" for style in STYLES}
+    everything = await terminal.run("bulk", "resolve", "retry")
+    assert "say which orders: by filters, or --all" in everything.complaint
+    shown = await terminal.run("bulk", "resolve", "retry", "--step", "payments.refund", "--dry-run", "--json")
+    assert (shown.code, set(shown.document)) == (0, stuck)
+
+    note = ("--note", "by bank transfer")
+    refused = await terminal.run("bulk", "resolve", "delivered", "--step", "payments.refund", *note, "--json")
+    assert refused.code == 1
+    assert set(refused.document["failed"]) == stuck
+    resolved = await terminal.run("bulk", "resolve", "resolved", "--step", "payments.refund", *note, "--json")
+    assert (resolved.code, resolved.document["done"]) == (0, len(STYLES))
+    approved = await terminal.run("bulk", "review", "approve", "--customer", "held")
+    assert (approved.code, approved.out) == (0, "2 done, 0 failed\n")
+    for order_id in stuck | held:
+        await terminal.run("watch", order_id, "--json")
+    ended = (await terminal.run("list", "--json")).document
+    assert {one["status"] for one in ended if one["order_id"] in stuck} == {"rejected"}
+    assert {one["status"] for one in ended if one["order_id"] in held} == {"completed"}
