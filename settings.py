@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 from temporalio.envconfig import ClientConfig
@@ -36,6 +36,13 @@ class LogFormat(StrEnum):
     TEXT = "text"
     COLUMNS = "columns"
     JSON = "json"
+
+
+class Schedules(BaseModel):
+    """How often what is scheduled runs, in seconds; 0: never."""
+
+    reconciliation_every: float = Field(3_600, ge=0, le=315_360_000)
+    audit_every: float = Field(86_400, ge=0, le=315_360_000)
 
 
 class Settings(EnvironmentSettings):
@@ -70,6 +77,7 @@ class Settings(EnvironmentSettings):
     metrics_port: int | None = Field(None, ge=1, le=65_535)
     metrics_host: str = "127.0.0.1"
     log_format: LogFormat = LogFormat.TEXT
+    schedules: Schedules = Schedules()
 
     _given: tuple[EnvironmentSettings, ...] = ()
 

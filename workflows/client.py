@@ -28,7 +28,8 @@ from kernel.errors import SettingsError
 from services.orders.contracts import OrderStatus
 from workflows.attention import OrchestratedAttention
 from workflows.contracts import BEING_CANCELLED, CancelRequest, workflow_id
-from workflows.lookup import Handle, Known, Lookup
+from workflows.handles import Handle
+from workflows.lookup import Known, Lookup
 from workflows.order_saga import OrderSaga
 from workflows.standing import Run
 from workflows.starting import Starting
