@@ -22,12 +22,11 @@ from kernel.environment import one_line
 from kernel.errors import SettingsError
 from kernel.service import Service, Wrap, unwrapped
 from services import SERVICES
-from services.orders.declaration import ORDERS
 from settings import Settings, load
 from wiring.bus_roles import on_the_bus
 from wiring.observer import Observer, RunningWorker, observer_of
 from wiring.program import exit_code_of, leave
-from wiring.roles import AT_WORK, ON_TEMPORAL, ROLES, SAGA, WEB
+from wiring.roles import BY_DEFAULT, ON_TEMPORAL, OPERATIONS, ROLES, SAGA, WEB
 from wiring.services import Services
 from wiring.supervision import OnceMade, Part, Parts, Supervised, first_attempt
 from wiring.temporal import connect, ensure_search_attributes
@@ -75,7 +74,8 @@ def build(
     """One Temporal worker a role that has a task queue, all in this process. Raises SettingsError."""
     roles = [role for role in roles if role in ON_TEMPORAL]
     # Activities block on their databases, so each runs in a thread.
-    threads = ThreadPoolExecutor(settings.max_concurrent_activities * len(roles), thread_name_prefix="activity")
+    count = settings.max_concurrent_activities * max(1, len(roles))
+    threads = ThreadPoolExecutor(count, thread_name_prefix="activity")
     common: _Common = {
         "activity_executor": threads,
         "max_concurrent_activities": settings.max_concurrent_activities,
@@ -90,7 +90,8 @@ def build(
                 client,
                 task_queue=SAGA,
                 workflows=[OrderSaga],
-                activities=hosted.get(ORDERS.name) or not_hosted(ORDERS),
+                # Any saga worker may meet any order, and answers what that one tries in place.
+                activities=[each for one in SERVICES for each in hosted.get(one.name) or not_hosted(one)],
                 no_remote_activities=True,
                 sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
                 **common,
@@ -117,11 +118,15 @@ async def _run(settings: Settings, roles: Sequence[str], observer: Observer, wra
     openings = [OnceMade(f"service {one.name}", partial(_opened, services, one), state) for one in hosts]
     client: Client | None = None
     workers, where = list[Worker](), "no Temporal server"
-    if set(roles) & set(ON_TEMPORAL):
+    if set(roles) & {*ON_TEMPORAL, OPERATIONS}:
         client = await connect(settings, observer.runtime)
         if SAGA in roles:
             await ensure_search_attributes(client)
         workers = build(client, settings, services, roles, observer.interceptors)
+        if OPERATIONS in roles:
+            from wiring.operations import operations_worker
+
+            workers.append(await operations_worker(client, settings, observer.interceptors))
         where = f"{client.service_client.config.target_host}, namespace {client.namespace}"
 
     stop = asyncio.Event()
@@ -186,7 +191,7 @@ def main(role: RoleOption = None) -> int:
     settings = load()
     observer = observer_of(settings)
     begin_logging(observer)
-    return asyncio.run(run(settings, role or AT_WORK, observer))
+    return asyncio.run(run(settings, role or BY_DEFAULT, observer))
 
 
 def program(name: str, command: Callable[..., int], epilog: str | None = None) -> int:

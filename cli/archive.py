@@ -1,9 +1,11 @@
 """Looking things up in the log of events."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 
 from cli.console import BadInput
+from client.order_id import check_order_id
+from kernel.keys import Key
 from messaging.bus import Bus, Entry, Unreadable
 from messaging.subscription import Rule
 
@@ -43,13 +45,26 @@ async def between(bus: Bus, begin: int, end: int) -> AsyncIterator[Entry]:
 
 
 async def behind(bus: Bus, positions: dict[int, int]) -> int:
-    return len(
-        [
-            one
-            async for one in between(bus, min(positions.values()), await bus.head())
-            if one.position > positions.get(one.partition, one.position)
-        ]
-    )
+    """How many events come after these positions, whoever wants them."""
+    log = [one async for one in between(bus, min(positions.values()), await bus.head())]
+    return sum(one.position > positions.get(one.partition, one.position) for one in log)
+
+
+async def find_event(bus: Bus, event: str) -> Entry:
+    """By its id, or its position in the log. Raises BadInput."""
+    found: Sequence[Entry]
+    if event.isascii() and event.isdecimal():
+        found = []
+        if len(event) <= DIGITS and 1 <= int(event) <= await bus.head():
+            reader = await bus.read(None, int(event) - 1)
+            found = [one for one in await reader.next(1, 0) if one.position == int(event)]
+            await reader.close()
+    else:
+        order = check_order_id(Key.parse(event).order_id)
+        found = [one for one in await bus.of(order) if one.event.id == event]
+    if not found:
+        raise BadInput(f"there is no event {event}; 'starter.py events list' shows the newest")
+    return found[0]
 
 
 async def position(bus: Bus, start: str) -> int:

@@ -1,6 +1,5 @@
 """`starter.py events`: look at the bus, replay it, and settle what consumers could not handle."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -8,15 +7,14 @@ import typer
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from cli import console
-from cli.archive import DIGITS, fits, newest, position
+from cli.archive import find_event, fits, newest, position
 from cli.console import AsJson, BadInput, OfOrder, print_json, shown
 from cli.consumers import consumers_on_record
 from cli.dead_letters import as_text, dead_letters
+from cli.delivery_commands import delivery_commands
 from cli.log_commands import log_commands
 from cli.replay import replay as replay_consumer
 from cli.schemas import schemas
-from client.order_id import check_order_id
-from kernel.keys import Key
 from kernel.visible import visible
 from messaging.bus import Entry, Recorded, Unreadable
 from messaging.log_check import problem
@@ -36,6 +34,7 @@ events = typer.Typer(
 events.add_typer(dead_letters, name="dead-letters")
 events.command()(schemas)
 events.add_typer(log_commands)
+events.add_typer(delivery_commands)
 
 Types = Annotated[list[str] | None, typer.Option("--type", help="Only these types; * and ? match; repeatable.")]
 
@@ -90,20 +89,7 @@ def show(event: Annotated[str, typer.Argument(metavar="EVENT", help="Its id, or 
     """Show one event as it is on the bus."""
 
     async def run(on_bus: EventBus) -> Entry:
-        bus = on_bus.bus
-        found: Sequence[Entry]
-        if event.isascii() and event.isdecimal():
-            found = []
-            if len(event) <= DIGITS and 1 <= int(event) <= await bus.head():
-                reader = await bus.read(None, int(event) - 1)
-                found = [one for one in await reader.next(1, 0) if one.position == int(event)]
-                await reader.close()
-        else:
-            order = check_order_id(Key.parse(event).order_id)
-            found = [one for one in await bus.of(order) if one.event.id == event]
-        if not found:
-            raise BadInput(f"there is no event {event}; 'starter.py events list' shows the newest")
-        return found[0]
+        return await find_event(on_bus.bus, event)
 
     print_json(_document(with_bus(load(), run, for_reading=True)))
     return GOOD
@@ -145,14 +131,14 @@ def replay(
 
 @events.command()
 def consumers(as_json: AsJson = False) -> int:
-    """Who reads the bus, how far each is behind, and what it could not handle; 1 if one cannot read on."""
+    """List who reads the bus, and how many events each has not handled; exits 1 if one cannot read on."""
 
     found = with_bus(load(), consumers_on_record, for_reading=True)
     if as_json:
         print_json([asdict(one) for one in found])
     else:
-        rows = [(one.consumer, one.lag, str(one.dead_letters), one.remark) for one in found]
-        console.out.print(console.table_of("consumer", "events behind", "dead letters", "", rows=rows))
+        rows = [(one.consumer, one.lag, str(one.retrying), str(one.dead_letters), one.remark) for one in found]
+        console.out.print(console.table_of("consumer", "behind", "retrying", "dead letters", "", rows=rows))
     for wrong in dict.fromkeys(one.problem for one in found if one.problem):
         complain(f"{', '.join(one.consumer for one in found if one.problem == wrong)}: {wrong}")
     return BAD_END if any(one.problem for one in found) else GOOD

@@ -24,6 +24,7 @@ class OrderOnRecord:
     """
 
     order_id: str
+    customer_id: str
     style: Style
     ends: OrderStatus
     problem: str

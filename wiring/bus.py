@@ -21,6 +21,7 @@ from messaging.relay import Relay
 from messaging.sql_log import SqlLog
 from messaging.subscription import Subscription
 from settings import Settings
+from wiring.order_records import RecordsOfOrders
 from wiring.services import Services
 from wiring.stopping import run_until_stopped
 
@@ -51,6 +52,7 @@ class EventBus:
         with services.usable("consumers"):
             self.progress = Progress(services.database("consumers"))
         self.locks = self._locks()
+        self.records = RecordsOfOrders(settings.url_of)
         if is_open:
             self.open()
 
@@ -89,6 +91,7 @@ class EventBus:
         """The services' databases are closed by who opened them."""
         await self.bus.close()
         self.locks.close()
+        self.records.close()
         for database in self._subscribers.values():
             database.close()
 

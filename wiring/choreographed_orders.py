@@ -2,7 +2,7 @@
 
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from choreography.client import ChoreographyClient
@@ -17,10 +17,12 @@ from wiring.bus import EventBus, bus_is_there, open_bus
 from wiring.listening import settle
 
 _MOST = 500
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def choreography_client(events: EventBus) -> ChoreographyClient:
-    return ChoreographyClient(events.bus, events.progress, partial(settle, events), events.settings.policy)
+    policy, records = events.settings.policy, events.records
+    return ChoreographyClient(events.bus, events.progress, partial(settle, events), policy, records)
 
 
 class ChoreographedOrders:
@@ -42,7 +44,13 @@ class ChoreographedOrders:
         return OrderView(order_id, await (await self._bus()).bus.of(order_id)).is_choreographed
 
     async def recent(self, status: OrderStatus | None, limit: int) -> list[PlacedOrder]:
-        """The newest orders first, as the orders service has them on record."""
+        """The newest orders first, as the orders service has them on record; and those that it could not record."""
+        unrecorded = await (await self.client()).without_a_record() if bus_is_there(self._settings) else []
+        found = [placed for placed in unrecorded if status in (None, placed.state.status)]
+        found += await self._on_record(status, limit)
+        return sorted(found, key=lambda placed: placed.placed_at or _LONG_AGO, reverse=True)[:limit]
+
+    async def _on_record(self, status: OrderStatus | None, limit: int) -> list[PlacedOrder]:
         asked_for = limit
         while True:
             records = await self._records.newest(Style.CHOREOGRAPHY, status, asked_for)

@@ -54,7 +54,11 @@ class OrchestratedOrders:
         """Raises Unreachable."""
         if self._client is None:
             self._client = OrchestrationClient(
-                await connect(self._settings), self._settings.policy, self._settings.link, self._records
+                await connect(self._settings),
+                self._settings.policy,
+                self._settings.link,
+                self._records,
+                self._settings.steps,
             )
         return self._client
 
@@ -79,11 +83,11 @@ class Clients:
     """Connects to what it is asked for, when it is asked for it."""
 
     def __init__(self, settings: Settings) -> None:
-        self._records = RecordsOfOrders(settings.url_of)
+        self.records = RecordsOfOrders(settings.url_of)
         # In the order in which they are asked whether an order is theirs.
         self._styles: dict[Style, OrdersOfStyle] = {
-            Style.CHOREOGRAPHY: ChoreographedOrders(settings, self._records),
-            Style.ORCHESTRATION: OrchestratedOrders(settings, self._records),
+            Style.CHOREOGRAPHY: ChoreographedOrders(settings, self.records),
+            Style.ORCHESTRATION: OrchestratedOrders(settings, self.records),
         }
 
     async def client(self, style: Style) -> OrderClient:
@@ -101,7 +105,7 @@ class Clients:
         not_seen: UserError | None = None
         record = None
         with suppress(SettingsError):  # then the styles are asked
-            record = await self._records.find(order_id)
+            record = await self.records.find(order_id)
         if record:
             if not await self._of(record.style).has(order_id):
                 raise SettingsError(
@@ -140,7 +144,7 @@ class Clients:
     async def close(self) -> None:
         for orders in self._styles.values():
             await orders.close()
-        self._records.close()
+        self.records.close()
 
     def _of(self, style: Style) -> OrdersOfStyle:
         if style not in self._styles:

@@ -87,6 +87,7 @@ class RecordsOfOrders:
 def _on_record(row: Row[Any]) -> OrderOnRecord:
     return OrderOnRecord(
         order_id=row.order_id,
+        customer_id=row.customer_id,
         style=Style(row.style),
         ends=OrderStatus(row.status),
         problem=row.problem,
