@@ -5,6 +5,8 @@ from temporalio import activity
 from activities import ServiceActivities
 from kernel.contracts import Undo, Undone
 from services.orders.contracts import (
+    Adjustment,
+    AdjustOrder,
     Completed,
     CompleteOrder,
     Created,
@@ -34,6 +36,10 @@ class Orders(ServiceActivities[OrdersPort]):
     @activity.defn(name="orders.cancel")
     def cancel(self, command: Undo) -> Undone:
         return self._service.cancel(command)
+
+    @activity.defn(name="orders.adjust")
+    def adjust(self, command: AdjustOrder) -> Adjustment:
+        return self._service.adjust(command)
 
     @activity.defn(name="orders.flag")
     def flag(self, command: FlagOrder) -> Flagged:

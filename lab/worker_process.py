@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
+from lab import children
 from lab.settings import LabSettings
 
 _ROOT = Path(__file__).parent.parent
@@ -102,7 +103,9 @@ class WorkerProcess:
                 stderr=subprocess.STDOUT if output else None,
                 start_new_session=True,  # Ctrl-C is ours to pass on, in order
             )
+            children.started(self._process.pid)
             self.exit_code = self._process.wait()
+            children.ended(self._process.pid)
         finally:
             if output:
                 output.close()

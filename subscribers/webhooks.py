@@ -7,6 +7,7 @@ dies in between delivers it again, under the same `webhook-id`, by which an endp
 
 import base64
 import hashlib
+import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -24,7 +25,8 @@ from kernel.database import Storage
 from kernel.envelope import CloudEvent
 from kernel.environment import EnvironmentSettings
 from messaging.bus import Recorded
-from messaging.subscription import NonRetryable, RetryPolicy, Rule, Subscription
+from messaging.subscription import NonRetryable, RetryPolicy, Rule, Subscription, Unavailable
+from subscribers import delivery_log
 from subscribers.context import SubscriberContext
 from subscribers.rate_limit import RateLimit
 from subscribers.redaction import redacted, without_data
@@ -36,6 +38,10 @@ _SECRET_BYTES = range(24, 65)  # as Standard Webhooks says
 
 class NotAccepted(Exception):
     """The endpoint did not take the event, this time."""
+
+
+class NotAnswering(NotAccepted, Unavailable):
+    """The endpoint takes no event at all, as far as one can see."""
 
 
 class Endpoint(BaseModel):
@@ -103,6 +109,7 @@ class Deliveries:
             retry_policy=self.retry_policy,
             settle=self._settle,
             handled=self._handled,
+            forget_one=self._forget,
             endpoint=self._endpoint.name,
             from_latest=True,
         )
@@ -117,8 +124,19 @@ class Deliveries:
                 return
         body = redacted(event).model_dump_json()
         self._rate_limit.wait()
-        self._deliver(event, message_id, body)
-        inbox.once(self._database, note, lambda _tx: None)
+        began, name = time.time(), self._endpoint.name
+        try:
+            self._deliver(event, message_id, body)
+        except (NotAccepted, NonRetryable) as error:
+            with self._database.begin() as tx:
+                delivery_log.note(tx, name, event, began, str(error))
+            raise
+        inbox.once(self._database, note, lambda tx: delivery_log.note(tx, name, event, began))
+
+    def _forget(self, event: CloudEvent) -> None:
+        """So that it is delivered once more, under the same `webhook-id`."""
+        with self._database.begin() as tx:
+            inbox.forget(tx, self._note(event))
 
     def _settle(self, event: CloudEvent) -> None:
         inbox.settle(self._database, self._note(event))
@@ -155,12 +173,13 @@ class Deliveries:
             ):
                 status, retry_after = response.status_code, response.headers.get("retry-after", "")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise NotAccepted(f"{type(error).__name__}: {error}") from error
+            raise NotAnswering(f"{type(error).__name__}: {error}") from error
         if status == httpx.codes.GONE:
             raise NonRetryable("the endpoint wants no more events: 410 Gone")
         if not 200 <= status < 300:
-            self._asked_to_wait[event.id] = _seconds(retry_after, now)
-            raise NotAccepted(f"the endpoint says {status}")
+            self._asked_to_wait[event.id] = wish = _seconds(retry_after, now)
+            is_down = status >= httpx.codes.INTERNAL_SERVER_ERROR and not wish
+            raise (NotAnswering if is_down else NotAccepted)(f"the endpoint answers {status}")
 
 
 def _message_id(event: CloudEvent) -> str:
@@ -198,4 +217,5 @@ def webhooks(context: SubscriberContext) -> Iterable[Subscription]:
         return []
     database = context.database(NAME)
     database.alone(inbox.make)
+    database.alone(delivery_log.make)
     return [Deliveries(endpoint, database, RateLimit(endpoint.per_second)).subscription() for endpoint in endpoints]

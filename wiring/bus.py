@@ -10,6 +10,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from kernel.database import Database
+from kernel.errors import SettingsError
 from messaging.bus import Bus
 from messaging.consumer import Consumer
 from messaging.locks import FileLocks, Locks, PostgresLocks
@@ -19,6 +20,7 @@ from messaging.sql_log import SqlLog
 from messaging.subscription import Subscription
 from services import SERVICES
 from settings import Settings
+from wiring.order_records import RecordsOfOrders
 from wiring.services import Services
 from wiring.stopping import run_until_stopped
 
@@ -44,6 +46,7 @@ class EventBus:
             self.progress = Progress(services.database("consumers"))
             self.progress.open()
         self.locks = self._locks()
+        self.records = RecordsOfOrders(settings.url_of)
 
     @property
     def data_dir(self) -> Path:
@@ -69,6 +72,7 @@ class EventBus:
         """The services' databases are closed by who opened them."""
         await self.bus.close()
         self.locks.close()
+        self.records.close()
         for database in self._subscribers.values():
             database.close()
 
@@ -112,7 +116,12 @@ def bus_is_there(settings: Settings) -> bool:
 
 @asynccontextmanager
 async def open_bus(settings: Settings, *, for_reading: bool = False) -> AsyncIterator[EventBus]:
-    """The bus for who only looks at it, or publishes a person's word. Raises SettingsError."""
+    """The bus for a command. Raises SettingsError; for reading also if there is no log, which is not an empty one."""
+    if for_reading and not bus_is_there(settings):
+        raise SettingsError(
+            f"there is no log of events at {settings.url_of('bus')}: no worker has run with these settings, "
+            "or the file was lost; see DATA_DIR, and 'starter.py events republish'"
+        )
     services = Services(settings, for_reading=for_reading)
     try:
         events = EventBus(settings, services)

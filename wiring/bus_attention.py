@@ -141,7 +141,7 @@ def _of_consumer(found: Lag, after: timedelta, now: datetime) -> Iterator[Attent
             since=since,
             attempt=max(one.attempts for one in found.retrying),
             then="they are tried again, and are dead letters in the end",
-            command=f"starter.py events deliveries --consumer {found.consumer}",
+            command=f"starter.py events deliveries --to {endpoint}" if endpoint else "starter.py events consumers",
         )
     elif found.waiting_since and now - found.waiting_since >= after:
         role = "choreography" if found.consumer in _REACTING else "subscribers"

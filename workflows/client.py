@@ -18,7 +18,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from client.attention import AttentionEntry
 from client.contracts import OrderState, PlacedOrder, Resolution, ResolveBy, Review, Stage
-from client.errors import DifferentContent, NotNow
+from client.differences import different_content
+from client.errors import NotNow
 from client.free_text import check_length
 from client.order import Order
 from client.records import OrderRecords
@@ -123,6 +124,7 @@ class OrchestrationClient:
     async def resolve(self, order_id: str, resolution: Resolution) -> None:
         """Raises NoSuchOrder, NotNow, TooLong."""
         check_length(resolution.note)
+        check_length(resolution.step)
         known = await self._lookup.find(order_id)
         if not known.standing.can_start_again:
             await self._update(known, lambda saga: saga.execute_update(OrderSaga.resolve, resolution))
@@ -144,9 +146,8 @@ class OrchestrationClient:
         content = order.digest()
         first = await self._lookup.handle(order.order_id).describe()
         if await first.memo_value("content", default=content) != content:
-            raise DifferentContent(
-                f"order {order.order_id} exists already, with another content; give the new one another --order-id"
-            )
+            place, _ = await self._starting.first(order.order_id)
+            raise different_content(order.order_id, place.order.content() if place else None, order.content())
 
     async def _update(self, known: Known, update: Callable[[Handle], Awaitable[None]]) -> None:
         order_id = known.standing.state.order_id

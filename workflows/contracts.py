@@ -35,6 +35,10 @@ class OrderInput(Contract):
     def of(cls, order: Order) -> Self:
         return cls.model_validate(order.content())
 
+    def content(self) -> dict[str, Any]:
+        """In JSON's types, without what was not given."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
 
 class PlaceOrder(Contract):
     order: OrderInput
@@ -43,7 +47,7 @@ class PlaceOrder(Contract):
     @field_serializer("order")
     def _as_given(self, order: OrderInput) -> dict[str, Any]:
         """Without what was not given: the workers may be older than who starts the saga, and refuse what is new."""
-        return order.model_dump(mode="json", exclude_unset=True)
+        return order.content()
 
 
 BEING_CANCELLED = "BeingCancelled"  # why a second cancel is refused

@@ -18,11 +18,13 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from client.contracts import OrderState, PendingStep
 from client.errors import NoSuchOrder
+from client.order_id import check_order_id
 from client.records import OrderOnRecord, OrderRecords
 from kernel.contracts import Style
 from kernel.errors import SettingsError
 from services.orders.contracts import OrderStatus
 from workflows.contracts import order_id_of, workflow_id
+from workflows.newest import newest
 from workflows.order_saga import OrderSaga
 from workflows.pending import pending_steps
 from workflows.standing import OfWorkflow, Run, Standing, by_workflow_alone, standing
@@ -58,7 +60,7 @@ class Lookup:
         self._places = asyncio.Semaphore(_AT_ONCE)
 
     def handle(self, order_id: str) -> Handle:
-        return self._client.get_workflow_handle_for(OrderSaga.run, workflow_id(order_id))
+        return self._client.get_workflow_handle_for(OrderSaga.run, workflow_id(check_order_id(order_id)))
 
     async def described(self, order_id: str) -> WorkflowExecutionDescription | None:
         """Its workflow's latest run; None if the server does not know the order."""
@@ -82,7 +84,8 @@ class Lookup:
 
     async def recent(self, status: OrderStatus | None, limit: int) -> list[Known]:
         """The newest orders first. Raises SettingsError."""
-        found = await self._listed(_indexed_as(status), limit)
+        runs = await newest(self._client, OF_ORDERS + _indexed_as(status), limit)
+        found = {order_id_of(run.id): run for run in runs}
         recorded = [record.order_id for record in await self._records.newest(Style.ORCHESTRATION, status, limit)]
         if status is OrderStatus.NEEDS_ATTENTION:
             recorded += await self._without_a_run()

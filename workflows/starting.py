@@ -49,7 +49,7 @@ class Starting:
 
         Raises NotNow.
         """
-        first, memo = await self._first(order_id)
+        first, memo = await self.first(order_id)
         if first is None and record is not None and record.placed:
             order_as_placed = OrderInput.model_validate_json(record.placed)
             first = PlaceOrder(order=order_as_placed, policy=record.policy or self._policy)
@@ -104,7 +104,7 @@ class Starting:
         )
         await self._client.execute_update_with_start_workflow(OrderSaga.cancel, request, start_workflow_operation=start)
 
-    async def _first(self, order_id: str) -> tuple[PlaceOrder | None, Mapping[str, object]]:
+    async def first(self, order_id: str) -> tuple[PlaceOrder | None, Mapping[str, object]]:
         """What the order's latest run was started with, and its memo."""
         handle = self._client.get_workflow_handle(workflow_id(order_id))
         try:

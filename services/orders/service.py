@@ -1,7 +1,7 @@
 """The rules of orders: the price is the catalogue's, and an order ends once."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -11,11 +11,14 @@ from kernel import inbox
 from kernel.catalogue import Product
 from kernel.contracts import Command, Event, Style, Undo, Undone
 from kernel.database import Database
-from kernel.errors import CannotUndo
+from kernel.errors import CannotUndo, KeyReused
 from kernel.keys import Key, event_id
 from kernel.money import Money
 from kernel.operations import Clock, Operations, milliseconds, publish, system_clock
+from services.orders import adjusting
 from services.orders.contracts import (
+    Adjustment,
+    AdjustOrder,
     Completed,
     CompleteOrder,
     Created,
@@ -123,7 +126,10 @@ class Orders:
                 ship_to=command.ship_to,
             )
 
-        created = self._operations.do(command, Created, effect, refused=OrderRejected)
+        try:
+            created = self._operations.do(command, Created, effect, refused=OrderRejected)
+        except KeyReused:
+            raise KeyReused(f"order {command.order_id} exists already, with another content or style") from None
         if not created_now:
             self._still_in_progress(command.order_id)
         return created
@@ -155,6 +161,16 @@ class Orders:
                 inbox.note(tx, command.cause)
             self._mark(tx, command, command.problem, command.settled, command.sequence)
         return Flagged()
+
+    def adjust(self, command: AdjustOrder) -> Adjustment:
+        """Note what was settled outside after the order was completed. Raises CannotAdjust."""
+        return adjusting.adjust(self._database, self._clock, command)
+
+    def without_record(self, order_ids: Collection[str]) -> list[str]:
+        """Those of these orders that it does not know."""
+        with self._database.begin() as tx:
+            known = set(tx.scalars(select(orders.c.order_id).where(orders.c.order_id.in_(order_ids))))
+        return [order_id for order_id in order_ids if order_id not in known]
 
     def unended(self, style: Style) -> list[str]:
         """The orders of this style that are in progress, the oldest first."""
