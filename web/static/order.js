@@ -1,4 +1,4 @@
-// Keeps an order's page up to date: the server makes it anew whenever there is news.
+// Keeps an order's page up to date: the server renders it again whenever there is news.
 
 import { follow } from "./stream.js";
 
