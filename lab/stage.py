@@ -67,8 +67,8 @@ SCENES = (
         "first answer, and goes on.",
         choreography="Payments itself does not know how its charge ended. Its reaction is tried again under the same "
         "key, and its event is published once.",
-        difference="The unknown outcome is with the one who asked: there the workflow, here payments' own reaction. The "
-        "key makes both harmless: one charge each.",
+        difference="The unknown outcome is with the one who asked: the workflow there, payments' own reaction here. "
+        "The key makes both harmless: one charge each.",
     ),
     Scene(
         name="down",
