@@ -16,7 +16,7 @@ from services.orders.declaration import ORDERS
 from settings import Settings
 from wiring.attention import attention
 from wiring.bus import EventBus
-from wiring.bus_roles import CONSUMERS, ON_THE_BUS, RELAY
+from wiring.bus_roles import CONSUMERS, ON_THE_BUS, RELAY, subscriptions_of
 from wiring.clients import Clients
 from wiring.observer import RunningWorker
 from wiring.roles import OPERATIONS
@@ -73,9 +73,9 @@ class Observed:
         events = await self.events()
         async with self._opening:
             if self._subscriptions is None:
-                of_roles = [CONSUMERS[role] for role in CONSUMERS if self.has(role)]
-                opened = [await asyncio.to_thread(of_role, events) for of_role in of_roles]
-                self._subscriptions = [one for listeners in opened for one in listeners.subscriptions]
+                roles = [role for role in CONSUMERS if self.has(role)]
+                opened = [await asyncio.to_thread(subscriptions_of, role, events) for role in roles]
+                self._subscriptions = [one for subscriptions in opened for one in subscriptions]
         return self._subscriptions
 
     def sources(self) -> dict[str, Question[list[Sample]]]:

@@ -14,6 +14,7 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, Re
 from client.contracts import Resolution, ResolveBy, Review, Stage
 from client.errors import DifferentContent, NoSuchOrder, NotNow
 from client.order import Order, OrderLine
+from kernel.contracts import Steps
 from kernel.database import Database
 from kernel.errors import SettingsError
 from kernel.operations import operations
@@ -202,7 +203,7 @@ async def test_a_record_that_is_lost_is_reported(shop: ShopUnderTest) -> None:
 async def _terminated_while_shipping(shop: ShopUnderTest) -> Order:
     """It is charged, and its parcel may or may not be booked by the time."""
     order = sample_order("slow-shipping.ship")
-    await shop.saga().place(order)
+    await shop.saga(steps=Steps.QUEUE).place(order)
     await shop.until(order, step_is("shipping.ship", "running"))
     await shop.handle(order).terminate("by mistake")
     return order
