@@ -104,7 +104,7 @@ def _findings(found: BooksOfSome, policy: Policy) -> Iterator[tuple[str, Finding
                 yield order_id, finding, ""
         for service, books in zip(found.names, found.services, strict=True):
             for finding in _of_books(books, order_id, order):
-                yield order_id, finding, _excuse(service, order)
+                yield order_id, finding, excuse(service, order)
         if order.ends == OrderStatus.IN_PROGRESS and not order.problem:
             in_review = any(books.waits_for_a_person(order_id) for books in found.services)
             unknown = in_review and order.policy is None and order.style is Style.ORCHESTRATION
@@ -131,7 +131,7 @@ def _undone(books: Books, order_id: str, ended: str, order: OrderRecord | None =
     yield from books.disagreements(order_id, order)
 
 
-def _excuse(service: str, order: OrderRecord) -> str:
+def excuse(service: str, order: OrderRecord) -> str:
     """A step that waits for an operator, or that one has settled, is its service's; the others are judged."""
     for text, why in ((order.problem, "it waits for an operator"), (order.settled, "it was settled by hand")):
         named = {name for name in _SERVICES if re.search(rf"(^|; ){name}\.[a-z_]+: ", text)}

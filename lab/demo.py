@@ -28,6 +28,7 @@ from lab.web import address, with_stage
 from lab.worker_process import WorkerProcess
 from services.fraud.contracts import Decision
 from services.orders.contracts import OrderStatus
+from settings import Schedules
 from wiring.bus import open_bus
 from wiring.clients import Clients
 from wiring.program import complain
@@ -129,6 +130,8 @@ def _settings() -> LabSettings:
 
 def _demo(settings: LabSettings) -> int:
     server = DevServer(settings)
+    if "schedules" not in settings.model_fields_set:  # what nobody asked for would be one more thing to look at
+        settings = settings.model_copy(update={"schedules": Schedules(reconciliation_every=0, audit_every=0)})
     worker = WorkerProcess(with_stage(settings), log=settings.data_dir / "worker.log")
     try:
         if server.is_wanted():

@@ -42,6 +42,8 @@ class WorkerProcess:
             "PYTHONPATH": str(_ROOT),
             "BUS_URL": settings.bus_url,
             "BUS_STREAM": settings.bus_stream,
+            "SCHEDULES__RECONCILIATION_EVERY": str(settings.schedules.reconciliation_every),
+            "SCHEDULES__AUDIT_EVERY": str(settings.schedules.audit_every),
         }
         # Faults come from the laboratory; without them it is the very worker that is deployed.
         faulty = "worker" if settings.faults else ""

@@ -67,6 +67,8 @@ def environment_of(settings: LabSettings, namespace: str) -> Environment:
         "UI_PORT": str(settings.ui_port),
         "FAULTS": settings.faults,
         "PYTHONPATH": str(ROOT),
+        "SCHEDULES__RECONCILIATION_EVERY": str(settings.schedules.reconciliation_every),
+        "SCHEDULES__AUDIT_EVERY": str(settings.schedules.audit_every),
     }
 
 

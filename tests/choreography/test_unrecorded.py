@@ -4,7 +4,6 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
-from cli.audit_of_events import audit_of_events
 from client.contracts import Resolution, ResolveBy
 from kernel.contracts import Policy, Style
 from lab.settings import LabSettings
@@ -12,6 +11,7 @@ from messaging.progress import FailureState
 from services.orders.contracts import OrderStatus
 from tests.choreographed import open_shop
 from tests.shop import eventually, sample_order
+from wiring.audit_of_events import audit_of_events
 from wiring.clients import Clients
 
 SOON = Policy(attempt_timeout=5, step_deadline=1, undo_deadline=1, review_deadline=60)
