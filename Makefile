@@ -6,7 +6,7 @@ INSTALLED := .venv/installed
 export PYTHONUNBUFFERED = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo up test check format schemas bench histories lock clean
+.PHONY: help demo up test check format schemas bench histories pictures lock clean
 
 help:
 	@echo "make demo    everything from nothing: server, worker, and orders that complete, fail and are undone"
@@ -85,6 +85,10 @@ bench: $(INSTALLED)
 
 histories: $(INSTALLED)
 	@$(BIN)/python -m tests.record_histories
+
+# The README's, from a real run.
+pictures: $(INSTALLED)
+	@$(BIN)/python -m tests.web.pictures
 
 # Each keeps the versions that it has; tests/test_start_your_own.py sees to it that they are the same ones.
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml

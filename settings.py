@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 from temporalio.envconfig import ClientConfig
 
-from kernel.contracts import Policy, Seconds
+from kernel.contracts import Policy, Seconds, Steps
 from kernel.environment import EnvironmentSettings, one_line
 from kernel.errors import SettingsError
 from services import SERVICES
@@ -51,6 +51,7 @@ class Settings(EnvironmentSettings):
     `database_url` is for all databases, with `{service}` where a database's name goes; `databases` names single ones.
     Each process has at most `database_connections` to each PostgreSQL database.
     `bus_url` is a NATS server's; without one, the bus is a log in the database `bus`.
+    `steps` is where the steps of an orchestrated order are tried first: `in-place` in the saga's worker, or by `queue`.
     A step that has been retried for longer than `attention_after` needs a person; so does a consumer that is behind.
     `heartbeat` is a file that a worker touches while all of it runs.
     `metrics_port` is where a worker serves metrics and health; without one, it does not.
@@ -69,6 +70,7 @@ class Settings(EnvironmentSettings):
     ui_url: str = ""
 
     policy: Policy = Policy()
+    steps: Steps = Steps.IN_PLACE
     attention_after: Seconds = 60
     shutdown_grace: Seconds = 20
     heartbeat: Path | None = None

@@ -8,6 +8,7 @@ from lab.bench.command import bench
 from lab.compare.command import compare
 from lab.demo import demo
 from lab.faults import __doc__ as faults_help
+from lab.incidents import incidents
 from lab.outages import outages
 from lab.up import up
 from lab.web import web
@@ -22,7 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="The laboratory: run the system with faults, measure it, and compare the two styles.",
 )
-for command in (up, web, demo, compare, outages, bench):
+for command in (up, web, demo, incidents, compare, outages, bench):
     app.command()(command)
 # A table is no paragraph to be filled: that is what the backspace tells the formatter.
 app.command(epilog=re.sub(r"\n\n(?=    )", "\n\n\b\n", faults_help or ""))(worker)

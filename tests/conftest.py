@@ -37,6 +37,10 @@ NAMESPACES = (
     "attention",
     "observed",
     "costs",
+    "dead-in-place",
+    "dead-queue",
+    "slow",
+    "moving",
     "scheduled",
     "page",
 )
@@ -54,6 +58,7 @@ FAULTS = ",".join(
             "lost": "lost",
             "lost-always": "lost:*",
             "slow": "slow:0.5",
+            "slower": "slow:1.5",
         }.items()
     ]
     + ["payments.refund=refuse@two-undos-refused-*", "inventory.release=refuse@two-undos-refused-*"]

@@ -28,6 +28,7 @@ _log = logging.getLogger("web")
 
 _MOST_CONNECTIONS = 2_000
 _STOP_SECONDS = 3
+_MOST_UNSENT = 64 * 1024
 _LOOK_SECONDS = 2.0
 
 
@@ -88,6 +89,7 @@ def _listening(web: WebSettings) -> socket.socket:
         )
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MOST_UNSENT)  # each connection's, by inheritance
         listening.bind(address)
         listening.listen()  # from now on browsers wait, and are not turned away
     except OSError as error:

@@ -1,16 +1,18 @@
 """Constructs the bus, and what reads it."""
 
 import logging
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from kernel.database import Database
 from kernel.errors import SettingsError
+from kernel.service import Service
 from messaging.bus import Bus
 from messaging.consumer import Consumer
 from messaging.locks import FileLocks, Locks, PostgresLocks
@@ -18,7 +20,6 @@ from messaging.progress import Progress
 from messaging.relay import Relay
 from messaging.sql_log import SqlLog
 from messaging.subscription import Subscription
-from services import SERVICES
 from settings import Settings
 from wiring.order_records import RecordsOfOrders
 from wiring.services import Services
@@ -32,21 +33,40 @@ _log = logging.getLogger(__name__)
 class EventBus:
     """The bus of these settings, with its consumers' records and locks.
 
+    Args:
+        is_open: at once; or when `open` is called, since a database may not answer yet.
+
     Raises:
-        SettingsError: a database cannot be opened.
+        DatabaseDown, SettingsError: a database cannot be opened.
     """
 
-    def __init__(self, settings: Settings, services: Services) -> None:
+    def __init__(self, settings: Settings, services: Services, *, is_open: bool = True) -> None:
         self.settings = settings
         self.services = services
         self._subscribers: dict[str, Database] = {}
+        self._opening = threading.Lock()
+        self._is_open = False
+        self._log: SqlLog | None = None
         with services.usable("bus"):
             self.bus = self._bus()
         with services.usable("consumers"):
             self.progress = Progress(services.database("consumers"))
-            self.progress.open()
         self.locks = self._locks()
         self.records = RecordsOfOrders(settings.url_of)
+        if is_open:
+            self.open()
+
+    def open(self) -> None:
+        """Bring the log and the consumers' records up to date, once. Raises DatabaseDown."""
+        with self._opening:
+            if self._is_open:
+                return
+            if self._log:
+                with self.services.usable("bus"):
+                    self._log.open()
+            with self.services.usable("consumers"):
+                self.progress.open()
+            self._is_open = True
 
     @property
     def data_dir(self) -> Path:
@@ -58,12 +78,11 @@ class EventBus:
             self._subscribers[name] = self._subscriber(name)
         return self._subscribers[name]
 
-    def relay(self) -> Relay:
-        outboxes = {}
-        for service in SERVICES:
-            self.services.open(service)
-            outboxes[service.name] = self.services.database(service.name)
-        return Relay(outboxes, self.bus, self.locks, self.progress)
+    def relay(self, service: Service[Any]) -> Relay:
+        """Of this service's outbox. Raises DatabaseDown."""
+        self.services.open(service)
+        outbox = self.services.database(service.name)
+        return Relay({service.name: outbox}, self.bus, self.locks, self.progress)
 
     def consumer(self, subscription: Subscription, handled: Callable[[], None]) -> Consumer:
         return Consumer(subscription, self.bus, self.progress, self.locks, handled)
@@ -82,9 +101,8 @@ class EventBus:
 
             _log.info("the bus is at %s", self.settings.bus_url)
             return NatsLog(self.settings.bus_url, self.settings.bus_stream)
-        log = SqlLog(self.services.database("bus"))
-        log.open()
-        return log
+        self._log = SqlLog(self.services.database("bus"))
+        return self._log
 
     def _locks(self) -> Locks:
         consumers = self.services.database("consumers")

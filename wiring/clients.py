@@ -54,7 +54,11 @@ class OrchestratedOrders:
         """Raises Unreachable."""
         if self._client is None:
             self._client = OrchestrationClient(
-                await connect(self._settings), self._settings.policy, self._settings.link, self._records
+                await connect(self._settings),
+                self._settings.policy,
+                self._settings.link,
+                self._records,
+                self._settings.steps,
             )
         return self._client
 

@@ -23,7 +23,7 @@ from client.errors import NotNow
 from client.free_text import check_length
 from client.order import Order
 from client.records import OrderRecords
-from kernel.contracts import Policy, Style
+from kernel.contracts import Policy, Steps, Style
 from kernel.errors import SettingsError
 from services.orders.contracts import OrderStatus
 from workflows.attention import OrchestratedAttention
@@ -49,11 +49,19 @@ class OrchestrationClient:
         policy: travels with the orders placed here.
         link: of a namespace and a workflow's id, to the workflow's page.
         records: what the orders service has on record.
+        steps: where the steps of the orders placed here are tried first.
     """
 
-    def __init__(self, client: Client, policy: Policy, link: Callable[[str, str], str], records: OrderRecords) -> None:
+    def __init__(
+        self,
+        client: Client,
+        policy: Policy,
+        link: Callable[[str, str], str],
+        records: OrderRecords,
+        steps: Steps = Steps.IN_PLACE,
+    ) -> None:
         self._client = client
-        self._starting = Starting(client, policy)
+        self._starting = Starting(client, policy, steps)
         self._link = link
         self._records = records
         self._lookup = Lookup(client, records)

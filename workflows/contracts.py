@@ -5,7 +5,7 @@ from typing import Any, Self
 from pydantic import field_serializer
 
 from client.order import Order
-from kernel.contracts import Contract, Policy
+from kernel.contracts import Contract, Policy, Steps
 from services.orders.contracts import Address, OrderLine
 
 TASK_QUEUE = "saga"
@@ -41,8 +41,12 @@ class OrderInput(Contract):
 
 
 class PlaceOrder(Contract):
+    """`steps` is the queue for orders that began before there was a choice. `again`: an earlier run ended too early."""
+
     order: OrderInput
     policy: Policy = Policy()
+    steps: Steps = Steps.QUEUE
+    again: bool = False
 
     @field_serializer("order")
     def _as_given(self, order: OrderInput) -> dict[str, Any]:

@@ -65,14 +65,18 @@ class OrderLine(Contract):
 
 
 class CreateOrder(Command):
-    """`policy` is the order's own, if it has one; else the program that runs the orders has one for all."""
+    """`policy` is the order's own, if it has one; else the program that runs the orders has one for all.
 
-    not_compared: ClassVar[frozenset[str]] = frozenset({"policy"})  # a repeat by another version may not have it
+    `saga` is who asks: the same one may ask again when the order has ended, and gets the first answer.
+    """
+
+    not_compared: ClassVar[frozenset[str]] = frozenset({"policy", "saga"})  # another version may not have them
 
     customer_id: str
     lines: tuple[OrderLine, ...]
     ship_to: Address
     payment_token: str = ""
+    saga: str = ""
     policy: Policy | None = None
 
     def in_words(self) -> str:
@@ -80,12 +84,19 @@ class CreateOrder(Command):
 
 
 class Created(Contract):
-    """The order is on record, priced from the catalogue."""
+    """The order is on record, priced from the catalogue; `saga` is who asked first."""
 
     total: Money
+    saga: str = ""
 
 
 class CompleteOrder(Command):
+    """`after_all`: also when the completion was withheld, since the customer has the parcel."""
+
+    not_compared: ClassVar[frozenset[str]] = frozenset({"after_all"})
+
+    after_all: bool = False
+
     def in_words(self) -> str:
         return "paid and shipped"
 
@@ -119,7 +130,7 @@ class Flagged(Contract):
 class AdjustOrder(Command):
     """Note what was settled outside after the order was completed.
 
-    `refunded` is how much of the charge was given back in all at the card processor's own desk; None leaves it as it
+    `refunded` is how much of the charge was refunded in all, directly at the card processor; None leaves it as it
     was noted. `returned`: the parcel came back.
     """
 
@@ -160,6 +171,7 @@ class OrdersPort(Protocol):
 
     def create(self, command: CreateOrder) -> Created: ...
     def complete(self, command: CompleteOrder) -> Completed: ...
+    def withhold(self, command: Undo) -> Undone: ...
     def reject(self, command: Undo) -> Undone: ...
     def cancel(self, command: Undo) -> Undone: ...
     def flag(self, command: FlagOrder) -> Flagged: ...

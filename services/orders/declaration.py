@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kernel.books import Books
 from kernel.catalogue import CatalogueSettings
+from kernel.errors import TooLate
 from kernel.service import Service, Site, forward, note, step, undo
 from services.orders.contracts import CannotAdjust, MixedCurrencies, OrderEnded, OrdersPort, UnknownSku
 from services.orders.events import (
@@ -45,6 +46,7 @@ ORDERS: Service[OrdersPort] = Service(
         undo(OrdersPort.reject, of=OrdersPort.create, publishes=(OrderRejected,)),
         undo(OrdersPort.cancel, of=OrdersPort.create, publishes=(OrderCancelled,)),
         forward(OrdersPort.complete, publishes=(OrderCompleted,), refusals=(OrderEnded,)),
+        note(OrdersPort.withhold, publishes=(), refusals=(TooLate,)),
         note(OrdersPort.adjust, publishes=(OrderAdjusted,), refusals=(CannotAdjust,)),
         note(OrdersPort.flag, publishes=(OrderFlagged,), refusals=(OrderEnded,)),
     ),

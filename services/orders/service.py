@@ -118,7 +118,7 @@ class Orders:
                 )
                 for row in prices
             )
-            return Created(total=total), OrderCreated(
+            return Created(total=total, saga=command.saga), OrderCreated(
                 customer_id=command.customer_id,
                 lines=lines,
                 total=total,
@@ -130,13 +130,20 @@ class Orders:
             created = self._operations.do(command, Created, effect, refused=OrderRejected)
         except KeyReused:
             raise KeyReused(f"order {command.order_id} exists already, with another content or style") from None
-        if not created_now:
+        if not created_now and not (command.saga and created.saga == command.saga):
             self._still_in_progress(command.order_id)
         return created
 
     def complete(self, command: CompleteOrder) -> Completed:
-        """End the order well. Raises OrderEnded if it was rejected or cancelled."""
+        """End the order well. Raises OrderEnded if it was rejected or cancelled, AlreadyUndone if that is withheld."""
+        if command.after_all:
+            self._operations.permit(command.key)
         return self._complete(command)
+
+    def withhold(self, command: Undo) -> Undone:
+        """See to it that the order is not completed any more, before anything of it is undone. Raises TooLate."""
+        self._operations.forbid(command)
+        return Undone(had_effect=False)
 
     def reject(self, command: Undo) -> Undone:
         """End an order that failed. Raises CannotUndo if it is completed."""
@@ -191,6 +198,7 @@ class Orders:
         if status is OrderStatus.COMPLETED:
             key = str(Key(order_id, "complete"))
             complete = CompleteOrder(key=key, order_id=order_id, style=style, cause=cause)
+            self._operations.permit(key)
             self._complete(complete, command)
         else:
             reason = command.reason or command.settled

@@ -91,7 +91,7 @@ async def test_a_page_that_anybody_could_use_does_not_start(
 
 
 def test_who_has_not_logged_in_sees_nothing_and_does_nothing(deployed: Deployed) -> None:
-    for path in ("/", "/orders", "/orders/x", "/desk", "/figures", "/shop"):
+    for path in ("/", "/orders", "/orders/x", "/attention", "/figures", "/shop"):
         answer = deployed.ask(path)
         assert (answer.status, answer.headers["location"]) == (303, f"/login?to={path}")
     assert deployed.ask("/orders/x/events", {"Accept": "text/event-stream"}).status == 401
@@ -103,7 +103,7 @@ async def test_an_operator_logs_in_acts_under_that_name_and_logs_out(browser: Br
     address = f"http://127.0.0.1:{deployed.port}"
     async with visiting(browser, address) as visitor:
         page = visitor.page
-        await visitor.open("/desk")
+        await visitor.open("/attention")
         await page.fill("input[name=name]", "Ada")
         await page.fill("input[name=token]", "guessed, and wrong")
         await page.click("button.primary")
@@ -112,13 +112,13 @@ async def test_an_operator_logs_in_acts_under_that_name_and_logs_out(browser: Br
         await page.fill("input[name=name]", "Ada")
         await page.fill("input[name=token]", TOKEN)
         await page.click("button.primary")
-        await page.wait_for_url("**/desk")
+        await page.wait_for_url("**/attention")
         await expect(page.locator(".who")).to_contain_text("Ada")
         (session,) = [one for one in await visitor.context.cookies() if one["name"] == "session"]
         assert (session["httpOnly"], session["sameSite"]) == (True, "Strict")
         assert TOKEN not in session["value"]
         await page.click("text=Log out")
-        await visitor.open("/desk")
+        await visitor.open("/attention")
         await page.wait_for_url("**/login**")
 
 

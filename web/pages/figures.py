@@ -19,9 +19,9 @@ from wiring.failures import PASSING
 
 _DOCS = Path(__file__).parents[2] / "docs"
 _PLOTS = {
-    "scorecard-latency.svg": "Share of orders that had ended after so many seconds",
-    "scorecard-rest.svg": "Orders at rest over time, with the worker's kills",
-    "scorecard-stock.svg": "Share of failed orders whose stock was free again after so many seconds",
+    "scorecard-latency.svg": "Share of orders that had ended, by seconds since placing",
+    "scorecard-rest.svg": "Orders that had ended over time, with the worker's kills",
+    "scorecard-stock.svg": "Share of failed orders whose stock was free again, by seconds since its reservation",
 }
 
 

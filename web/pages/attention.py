@@ -1,4 +1,4 @@
-"""The operator's desk: what needs a person, as `starter.py attention` knows it, and the ways out."""
+"""What needs a person, as `starter.py attention` knows it, and the ways out."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -62,10 +62,10 @@ def acts_on(entry: AttentionEntry) -> tuple[Act, ...]:
             return ()
 
 
-async def desk(request: Request) -> Response:
+async def show(request: Request) -> Response:
     site = site_of(request)
     entries = await site.attention.get()
-    template = "desk_live.html" if request.query_params.get("part") == "live" else "desk.html"
+    template = "attention_live.html" if request.query_params.get("part") == "live" else "attention.html"
     bulk = [act for act in ACTS.values() if sum(act in acts_on(one) for one in entries) > 1]
     rows = [(entry, acts_on(entry)) for entry in entries]
     return site.page(request, template, rows=rows, bulk=bulk, now=datetime.now(UTC))
@@ -89,7 +89,7 @@ async def act(request: Request) -> Response:
     gone = len(chosen) - len(entries)
     parts = [f"{wanted.title}: {len(entries) - len(problems)} done."]
     parts += [f"{gone} needed it no more."] if gone else []
-    return done("/desk", " ".join([*parts, *problems[:5]])[:1_000])
+    return done("/attention", " ".join([*parts, *problems[:5]])[:1_000])
 
 
 async def _at_once(entries: Iterable[AttentionEntry], do: Callable[[AttentionEntry], Awaitable[None]]) -> list[str]:
@@ -131,6 +131,6 @@ async def _settle_letter(site: Site, entry: AttentionEntry, wanted: Act, note: s
 
 
 ROUTES = [
-    Route("/desk", desk),
-    Route("/desk", act, methods=["POST"]),
+    Route("/attention", show),
+    Route("/attention", act, methods=["POST"]),
 ]
