@@ -53,9 +53,9 @@ def _known(roles: list[str] | None) -> list[str] | None:
 RoleOption = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="|".join(ROLES),
+        metavar="ROLE",
         callback=_known,
-        help="What to run; may be given several times. Without it: everything but the page, web.",
+        help=f"What to run; repeatable. One of: {', '.join(ROLES)}. Without it: everything but the page, web.",
     ),
 ]
 
@@ -228,7 +228,12 @@ def main(role: RoleOption = None, processes: ProcessesOption = None) -> int:
 
 def program(name: str, command: Callable[..., int], epilog: str | None = None) -> int:
     """Run a worker's command line; its exit code."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app = typer.Typer(
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
     app.command(epilog=epilog)(command)
     return exit_code_of(app, name)
 
