@@ -6,6 +6,7 @@ from lab.bench.command import bench
 from lab.compare.command import compare
 from lab.demo import demo
 from lab.faults import __doc__ as faults_help
+from lab.incidents import incidents
 from lab.outages import outages
 from lab.up import up
 from lab.web import web
@@ -19,7 +20,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="The laboratory: run the system with faults, measure it, and compare the two styles.",
 )
-for command in (up, web, demo, compare, outages, bench):
+for command in (up, web, demo, incidents, compare, outages, bench):
     app.command()(command)
 app.command(epilog=faults_help)(worker)
 
