@@ -24,7 +24,7 @@ def adjust(
 ) -> int:
     """Record what was settled outside after an order was completed.
 
-    Such as a goodwill refund at the card processor's own desk, or a parcel that came back. From then on the audit
+    Such as a goodwill refund made directly at the card processor, or a parcel that came back. From then on the audit
     expects exactly that, and lists it as settled by hand.
     """
     if not note.strip():

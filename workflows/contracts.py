@@ -41,11 +41,12 @@ class OrderInput(Contract):
 
 
 class PlaceOrder(Contract):
-    """`steps` is the queue for orders that began before there was a choice."""
+    """`steps` is the queue for orders that began before there was a choice. `again`: an earlier run ended too early."""
 
     order: OrderInput
     policy: Policy = Policy()
     steps: Steps = Steps.QUEUE
+    again: bool = False
 
     @field_serializer("order")
     def _as_given(self, order: OrderInput) -> dict[str, Any]:

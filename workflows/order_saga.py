@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
         Screened,
         Verdict,
     )
-    from services.orders.contracts import OrderStatus
+    from services.orders.contracts import OrderEnded, OrderStatus
     from workflows.compensation import Abandoned
     from workflows.contracts import WORKFLOW, CancelRequest, PlaceOrder
     from workflows.fraud_review import FraudReview
@@ -40,7 +40,7 @@ class OrderSaga:
         # A worker that is older than who placed the order knows of no choice, and takes the queue.
         in_place = place.steps is Steps.IN_PLACE and workflow.patched("steps in place")
         steps = Steps.IN_PLACE if in_place else Steps.QUEUE
-        self._saga = Saga(place.order.order_id, place.policy, steps, self._changed, self._problems_changed)
+        self._saga = Saga(place.order.order_id, place.policy, steps, place.again, self._changed, self._problems_changed)
         self._visibility = Visibility()
         self._ended: OrderStatus | None = None
         self._reason, self._tracking_number = "", ""
@@ -57,7 +57,9 @@ class OrderSaga:
 
     async def _story(self) -> OrderState:
         saga, order = self._saga, self._order
-        create = saga.on(Orders).step(Orders.create, undo=Orders.reject, on_cancel=Orders.cancel, local=True)
+        create = saga.on(Orders).step(
+            Orders.create, undo=Orders.reject, on_cancel=Orders.cancel, local=True, ended=OrderEnded
+        )
         screen = saga.on(Fraud).step(Fraud.screen)
         decide = saga.on(Fraud).step(Fraud.decide)
         reserve = saga.on(Inventory).step(Inventory.reserve, undo=Inventory.release)
@@ -81,6 +83,8 @@ class OrderSaga:
             if not await saga.compensate(cause):  # the parcel is out for good; asked for again, it has its first answer
                 booked = await saga.on(Shipping).forward(Shipping.ship, commands.ship(order))
                 end = await self._complete(booked.tracking_number if booked else "", after_all=True)
+        if saga.follows_another_run:
+            self._problems_changed(None)  # which may have left a problem on record
         await saga.all_notified()
         self._ended = end
         self._changed()

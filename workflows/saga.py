@@ -15,7 +15,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities import activity_name
-    from client.contracts import Resolution, Stage, StepReport
+    from client.contracts import Resolution, ResolveBy, Stage, StepReport
     from kernel.contracts import Command, Contract, Policy, Steps
     from kernel.errors import AlreadyUndone, KeyReused
     from kernel.keys import Key
@@ -38,6 +38,7 @@ class Saga:
         order_id: what all commands are about.
         policy: how long to wait for what.
         steps: where steps are tried first.
+        again: an earlier run of this saga ended too early, and this one takes up what it left.
         changed: called after each change that a person would want to see.
         problems_changed: called whenever what needs an operator changes, with what was settled by hand, if that is why.
     """
@@ -47,12 +48,14 @@ class Saga:
         order_id: str,
         policy: Policy,
         steps: Steps,
+        again: bool,
         changed: Callable[[], None],
         problems_changed: Callable[[Settled | None], None],
     ) -> None:
         self._order_id = order_id
         self._executions = ActivityExecutions(policy, steps)
         self._in_place = steps is Steps.IN_PLACE
+        self._again = again
         self._changed = changed
         self._required = RequiredActions(self._report, changed, problems_changed)
         self._steps: list[Step[Never, Never, Contract]] = []
@@ -60,6 +63,7 @@ class Saga:
         self._reports: dict[str, StepReport] = {}
         self._notifying: asyncio.Task[None] | None = None
         self.cancel_reason: str | None = None
+        self.retries = 0  # that an operator has asked for
         self.undoing = False
         self.past_pivot = False
 
@@ -75,6 +79,13 @@ class Saga:
     @property
     def waits_for_operator(self) -> bool:
         return self._required.waits_for_operator
+
+    @property
+    def follows_another_run(self) -> bool:
+        """Whether things may have been done that this history does not know: before it began, or after a reset."""
+        info = workflow.info()
+        is_reset = info.run_id != info.first_execution_run_id
+        return self._again or (is_reset and workflow.patched("a run after a reset may know less"))
 
     @property
     def stuck_since(self) -> datetime | None:
@@ -151,6 +162,7 @@ class Saga:
 
     def resolve(self, resolution: Resolution) -> None:
         """An operator's decision on what is stuck, or on one step of it."""
+        self.retries += resolution.decision is ResolveBy.RETRY
         self._required.resolve(resolution)
 
     @property
@@ -165,13 +177,13 @@ class Saga:
     def _may_have_happened(self, place: int) -> bool:
         """What is tried in place enters the history later than it takes effect, and not at all if the worker dies then.
 
-        So what this history never came to may have been done by a worker that died. But no worker came past what a
-        service refuses for good.
+        So what this history never came to may have been done by a worker that died, or in another run. But nobody came
+        past what a service refuses for good.
         """
         step = self._steps[place]
         if step.reached or self._refused_for_good:
             return step.reached
-        if self._in_place:
+        if self._in_place or self.follows_another_run:
             return True
         # Of steps by queue, only the one past the pivot is tried in place; in a saga that began before this was seen
         # it was not prevented.
@@ -200,13 +212,18 @@ class Saga:
             if refusal and (is_first or refusal != KeyReused.name):
                 step.compensation = None
             if refusal and (is_first or refusal not in (KeyReused.name, AlreadyUndone.name)):
-                self._refused_for_good = True
+                self._refused_for_good = not (is_first and self._has_ended_in_another_run(step, refusal))
             self._report(step.name, "refused" if refusal else "unknown", str(failure))
             self.stop_if_cancelled()
             raise Abandoned(str(failure)) from None
         self._report(step.name, "done")
         self.stop_if_cancelled()
         return reply
+
+    def _has_ended_in_another_run(self, step: Step[A, C, R], refusal: str) -> bool:
+        """By the first step's answer. How far that run came, and whether all of it was undone, is not known."""
+        has_ended = refusal in (AlreadyUndone.name, step.ended.name if step.ended else "")
+        return has_ended and workflow.patched("another run may have done more")
 
     async def _forward(self, do: Callable[[A, C], R], command: C, *, local: bool) -> R | None:
         reply: R | None = None

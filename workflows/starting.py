@@ -62,8 +62,7 @@ class Starting:
                 f"order {order_id}: neither Temporal nor the orders service has its content any more; "
                 "place the same order again"
             )
-        # As with steps in place, what this run's history does not know may have happened: in an earlier run.
-        first = first.model_copy(update={"steps": Steps.IN_PLACE})
+        first = first.model_copy(update={"again": True})
         again = WorkflowIDReusePolicy.ALLOW_DUPLICATE
         with suppress(WorkflowAlreadyStartedError):
             if cancelled_by is None:

@@ -10,6 +10,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities import activity_name
     from kernel.contracts import Command, Contract, Undo, Undone
+    from kernel.errors import Refusal
     from workflows.compensation import Compensation
 
 if TYPE_CHECKING:
@@ -24,13 +25,20 @@ class Step(Generic[A, C, R]):
     """One step of a saga. Made by `ServiceSteps`; call it to do it."""
 
     def __init__(
-        self, saga: Saga, do: Callable[[A, C], R], compensation: Compensation[A] | None, *, local: bool
+        self,
+        saga: Saga,
+        do: Callable[[A, C], R],
+        compensation: Compensation[A] | None,
+        *,
+        local: bool,
+        ended: type[Refusal] | None = None,
     ) -> None:
         self._saga = saga
         self.do = do
         self.name = activity_name(do)
         self.compensation = compensation
         self.local = local
+        self.ended = ended
         self.reached = False
 
     async def __call__(self, command: C) -> R:
@@ -52,6 +60,7 @@ class ServiceSteps(Generic[A]):
         on_cancel: Callable[[A, Undo], Undone] | None = None,
         holds_back: bool = False,
         local: bool = False,
+        ended: type[Refusal] | None = None,
     ) -> Step[A, C, R]:
         """The saga's next step, beside its undo. Declare all before the first one is done.
 
@@ -59,19 +68,25 @@ class ServiceSteps(Generic[A]):
             on_cancel: the undo to use instead when the cause is a cancellation.
             holds_back: as long as it is not undone, no step before it is.
             local: tried in place also when the order's other steps are not.
+            ended: by this refusal the first step says that another run of the saga has ended well.
         """
         key = self._saga._key(do)
         compensation = Compensation(key, undo, on_cancel or undo, holds_back) if undo else None
-        return self._declared(do, compensation, local=local)
+        return self._declared(do, compensation, local=local, ended=ended)
 
     def past_pivot(self, do: Callable[[A, C], R], *, prevent: Callable[[A, Undo], Undone]) -> Step[A, C, R]:
         """The step that follows the pivot. Before anything is undone it is prevented; if it was done, nothing is."""
         return self._declared(do, Compensation(self._saga._key(do), prevent, prevent, is_pivot=True))
 
     def _declared(
-        self, do: Callable[[A, C], R], compensation: Compensation[A] | None, *, local: bool = False
+        self,
+        do: Callable[[A, C], R],
+        compensation: Compensation[A] | None,
+        *,
+        local: bool = False,
+        ended: type[Refusal] | None = None,
     ) -> Step[A, C, R]:
-        step = Step(self._saga, do, compensation, local=local)
+        step = Step(self._saga, do, compensation, local=local, ended=ended)
         self._saga._steps.append(step)
         return step
 

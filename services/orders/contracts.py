@@ -130,7 +130,7 @@ class Flagged(Contract):
 class AdjustOrder(Command):
     """Note what was settled outside after the order was completed.
 
-    `refunded` is how much of the charge was given back in all at the card processor's own desk; None leaves it as it
+    `refunded` is how much of the charge was refunded in all, directly at the card processor; None leaves it as it
     was noted. `returned`: the parcel came back.
     """
 

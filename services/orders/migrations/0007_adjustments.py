@@ -1,4 +1,4 @@
-"""What was settled outside after an order was completed, such as a goodwill refund at the card processor's own desk."""
+"""What was settled outside after an order was completed, such as a goodwill refund made at the card processor."""
 
 import sqlalchemy as sa
 from alembic import op
