@@ -28,6 +28,7 @@ NAMESPACES = (
     "default",
     "processes",
     "crashes",
+    "deaths",
     "roles",
     "late",
     "nobody",
