@@ -6,7 +6,7 @@ INSTALLED := .venv/installed
 export PYTHONUNBUFFERED = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo up test crash-points check format schemas bench histories lock clean
+.PHONY: help demo up test crash-points check format schemas bench histories pictures lock clean
 
 help:
 	@echo "make demo    everything from nothing: server, worker, and orders that complete, fail and are undone"
@@ -41,10 +41,15 @@ endif
 $(INSTALLED): requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Python 3.11 or newer is needed; this is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..."; exit 1; }
+	@if [ -L .venv ]; then echo ".venv is a symbolic link, and setting it up would empty what it points to: remove the link"; exit 1; fi
 	@echo "Setting up .venv (once; about a minute, 800 MB on disk: real servers come along) ..."
 	@$(PYTHON) -m venv --clear .venv || { \
 		echo "Python's venv module is missing; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
-	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock & pip=$$!; seconds=0; \
+	while kill -0 $$pip 2>/dev/null; do \
+		sleep 1; seconds=$$((seconds + 1)); \
+		[ $$((seconds % 5)) -ne 0 ] || echo "  $$seconds s: $$(du -sm .venv | cut -f 1) MB are there"; \
+	done; wait $$pip
 	@touch $@
 	@echo "Set-up done."
 
@@ -61,8 +66,7 @@ test: $(INSTALLED)
 	@$(BIN)/python -m pytest $(TEST_WORKERS) $(ARGS)
 
 crash-points: $(INSTALLED)
-	@CRASH_POINTS=1 $(BIN)/python -m pytest $(TEST_WORKERS) tests/test_crashes.py tests/choreography/test_crashes.py \
-		tests/workflows/test_every_crash.py tests/choreography/test_every_crash.py $(ARGS)
+	@CRASH_POINTS=1 $(BIN)/python -m pytest $(TEST_WORKERS) $(wildcard tests/test_crashes.py tests/*/test_crashes.py tests/*/test_every_crash.py) $(ARGS)
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .
@@ -85,6 +89,10 @@ bench: $(INSTALLED)
 
 histories: $(INSTALLED)
 	@$(BIN)/python -m tests.record_histories
+
+# The README's, from a real run.
+pictures: $(INSTALLED)
+	@$(BIN)/python -m tests.web.pictures
 
 # Each keeps the versions that it has; tests/test_start_your_own.py sees to it that they are the same ones.
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 from temporalio.envconfig import ClientConfig
 
-from kernel.contracts import Policy, Seconds
+from kernel.contracts import Policy, Seconds, Steps
 from kernel.environment import EnvironmentSettings, one_line
 from kernel.errors import SettingsError
 from services import SERVICES
@@ -38,12 +38,20 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class Schedules(BaseModel):
+    """How often what is scheduled runs, in seconds; 0: never."""
+
+    reconciliation_every: float = Field(3_600, ge=0, le=315_360_000)
+    audit_every: float = Field(86_400, ge=0, le=315_360_000)
+
+
 class Settings(EnvironmentSettings):
     """Durations are in seconds.
 
     `database_url` is for all databases, with `{service}` where a database's name goes; `databases` names single ones.
     Each process has at most `database_connections` to each PostgreSQL database.
     `bus_url` is a NATS server's; without one, the bus is a log in the database `bus`.
+    `steps` is where the steps of an orchestrated order are tried first: `in-place` in the saga's worker, or by `queue`.
     A step that has been retried for longer than `attention_after` needs a person; so does a consumer that is behind.
     `heartbeat` is a file that a worker touches while all of it runs.
     `metrics_port` is where a worker serves metrics and health; without one, it does not.
@@ -62,6 +70,7 @@ class Settings(EnvironmentSettings):
     ui_url: str = ""
 
     policy: Policy = Policy()
+    steps: Steps = Steps.IN_PLACE
     attention_after: Seconds = 60
     shutdown_grace: Seconds = 20
     heartbeat: Path | None = None
@@ -70,6 +79,7 @@ class Settings(EnvironmentSettings):
     metrics_port: int | None = Field(None, ge=1, le=65_535)
     metrics_host: str = "127.0.0.1"
     log_format: LogFormat = LogFormat.TEXT
+    schedules: Schedules = Schedules()
 
     _given: tuple[EnvironmentSettings, ...] = ()
 

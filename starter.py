@@ -22,10 +22,13 @@ class Commands(LazyGroup):
         Entry("cancel", "Cancel an order for its customer; what was done is undone.", "cli.settle:cancel"),
         Entry("review", "Decide on an order that is held as a possible fraud.", "cli.settle:review"),
         Entry("resolve", "Get an order that needs attention moving again.", "cli.settle:resolve"),
+        Entry("bulk", "Cancel, review or resolve all orders that a query finds.", "cli.bulk:bulk"),
+        Entry("adjust", "Record what was settled outside after an order was completed.", "cli.adjust:adjust"),
         Entry("trace", "Show an order's events as a tree: causes above effects.", "cli.trace:trace"),
         Entry("catalogue", "List products, with prices and pieces on hand.", "cli.reports:catalogue"),
         Entry("analytics", "Show conversion, revenue, refusals and time to ship.", "cli.analytics:analytics"),
         Entry("audit", "Check that money, stock, parcels and events add up.", "cli.reports:audit"),
+        Entry("schedules", "List, run and pause what runs by itself.", "cli.schedules:schedules"),
         Entry("events", "Look at the bus, replay it, settle dead letters.", "cli.event_commands:events"),
     )
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 from temporalio.client import Client
@@ -19,15 +20,15 @@ from activities.not_hosted import not_hosted
 from activities.refusal_interceptor import RefusalInterceptor
 from kernel.environment import one_line
 from kernel.errors import SettingsError
-from kernel.service import Wrap, unwrapped
+from kernel.service import Service, Wrap, unwrapped
 from services import SERVICES
-from services.orders.declaration import ORDERS
 from settings import Settings, load
 from wiring.bus_roles import on_the_bus
 from wiring.observer import Observer, RunningWorker, observer_of
 from wiring.program import exit_code_of, leave
-from wiring.roles import AT_WORK, ON_TEMPORAL, ROLES, SAGA, WEB
+from wiring.roles import BY_DEFAULT, ON_TEMPORAL, OPERATIONS, ROLES, SAGA, WEB
 from wiring.services import Services
+from wiring.supervision import OnceMade, Part, Parts, Supervised, first_attempt
 from wiring.temporal import connect, ensure_search_attributes
 from workflows.order_saga import OrderSaga
 
@@ -73,7 +74,8 @@ def build(
     """One Temporal worker a role that has a task queue, all in this process. Raises SettingsError."""
     roles = [role for role in roles if role in ON_TEMPORAL]
     # Activities block on their databases, so each runs in a thread.
-    threads = ThreadPoolExecutor(settings.max_concurrent_activities * len(roles), thread_name_prefix="activity")
+    count = settings.max_concurrent_activities * max(1, len(roles))
+    threads = ThreadPoolExecutor(count, thread_name_prefix="activity")
     common: _Common = {
         "activity_executor": threads,
         "max_concurrent_activities": settings.max_concurrent_activities,
@@ -88,7 +90,8 @@ def build(
                 client,
                 task_queue=SAGA,
                 workflows=[OrderSaga],
-                activities=hosted.get(ORDERS.name) or not_hosted(ORDERS),
+                # Any saga worker may meet any order, and answers what that one tries in place.
+                activities=[each for one in SERVICES for each in hosted.get(one.name) or not_hosted(one)],
                 no_remote_activities=True,
                 sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
                 **common,
@@ -110,14 +113,20 @@ async def run(
 
 
 async def _run(settings: Settings, roles: Sequence[str], observer: Observer, wrap: Wrap, stage: "Stage | None") -> int:
-    services = Services(settings, observer.wrap(wrap))
+    services, state = Services(settings, observer.wrap(wrap)), Parts()
+    hosts = [service for service in SERVICES if service.name in roles]
+    openings = [OnceMade(f"service {one.name}", partial(_opened, services, one), state) for one in hosts]
     client: Client | None = None
     workers, where = list[Worker](), "no Temporal server"
-    if set(roles) & set(ON_TEMPORAL):
+    if set(roles) & {*ON_TEMPORAL, OPERATIONS}:
         client = await connect(settings, observer.runtime)
         if SAGA in roles:
             await ensure_search_attributes(client)
         workers = build(client, settings, services, roles, observer.interceptors)
+        if OPERATIONS in roles:
+            from wiring.operations import operations_worker
+
+            workers.append(await operations_worker(client, settings, observer.interceptors))
         where = f"{client.service_client.config.target_host}, namespace {client.namespace}"
 
     stop = asyncio.Event()
@@ -126,7 +135,10 @@ async def _run(settings: Settings, roles: Sequence[str], observer: Observer, wra
     async with AsyncExitStack() as parts:
         parts.callback(services.close)
         running: list[asyncio.Task[None]] = []
-        running += await parts.enter_async_context(on_the_bus(settings, services, roles))
+        await first_attempt(openings)
+        opening = [Supervised(one, one.name, state) for one in openings]
+        running += [asyncio.create_task(one.run()) for one in opening]
+        running += await parts.enter_async_context(on_the_bus(settings, services, roles, state))
         if WEB in roles:
             from web.server import page
 
@@ -142,12 +154,19 @@ async def _run(settings: Settings, roles: Sequence[str], observer: Observer, wra
         if stop.is_set():
             _log.info("stopping: running activities may finish within %g s", settings.shutdown_grace)
         await asyncio.gather(*(worker.shutdown() for worker in workers if worker.is_running))
+        for one in opening:
+            one.stop()
         stopped.cancel()
     failures = [failure for failure in await asyncio.gather(*running, return_exceptions=True) if failure]
     for failure in failures:
         _log.error("cannot go on: %s", one_line(failure.__cause__ or failure))
     _log.info("stopped")
     return 1 if failures else 0
+
+
+def _opened(services: Services, service: Service[Any]) -> Sequence[Part]:
+    services.open(service)
+    return ()
 
 
 async def _beat(heart: Path) -> None:
@@ -172,7 +191,7 @@ def main(role: RoleOption = None) -> int:
     settings = load()
     observer = observer_of(settings)
     begin_logging(observer)
-    return asyncio.run(run(settings, role or AT_WORK, observer))
+    return asyncio.run(run(settings, role or BY_DEFAULT, observer))
 
 
 def program(name: str, command: Callable[..., int], epilog: str | None = None) -> int:

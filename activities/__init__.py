@@ -13,7 +13,10 @@ A = TypeVar("A")
 
 
 class ServiceActivities(Generic[P]):
-    """One service's activities: every public method is one, named `service.verb`. `python -m activities` checks it."""
+    """One service's activities: every public method is one, named `service.verb`. `python -m activities` checks it.
+
+    No cancellation is thrown into the thread of one that has run out of time: it might hit a connection in its pool.
+    """
 
     declaration: Service[P]
 

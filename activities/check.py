@@ -45,6 +45,8 @@ def problems_of(kind: type[ServiceActivities[Any]]) -> Iterator[str]:
             yield f"{service.name}: {kind.__name__}.{verb} lacks @activity.defn(name={name!r})"
         elif definition.name != name:
             yield f"{service.name}: {kind.__name__}.{verb} is the activity {definition.name}; it must be {name}"
+        elif not definition.no_thread_cancel_exception and verb in declared:
+            yield f"{service.name}: {kind.__name__}.{verb} needs no_thread_cancel_exception=True"
 
 
 def _of_nobody(services: Sequence[Service[Any]]) -> Iterator[str]:

@@ -10,10 +10,10 @@ from services.fraud.declaration import FRAUD
 class Fraud(ServiceActivities[FraudPort]):
     declaration = FRAUD
 
-    @activity.defn(name="fraud.screen")
+    @activity.defn(name="fraud.screen", no_thread_cancel_exception=True)
     def screen(self, command: ScreenOrder) -> Screened:
         return self._service.screen(command)
 
-    @activity.defn(name="fraud.decide")
+    @activity.defn(name="fraud.decide", no_thread_cancel_exception=True)
     def decide(self, command: DecideOnFraud) -> FraudDecided:
         return self._service.decide(command)

@@ -10,13 +10,13 @@ from kernel.service import Service
 
 
 def not_hosted(service: Service[Any]) -> Sequence[Callable[..., object]]:
-    """Activities that answer the saga's local attempts, so that they go on to the workers of the service."""
+    """Activities that answer the saga's attempts in place, so that they go on to the workers of the service."""
     return [_stand_in(service.name, operation.verb) for operation in service.operations]
 
 
 def _stand_in(service: str, verb: str) -> Callable[..., object]:
     @activity.defn(name=f"{service}.{verb}")
-    def pass_on(_command: dict[str, object]) -> NoReturn:
+    async def pass_on(_command: dict[str, object]) -> NoReturn:
         raise ApplicationError(
             f"the {service} service has workers of its own",
             type="NotHosted",

@@ -11,10 +11,10 @@ from services.payments.declaration import PAYMENTS
 class Payments(ServiceActivities[PaymentsPort]):
     declaration = PAYMENTS
 
-    @activity.defn(name="payments.charge")
+    @activity.defn(name="payments.charge", no_thread_cancel_exception=True)
     def charge(self, command: ChargeCard) -> Charged:
         return self._service.charge(command)
 
-    @activity.defn(name="payments.refund")
+    @activity.defn(name="payments.refund", no_thread_cancel_exception=True)
     def refund(self, command: Undo) -> Undone:
         return self._service.refund(command)

@@ -14,6 +14,7 @@ from audit.books import BooksOfSome, pages
 from audit.reading import Reading, Sources
 from kernel.books import Books, Finding, OrderRecord
 from kernel.contracts import Policy, Style
+from kernel.money import Money
 from kernel.service import Kind
 from services import SERVICES
 from services.orders.contracts import OrderStatus
@@ -76,14 +77,23 @@ def audit(sources: Sources, since: int = 0, orders: Iterable[str] | None = None)
             for order_id, finding, why in _findings(some, sources.policy):
                 report.add(order_id, finding, why)
             statuses.update(order.status for order in some.placed.values())
-            report.settled_by_hand.update(
-                {order_id: order.settled for order_id, order in some.placed.items() if order.settled}
-            )
+            by_hand = {order_id: _settled_by_hand(order) for order_id, order in some.placed.items()}
+            report.settled_by_hand.update({order_id: note for order_id, note in by_hand.items() if note})
         for service in SERVICES:
             for finding in reading.as_a_whole(service):
                 report.add("", finding)
     report.orders, report.by_status = statuses.total(), dict(sorted(statuses.items()))
     return report
+
+
+def _settled_by_hand(order: OrderRecord) -> str:
+    outside = []
+    if order.refunded_outside:
+        outside.append(f"refunded {Money(amount=order.refunded_outside, currency=order.total.currency)} outside")
+    if order.is_returned:
+        outside.append("parcel returned")
+    adjusted = f"{', '.join(outside) or 'nothing outside'} – {order.adjusted}" if order.adjusted else ""
+    return "; ".join(filter(None, [order.settled, adjusted]))
 
 
 def _findings(found: BooksOfSome, policy: Policy) -> Iterator[tuple[str, Finding, str]]:
@@ -94,7 +104,7 @@ def _findings(found: BooksOfSome, policy: Policy) -> Iterator[tuple[str, Finding
                 yield order_id, finding, ""
         for service, books in zip(found.names, found.services, strict=True):
             for finding in _of_books(books, order_id, order):
-                yield order_id, finding, _excuse(service, order)
+                yield order_id, finding, excuse(service, order)
         if order.ends == OrderStatus.IN_PROGRESS and not order.problem:
             in_review = any(books.waits_for_a_person(order_id) for books in found.services)
             unknown = in_review and order.policy is None and order.style is Style.ORCHESTRATION
@@ -110,18 +120,18 @@ def _of_books(books: Books, order_id: str, order: OrderRecord) -> Iterator[Findi
     match OrderStatus(order.ends):
         case OrderStatus.COMPLETED:
             yield from books.missing(order_id, order)
-            yield from books.disagreements(order_id)
+            yield from books.disagreements(order_id, order)
         case OrderStatus.REJECTED | OrderStatus.CANCELLED:
-            yield from _undone(books, order_id, order.ends)
+            yield from _undone(books, order_id, order.ends, order)
 
 
-def _undone(books: Books, order_id: str, ended: str) -> Iterator[Finding]:
+def _undone(books: Books, order_id: str, ended: str, order: OrderRecord | None = None) -> Iterator[Finding]:
     for invariant, detail in books.kept(order_id):
         yield Finding(f"{ended}: {invariant}", detail)
-    yield from books.disagreements(order_id)
+    yield from books.disagreements(order_id, order)
 
 
-def _excuse(service: str, order: OrderRecord) -> str:
+def excuse(service: str, order: OrderRecord) -> str:
     """A step that waits for an operator, or that one has settled, is its service's; the others are judged."""
     for text, why in ((order.problem, "it waits for an operator"), (order.settled, "it was settled by hand")):
         named = {name for name in _SERVICES if re.search(rf"(^|; ){name}\.[a-z_]+: ", text)}

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from choreography.dead_letters import SERVICES
 from choreography.projection import OrderView
 from choreography.reaction import Reaction, lines_of, must_be_done, that_failed
 from choreography.reactions import REACTIONS
@@ -11,8 +12,6 @@ from client.attention import AttentionEntry, entries_of, stalled
 from client.contracts import PendingStep, PlacedOrder, Stage
 from kernel.contracts import Policy, Style
 from messaging.progress import DeliveryFailure
-
-SERVICES = {line.service.name for line in REACTIONS}
 
 
 def line_that_failed(failure: DeliveryFailure, order: OrderView) -> Reaction[Any, Any] | None:

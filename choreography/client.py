@@ -5,24 +5,31 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from choreography.attention import SERVICES, attention, line_that_failed, placed, step_that_failed
+from choreography.attention import attention, line_that_failed, placed, step_that_failed
+from choreography.dead_letters import SERVICES, given_up
 from choreography.events import AttentionSettled, CancelRequested, OrderContent, OrderPlaced, ReviewDecided
 from choreography.projection import OrderView
 from client.attention import AttentionEntry, unseen
 from client.contracts import PlacedOrder, Resolution, ResolveBy, Review, Stage
+from client.differences import different_content
 from client.errors import DifferentContent, NoSuchOrder, NotNow
 from client.free_text import check_length
 from client.order import Order
+from client.order_id import check_order_id
+from client.records import OrderOnRecord, OrderRecords
 from kernel.contracts import Event, Policy, Style, UndoneEvent
 from kernel.envelope import CloudEvent, new_event
+from kernel.errors import SettingsError
 from kernel.keys import event_id
 from kernel.service import Operation
 from kernel.trouble import described
 from messaging.bus import Bus
 from messaging.progress import OWED, DeliveryFailure, FailureState, Progress
+from services.orders.events import OrderCreated
 from services.shipping.contracts import ShippingPort
 from services.shipping.declaration import SHIPPING
 from services.shipping.events import Shipped
@@ -30,6 +37,7 @@ from services.shipping.events import Shipped
 _POLL_SECONDS = 0.05
 _LONGEST_POLL_SECONDS = 0.5
 _ANSWER_SECONDS = 2.0
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 Settle = Callable[[str, CloudEvent], None]
 
@@ -43,16 +51,20 @@ class ChoreographyClient:
     Args:
         settle: has a consumer know that a person has dealt with an event in its place.
         policy: the workers', since it does not travel with these orders.
+        records: what the orders service has on record.
     """
 
-    def __init__(self, bus: Bus, progress: Progress, settle: Settle, policy: Policy) -> None:
+    def __init__(self, bus: Bus, progress: Progress, settle: Settle, policy: Policy, records: OrderRecords) -> None:
         self._bus = bus
         self._progress = progress
         self._settle = settle
         self._policy = policy
+        self._records = records
 
     async def place(self, order: Order) -> None:
         """Publish that the order was placed; the same order again is the first one. Raises DifferentContent."""
+        if record := await self._record(order.order_id):
+            record.check_same(order, Style.CHOREOGRAPHY)
         order_placed = OrderPlaced(order=OrderContent.model_validate(order.content()))
         found = await self._look(order.order_id)
         if not found.events:
@@ -60,14 +72,21 @@ class ChoreographyClient:
             found = await self._look(order.order_id)  # somebody else may have been quicker
         first = found.first(OrderPlaced)
         if first is None or first.data != {"order": order.content()}:
+            if first:
+                raise different_content(order.order_id, first.data.get("order", {}), order.content())
             raise DifferentContent(
-                f"order {order.order_id} exists already, with another content or style; "
-                "give the new one another --order-id"
+                f"order {order.order_id} exists already, in another style; give the new one another --order-id"
             )
 
     async def get(self, order_id: str) -> PlacedOrder:
-        """Where an order stands, also when no worker runs. Raises NoSuchOrder."""
-        order = await self._order(order_id)
+        """Where an order stands, also when no worker runs. Raises NoSuchOrder, and DifferentContent as `outcome`."""
+        try:
+            order = await self._order(order_id)
+        except NoSuchOrder:
+            record = await self._record(order_id)
+            if record is None or record.style is not Style.CHOREOGRAPHY:
+                raise
+            return record.as_placed  # the bus was lost
         owed = [] if order.end else await asyncio.to_thread(self._progress.failures, *OWED, correlation=order_id)
         return placed(order, owed, self._policy)
 
@@ -78,7 +97,7 @@ class ChoreographyClient:
             if failure.consumer in SERVICES:
                 owed[failure.recorded.event.correlationid].append(failure)
         now, found = datetime.now(UTC), list[AttentionEntry]()
-        for order_id in dict.fromkeys((*order_ids, *owed)):
+        for order_id in dict.fromkeys((*order_ids, *await self._without_a_record(), *owed)):
             order = await self._look(order_id)
             try:
                 found += attention(order, owed[order_id], self._policy, after, now)
@@ -88,8 +107,17 @@ class ChoreographyClient:
                 )
         return found
 
+    async def without_a_record(self) -> list[PlacedOrder]:
+        """The orders that the orders service could not record before it gave them up. Raises SettingsError."""
+        views = [await self._look(order_id) for order_id in await self._without_a_record()]
+        orders = [PlacedOrder(view.state, Style.CHOREOGRAPHY, placed_at=view.events[0].time) for view in views]
+        return sorted(orders, key=lambda order: order.placed_at or _LONG_AGO, reverse=True)
+
     async def outcome(self, order_id: str) -> PlacedOrder:
-        """Wait until the order has ended, or waits for a person."""
+        """Wait until the order has ended, or waits for a person.
+
+        Raises NoSuchOrder; DifferentContent if the id was given to an orchestrated order at the same moment.
+        """
         pause = _POLL_SECONDS
         while (await self._order(order_id)).stage not in _WAITED_FOR:
             await asyncio.sleep(pause)
@@ -129,6 +157,7 @@ class ChoreographyClient:
         Raises NoSuchOrder, NotNow, TooLong.
         """
         check_length(resolution.note)
+        check_length(resolution.step)
         order = await self._in_progress(order_id)
         if not order.problems:
             raise NotNow(f"order {order_id}: the order does not need attention")
@@ -191,10 +220,28 @@ class ChoreographyClient:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _look(self, order_id: str) -> OrderView:
-        return OrderView(order_id, await self._bus.of(order_id))
+        return OrderView(order_id, await self._bus.of(check_order_id(order_id)))
+
+    async def _record(self, order_id: str) -> OrderOnRecord | None:
+        """None also if it cannot be read: the orders service itself refuses an id that was given to another order."""
+        with suppress(SettingsError):
+            return await self._records.find(order_id)
+        return None
+
+    async def _without_a_record(self) -> list[str]:
+        gave_up = await asyncio.to_thread(given_up, self._progress)
+        recorded = await self._records.of(gave_up)
+        return [order_id for order_id in gave_up if order_id not in recorded]
 
     async def _order(self, order_id: str) -> OrderView:
         order = await self._look(order_id)
+        if order.is_choreographed and order.first(OrderCreated) is None:
+            record = await self._record(order_id)
+            if record and record.style is not Style.CHOREOGRAPHY:
+                raise DifferentContent(
+                    f"order {order_id} was given to an orchestrated order at the same moment, and this one was not "
+                    "placed; give it another --order-id"
+                )
         if not order.is_choreographed:
             raise NoSuchOrder(f"there is no order {order_id}; 'starter.py list' shows those that are")
         return order

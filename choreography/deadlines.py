@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 
+from choreography.dead_letters import given_up
 from choreography.events import AttentionNeeded, OrderStalled, ReviewDecided
 from choreography.projection import OrderView
 from kernel.contracts import Event, Style
@@ -63,6 +64,7 @@ class Deadlines:
         self._bus = bus
         self._locks = locks
         self._limits = limits
+        self._progress = progress
         self._interval = min(limits.step, limits.review) / _LOOKS
         self._watch = Watch(progress, "deadlines", 2 * max(self._interval, _LONGEST_PAUSE_SECONDS), clock)
         self._next_look: dict[str, float] = {}  # by order, in seconds of the watch
@@ -87,7 +89,7 @@ class Deadlines:
 
     async def look(self) -> None:
         """Publish for every deadline that has passed. Twice is once."""
-        order_ids = await asyncio.to_thread(self._orders.unended, Style.CHOREOGRAPHY)
+        order_ids = await asyncio.to_thread(self._in_progress)
         now = await asyncio.to_thread(self._watch.look, order_ids)
         next_look = {order_id: self._next_look.get(order_id, now) for order_id in order_ids}
         self._next_look = next_look
@@ -95,6 +97,12 @@ class Deadlines:
             if next_look[order_id] <= now:
                 await self._look_at(order_id)
                 next_look[order_id] = now + self._interval
+
+    def _in_progress(self) -> list[str]:
+        """On record, or given up by the orders service before it could record them."""
+        gave_up = given_up(self._progress)
+        unrecorded = self._orders.without_record(gave_up) if gave_up else []
+        return [*self._orders.unended(Style.CHOREOGRAPHY), *unrecorded]
 
     async def _look_at(self, order_id: str) -> None:
         recorded = await self._bus.of(order_id)

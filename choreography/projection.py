@@ -8,7 +8,7 @@ from choreography.events import AttentionNeeded, OrderPlaced, OrderStalled, Revi
 from choreography.order_events import in_words, is_past_pivot, problems_of, reason_of, stop_of
 from choreography.reactions import REACTIONS
 from client.contracts import OrderState, Stage, StepReport
-from kernel.contracts import Event, FailureEvent
+from kernel.contracts import Event, FailureEvent, Style
 from kernel.envelope import CloudEvent
 from kernel.money import Money
 from kernel.service import Kind
@@ -57,7 +57,8 @@ class OrderView:
 
     def __init__(self, order_id: str, events: Sequence[Recorded]) -> None:
         self.order_id = order_id
-        self.events = [recorded.event for recorded in events]
+        # The id may be an orchestrated order's, too, that was placed at the same moment.
+        self.events = [one.event for one in events if one.event.style == Style.CHOREOGRAPHY]
         self._first = {event.type: event for event in reversed(self.events)}
         self.problems = problems_of(self.events)
         self.stop = stop_of(self.events)

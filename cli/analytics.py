@@ -7,6 +7,7 @@ from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from cli.console import AsJson, out, print_json, shown
+from kernel.environment import one_line
 from kernel.errors import SettingsError
 from settings import load
 from subscribers.analytics import NAME as ANALYTICS
@@ -22,10 +23,12 @@ def analytics(as_json: AsJson = False) -> int:
     async def run(events: EventBus) -> AnalyticsReport:
         try:
             return analytics_report(events.database(ANALYTICS))
-        except SQLAlchemyError:
-            raise SettingsError("there are no analytics yet: start a worker first ('make up')") from None
+        except SQLAlchemyError as error:
+            raise SettingsError(
+                f"the analytics cannot be read: {one_line(error)[:200]}; a worker with the role subscribers makes them"
+            ) from None
 
-    report = with_bus(load(), run)
+    report = with_bus(load(), run, for_reading=True)
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:

@@ -1,13 +1,16 @@
 """Looking things up in the log of events."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 
 from cli.console import BadInput
+from client.order_id import check_order_id
+from kernel.keys import Key
 from messaging.bus import Bus, Entry, Unreadable
 from messaging.subscription import Rule
 
 _WINDOW = 1_000
+DIGITS = 18  # of the largest position, at most
 
 
 def fits(rule: Rule, entry: Entry) -> bool:
@@ -42,21 +45,39 @@ async def between(bus: Bus, begin: int, end: int) -> AsyncIterator[Entry]:
 
 
 async def behind(bus: Bus, positions: dict[int, int]) -> int:
-    return len(
-        [
-            one
-            async for one in between(bus, min(positions.values()), await bus.head())
-            if one.position > positions.get(one.partition, one.position)
-        ]
-    )
+    """How many events come after these positions, whoever wants them."""
+    log = [one async for one in between(bus, min(positions.values()), await bus.head())]
+    return sum(one.position > positions.get(one.partition, one.position) for one in log)
+
+
+async def find_event(bus: Bus, event: str) -> Entry:
+    """By its id, or its position in the log. Raises BadInput."""
+    found: Sequence[Entry]
+    if event.isascii() and event.isdecimal():
+        found = []
+        if len(event) <= DIGITS and 1 <= int(event) <= await bus.head():
+            reader = await bus.read(None, int(event) - 1)
+            found = [one for one in await reader.next(1, 0) if one.position == int(event)]
+            await reader.close()
+    else:
+        order = check_order_id(Key.parse(event).order_id)
+        found = [one for one in await bus.of(order) if one.event.id == event]
+    if not found:
+        raise BadInput(f"there is no event {event}; 'starter.py events list' shows the newest")
+    return found[0]
 
 
 async def position(bus: Bus, start: str) -> int:
     """The position after which the reading begins."""
-    if start.isdecimal():
+    if start.isascii() and start.isdecimal():
+        head = await bus.head()
+        if len(start) > DIGITS or int(start) > max(head, 1):
+            raise BadInput(
+                f"--from {start[:40]}: the log ends at position {head}; a date is written with dashes: 2026-11-25"
+            )
         return max(0, int(start) - 1)
     try:
         moment = datetime.fromisoformat(start)
-    except ValueError:
-        raise BadInput(f"--from {start}: give a position, or a time such as 2026-03-01T12:00:00Z") from None
-    return await bus.before(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        return await bus.before(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        raise BadInput(f"--from {start[:40]}: give a position, or a time such as 2026-03-01T12:00:00Z") from None

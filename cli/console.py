@@ -13,7 +13,9 @@ from rich.markup import escape as without_markup  # noqa: TID251 - only `shown`,
 from rich.table import Table
 
 from client.attention import at_the_deadline
-from client.contracts import PendingStep, PlacedOrder, StepReport
+from client.contracts import PendingStep, PlacedOrder, Stage, StepReport
+from client.order_id import check_order_id
+from client.order_query import why
 from kernel.errors import UserError
 from kernel.visible import visible, visible_json
 from services.orders.contracts import OrderStatus
@@ -41,7 +43,14 @@ _STEP_LOOKS = {
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for scripts.")]
-OrderArgument = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id.")]
+
+
+def _order_id(text: str) -> str:
+    return check_order_id(text) if text else ""
+
+
+OrderArgument = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id.", callback=check_order_id)]
+OfOrder = Annotated[str, typer.Option("--order", help="Only of this order.", callback=_order_id)]
 
 
 class BadInput(UserError):
@@ -68,7 +77,7 @@ def milliseconds_of(option: str, time: str) -> int:
 
 
 def print_json(document: object, *, indent: int | None = 2) -> None:
-    """One document, at once: whoever reads it may be waiting for it. Without `indent` it is one line."""
+    """One document, at once, since a reader may be waiting for it. Without `indent` it is one line."""
     text = json.dumps(
         document, ensure_ascii=not (sys.stdout.encoding or "utf-8").lower().startswith("utf"), indent=indent
     )
@@ -80,6 +89,10 @@ def as_document(placed: PlacedOrder) -> dict[str, object]:
     """What scripts get of an order."""
     state = placed.state.model_dump(mode="json")
     pending = [one.model_dump(mode="json") for one in placed.pending]
+    if placed.placed_at:
+        state["placed_at"] = placed.placed_at.isoformat()
+    if placed.customer_id:
+        state["customer_id"] = placed.customer_id
     return state | {"pending": pending, "style": placed.style, "workflow_id": placed.workflow_id, "link": placed.link}
 
 
@@ -141,13 +154,23 @@ def _tried(pending: PendingStep, now: datetime) -> str:
 
 
 def orders_table(orders: Iterable[PlacedOrder]) -> Table:
-    table = Table("order", "style", "status", "stage", "reason")
+    """For 80 columns; ids are never cut, nor wrapped."""
+    is_wide, now = out.width >= 100, datetime.now(UTC)
+    table = Table()
+    table.add_column("order", no_wrap=True, overflow="ignore")
+    if is_wide:
+        table.add_column("style")
+    table.add_column("status", no_wrap=True)
+    table.add_column("age", justify="right", no_wrap=True)
+    table.add_column("amount", justify="right", no_wrap=True)
+    table.add_column("why", overflow="fold")
     for placed in orders:
-        mark, style = _LOOKS[placed.state.status]
-        state = placed.state
-        table.add_row(
-            shown(state.order_id), placed.style, f"[{style}]{mark} {state.status}", state.stage, shown(state.reason)
-        )
+        state, (mark, style) = placed.state, _LOOKS[placed.state.status]
+        stage = state.stage if state.stage in (Stage.REVIEW, Stage.UNDOING) else state.status
+        age = in_words(now - placed.placed_at) if placed.placed_at else ""
+        amount = str(state.total) if state.total else ""
+        styles = [placed.style] if is_wide else []
+        table.add_row(shown(state.order_id), *styles, f"[{style}]{mark} {stage}", age, amount, shown(why(placed)))
     return table
 
 

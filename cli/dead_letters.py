@@ -1,20 +1,23 @@
 """`starter.py events dead-letters`: what consumers could not handle, or not even read, and its way out."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import typer
 
 from cli import console
-from cli.console import AsJson, BadInput, print_json
-from kernel.envelope import NotAnEvent
+from cli.console import AsJson, BadInput, OfOrder, print_json
+from cli.many import DryRun, Rate, run_each, show_summary
+from client.bulk import Summary
+from client.free_text import check_length
 from kernel.visible import visible
-from messaging.progress import DeliveryFailure, FailureState
-from messaging.quarantine import Quarantine, QuarantinedMessage
-from services import SERVICES
+from messaging.quarantine import QuarantinedMessage
 from settings import load
 from wiring.bus import EventBus, with_bus
-from wiring.choreographed_orders import choreography_client
-from wiring.listening import settle
+from wiring.dead_letters import DeadLetter
+from wiring.dead_letters import dead_letters as dead_letters_of
+from wiring.dead_letters import discard as discard_letter
+from wiring.dead_letters import retry as retry_letter
 from wiring.program import GOOD
 
 dead_letters = typer.Typer(
@@ -24,51 +27,46 @@ dead_letters = typer.Typer(
     help="List, retry or discard events that a consumer could not handle.",
 )
 
-_REACTING = {service.name for service in SERVICES}
-
-OfOrder = Annotated[str, typer.Option("--order", help="Only of this order.")]
 OfConsumer = Annotated[str, typer.Option("--consumer", help="Only of this consumer.")]
 
 
+OfType = Annotated[str, typer.Option("--type", help="Only events of this type.")]
+OfError = Annotated[str, typer.Option("--error", metavar="TEXT", help="Only those whose error has this text.")]
+Chosen = Annotated[list[str] | None, typer.Argument(metavar="EVENT...", help="The events' ids.")]
+All = Annotated[bool, typer.Option("--all", help="All of them, or all that the filters find.")]
+
+
 @dead_letters.command("list")
-def list_dead_letters(consumer: OfConsumer = "", order: OfOrder = "", as_json: AsJson = False) -> int:
+def list_dead_letters(
+    consumer: OfConsumer = "", order: OfOrder = "", kind: OfType = "", error: OfError = "", as_json: AsJson = False
+) -> int:
     """List what consumers could not handle."""
 
     async def run(events: EventBus) -> list[DeadLetter]:
-        return _letters(events, consumer, order)
+        return [one for one in dead_letters_of(events, consumer, order) if _fits(one, kind, error)]
 
-    dead_letters = with_bus(load(), run)
-    if as_json:
-        print_json([_document(dead_letter) for dead_letter in dead_letters])
-    elif dead_letters:
-        rows = [(one.consumer, one.id, str(one.attempts), one.error) for one in dead_letters]
-        console.out.print(console.table_of("consumer", "event", "attempts", "error", rows=rows))
-    else:
-        console.out.print("No dead letters.")
+    _show(with_bus(load(), run, for_reading=True), as_json)
     return GOOD
-
-
-Chosen = Annotated[list[str] | None, typer.Argument(metavar="EVENT...", help="The events' ids.")]
-All = Annotated[bool, typer.Option("--all", help="All of them, or all of --consumer or --order.")]
 
 
 @dead_letters.command()
-def retry(chosen: Chosen = None, every: All = False, consumer: OfConsumer = "", order: OfOrder = "") -> int:
+def retry(
+    chosen: Chosen = None,
+    every: All = False,
+    consumer: OfConsumer = "",
+    order: OfOrder = "",
+    kind: OfType = "",
+    error: OfError = "",
+    dry_run: DryRun = False,
+    rate: Rate = 100,
+) -> int:
     """Have dead letters handled again, by the consumers that gave them up."""
+    query = (consumer, order, kind, error)
 
-    async def run(events: EventBus) -> int:
-        dead_letters = _chosen(_letters(events, consumer, order), chosen or [], every=every)
-        for dead_letter in dead_letters:
-            if isinstance(dead_letter, QuarantinedMessage):
-                _read_again(events, dead_letter)
-            elif dead_letter.consumer in _REACTING:
-                await choreography_client(events).retry(dead_letter)
-            else:
-                events.progress.requeue(dead_letter.consumer, dead_letter.id)
-        return len(dead_letters)
+    async def act(events: EventBus, letter: DeadLetter) -> None:
+        await retry_letter(events, letter)
 
-    console.out.print(f"{with_bus(load(), run)} sent again; 'events dead-letters list' shows any that fail again.")
-    return GOOD
+    return _decide("retry", chosen or [], query, act, every=every, dry_run=dry_run, rate=rate)
 
 
 @dead_letters.command()
@@ -78,44 +76,74 @@ def discard(
     every: All = False,
     consumer: OfConsumer = "",
     order: OfOrder = "",
+    kind: OfType = "",
+    error: OfError = "",
+    dry_run: DryRun = False,
+    rate: Rate = 100,
 ) -> int:
     """Give dead letters up: they will never be handled."""
     if not note.strip():
         raise BadInput("say in --note why they need not be handled")
+    check_length(note)
+    query = (consumer, order, kind, error)
 
-    async def run(events: EventBus) -> int:
-        dead_letters = _chosen(_letters(events, consumer, order), chosen or [], every=every)
-        for dead_letter in dead_letters:
-            if isinstance(dead_letter, DeliveryFailure):
-                settle(events, dead_letter.consumer, dead_letter.recorded.event)
-            events.progress.discard(dead_letter.consumer, dead_letter.id, note)
-        return len(dead_letters)
+    async def act(events: EventBus, letter: DeadLetter) -> None:
+        discard_letter(events, letter, note)
 
-    console.out.print(f"{with_bus(load(), run)} discarded.")
+    return _decide(f"discard {note}", chosen or [], query, act, every=every, dry_run=dry_run, rate=rate)
+
+
+def _decide(
+    what: str,
+    chosen: list[str],
+    query: tuple[str, str, str, str],
+    act: Callable[[EventBus, DeadLetter], Awaitable[None]],
+    *,
+    every: bool,
+    dry_run: bool,
+    rate: float,
+) -> int:
+    settings, (consumer, order, kind, error) = load(), query
+
+    async def run(events: EventBus) -> tuple[list[DeadLetter], Summary]:
+        fitting = [one for one in dead_letters_of(events, consumer, order) if _fits(one, kind, error)]
+        found = _chosen(fitting, chosen, every=every)
+        if dry_run:
+            return found, Summary()
+        this_run = f"dead-letters {what} {chosen} {query}"
+        return found, await run_each(settings, this_run, found, _key, lambda letter: act(events, letter), rate)
+
+    found, summary = with_bus(settings, run)
+    if not dry_run:
+        return show_summary(summary, done="sent again" if what == "retry" else "discarded")
+    _show(found, as_json=False)
+    console.out.print(f"{len(found)} dead letters; nothing was done")
     return GOOD
+
+
+def _key(letter: DeadLetter) -> str:
+    return f"{letter.consumer} {letter.id}"
+
+
+def _fits(letter: DeadLetter, kind: str, error: str) -> bool:
+    if isinstance(letter, QuarantinedMessage):
+        return not kind and error.casefold() in letter.message.why.casefold()
+    return kind in ("", letter.recorded.event.type) and error.casefold() in letter.error.casefold()
+
+
+def _show(letters: list[DeadLetter], as_json: bool) -> None:
+    if as_json:
+        print_json([_document(letter) for letter in letters])
+    elif letters:
+        rows = [(one.consumer, one.id, str(one.attempts), one.error) for one in letters]
+        console.out.print(console.table_of("consumer", "event", "attempts", "error", rows=rows))
+    else:
+        console.out.print("No dead letters.")
 
 
 def as_text(raw: bytes) -> str:
     """Bytes that anybody may have written, for a person to see."""
     return visible(raw.decode(errors="backslashreplace"))
-
-
-DeadLetter = DeliveryFailure | QuarantinedMessage
-
-
-def _letters(events: EventBus, consumer: str, order: str) -> list[DeadLetter]:
-    progress = events.progress
-    dead = progress.failures(FailureState.DEAD, consumer=consumer, correlation=order)
-    return [*dead, *Quarantine(progress).messages(consumer=consumer, correlation=order)]
-
-
-def _read_again(events: EventBus, message: QuarantinedMessage) -> None:
-    try:
-        Quarantine(events.progress).read_again(message.consumer, message.id)
-    except NotAnEvent as error:
-        raise BadInput(
-            f"{message.id} still cannot be read ({error}); install a release that can, or discard it"
-        ) from None
 
 
 def _chosen(dead_letters: list[DeadLetter], chosen: list[str], *, every: bool) -> list[DeadLetter]:

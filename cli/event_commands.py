@@ -1,20 +1,20 @@
 """`starter.py events`: look at the bus, replay it, and settle what consumers could not handle."""
 
-import asyncio
-from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from cli import console
-from cli.archive import behind, fits, newest, position
-from cli.console import AsJson, BadInput, print_json, shown
+from cli.archive import find_event, fits, newest, position
+from cli.console import AsJson, BadInput, OfOrder, print_json, shown
+from cli.consumers import consumers_on_record
 from cli.dead_letters import as_text, dead_letters
+from cli.delivery_commands import delivery_commands
 from cli.log_commands import log_commands
 from cli.replay import replay as replay_consumer
 from cli.schemas import schemas
-from kernel.keys import Key
 from kernel.visible import visible
 from messaging.bus import Entry, Recorded, Unreadable
 from messaging.log_check import problem
@@ -34,9 +34,9 @@ events = typer.Typer(
 events.add_typer(dead_letters, name="dead-letters")
 events.command()(schemas)
 events.add_typer(log_commands)
+events.add_typer(delivery_commands)
 
 Types = Annotated[list[str] | None, typer.Option("--type", help="Only these types; * and ? match; repeatable.")]
-OfOrder = Annotated[str, typer.Option("--order", help="Only of this order.")]
 
 
 @events.command()
@@ -54,14 +54,14 @@ def tail(types: Types = None, order: OfOrder = "", as_json: AsJson = False) -> i
                     _show(recorded, as_json=as_json)
         return GOOD
 
-    return with_bus(load(), run)
+    return with_bus(load(), run, for_reading=True)
 
 
 @events.command("list")
 def list_events(
     types: Types = None,
     order: OfOrder = "",
-    limit: Annotated[int, typer.Option(min=1, help="How many at most, the newest.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Maximum number of events, the newest.")] = 50,
     as_json: AsJson = False,
 ) -> int:
     """List the newest events, the oldest of them first."""
@@ -73,7 +73,7 @@ def list_events(
             return [one for one in await bus.entries_of(order) if fits(rule, one)][-limit:]
         return await newest(bus, rule, limit)
 
-    found = with_bus(load(), run)
+    found = with_bus(load(), run, for_reading=True)
     if as_json:
         print_json([_document(recorded) for recorded in found])
     elif found:
@@ -89,19 +89,9 @@ def show(event: Annotated[str, typer.Argument(metavar="EVENT", help="Its id, or 
     """Show one event as it is on the bus."""
 
     async def run(on_bus: EventBus) -> Entry:
-        bus = on_bus.bus
-        found: Sequence[Entry]
-        if event.isdecimal():
-            reader = await bus.read(None, int(event) - 1)
-            found = [one for one in await reader.next(1, 0) if one.position == int(event)]
-            await reader.close()
-        else:
-            found = [one for one in await bus.of(Key.parse(event).order_id) if one.event.id == event]
-        if not found:
-            raise BadInput(f"there is no event {event}; 'starter.py events list' shows the newest")
-        return found[0]
+        return await find_event(on_bus.bus, event)
 
-    print_json(_document(with_bus(load(), run)))
+    print_json(_document(with_bus(load(), run, for_reading=True)))
     return GOOD
 
 
@@ -122,7 +112,7 @@ def replay(
         found = {one.name: one for one in all_subscriptions(on_bus)}
         if consumer not in found:
             raise BadInput(f"there is no consumer '{consumer}'; there are: {', '.join(found)}")
-        if wrong := await problem(on_bus.bus, on_bus.progress, found[consumer]):
+        if wrong := await problem(on_bus.bus, on_bus.progress, consumer):
             raise BadInput(wrong)
         after = max(await position(on_bus.bus, start), (await on_bus.bus.state()).first - 1)
         columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -141,27 +131,17 @@ def replay(
 
 @events.command()
 def consumers(as_json: AsJson = False) -> int:
-    """Who reads the bus, how far each is behind, and what it could not handle; 1 if one cannot read on."""
+    """List who reads the bus, and how many events each has not handled; exits 1 if one cannot read on."""
 
-    async def run(on_bus: EventBus) -> list[tuple[str, int, int, str]]:
-        dead = await asyncio.to_thread(on_bus.progress.counts)
-        found = []
-        for one in all_subscriptions(on_bus):
-            wrong = await problem(on_bus.bus, on_bus.progress, one)
-            its_behind = await behind(on_bus.bus, on_bus.progress.positions(one.name))
-            found.append((one.name, its_behind, dead.get(one.name, 0), wrong))
-        return found
-
-    found = with_bus(load(), run)
+    found = with_bus(load(), consumers_on_record, for_reading=True)
     if as_json:
-        columns = ("consumer", "behind", "dead_letters", "problem")
-        print_json([dict(zip(columns, one, strict=True)) for one in found])
+        print_json([asdict(one) for one in found])
     else:
-        rows = [(name, "?" if wrong else str(behind), str(dead)) for name, behind, dead, wrong in found]
-        console.out.print(console.table_of("consumer", "events behind", "dead letters", rows=rows))
-    for wrong in dict.fromkeys(wrong for *_, wrong in found if wrong):
-        complain(f"{', '.join(name for name, *_, its in found if its == wrong)}: {wrong}")
-    return BAD_END if any(wrong for *_, wrong in found) else GOOD
+        rows = [(one.consumer, one.lag, str(one.retrying), str(one.dead_letters), one.remark) for one in found]
+        console.out.print(console.table_of("consumer", "behind", "retrying", "dead letters", "", rows=rows))
+    for wrong in dict.fromkeys(one.problem for one in found if one.problem):
+        complain(f"{', '.join(one.consumer for one in found if one.problem == wrong)}: {wrong}")
+    return BAD_END if any(one.problem for one in found) else GOOD
 
 
 def _order(entry: Entry) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import console
-from cli.console import BadInput, milliseconds_of, shown
+from cli.console import BadInput, OfOrder, milliseconds_of, shown
 from kernel.database import Database
 from messaging.log_check import adopt as adopt_log
 from messaging.republish import Republished
@@ -24,7 +24,7 @@ log_commands = typer.Typer()
 @log_commands.command()
 def republish(
     service: Annotated[str, typer.Option(help="Only what this service published and received.")] = "",
-    order: Annotated[str, typer.Option("--order", help="Only of this order.")] = "",
+    order: OfOrder = "",
     since: Annotated[str, typer.Option(metavar="TIME", help="Only from this time on: 2026-03-01T12:00:00Z.")] = "",
 ) -> int:
     """Append to the log again what services have published, unless it is there: for a log that lost events."""

@@ -7,11 +7,22 @@ import typer
 
 from cli import console
 from cli.console import AsJson, OrderArgument, as_document, print_json
+from cli.query_options import (
+    NewerThan,
+    OfCustomer,
+    OfReason,
+    OfStage,
+    OfStatus,
+    OfStep,
+    OfStyle,
+    OlderThan,
+)
 from client.contracts import PlacedOrder, Stage
-from kernel.contracts import Style
+from client.order_query import OrderQuery, why
 from services.orders.contracts import OrderStatus
 from settings import load
 from wiring.clients import Clients, with_clients
+from wiring.finding import find_page
 from wiring.program import BAD_END, GOOD
 
 _WATCH_SECONDS = 0.3
@@ -49,21 +60,35 @@ def watch(order: OrderArgument, as_json: AsJson = False) -> int:
 
 
 def list_orders(
-    status: Annotated[OrderStatus | None, typer.Option(help="Only orders of this status.")] = None,
-    style: Annotated[
-        Style | None, typer.Option(help="Only orders of this style; choreography needs no Temporal server.")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Maximum number of orders.")] = 50,
+    status: OfStatus = None,
+    stage: OfStage = None,
+    style: OfStyle = None,
+    reason: OfReason = "",
+    step: OfStep = "",
+    customer: OfCustomer = "",
+    older_than: OlderThan = None,
+    newer_than: NewerThan = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Orders on a page.")] = 50,
+    page: Annotated[int, typer.Option(min=1, max=1_000, help="Which page; 1 has the newest.")] = 1,
     as_json: AsJson = False,
 ) -> int:
-    """List orders, the newest first."""
-    orders = with_clients(load(), lambda clients: clients.recent(style, status, limit))
+    """List orders, the newest first.
+
+    Each with its age and amount, and with what is stuck or being retried, if anything is.
+    """
+    query = OrderQuery(status, stage, style, reason, step, customer, older_than, newer_than)
+    orders = with_clients(load(), lambda clients: find_page(clients, query, limit, page))
     if as_json:
-        print_json([as_document(placed) for placed in orders])
-    elif orders:
+        print_json([as_document(placed) | {"why": why(placed)} for placed in orders])
+        return GOOD
+    if orders:
         console.out.print(console.orders_table(orders))
+    elif query == OrderQuery() and page == 1:
+        console.out.print("No orders yet: starter.py place --item mug=1")
     else:
-        console.out.print(f"No order is {status}." if status else "No orders yet: starter.py place --item mug=1")
+        console.out.print("No such orders.")
+    if len(orders) == limit:
+        console.err.print(f"there may be more: --page {page + 1}")
     return GOOD
 
 

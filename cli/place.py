@@ -16,6 +16,7 @@ from cli.orders import exit_code
 from cli.orders_file import Given, for_each, parse_file, parse_items, parse_order
 from cli.place_all import Placement, place_all
 from client.order import Order
+from client.postal_codes import WITHOUT_POSTAL_CODES
 from kernel.contracts import Style
 from kernel.errors import SettingsError
 from settings import Settings, load
@@ -37,7 +38,9 @@ def place(
     ] = None,
     name: Annotated[str, typer.Option(help="Ship to: name.")] = "Sample Customer",
     street: Annotated[str, typer.Option(help="Ship to: street.")] = "1 Sample Street",
-    postal_code: Annotated[str, typer.Option(help="Ship to: postal code.")] = "10115",
+    postal_code: Annotated[
+        str | None, typer.Option(help="Ship to: postal code, if the country has any.", show_default="10115")
+    ] = None,
     city: Annotated[str, typer.Option(help="Ship to: city.")] = "Berlin",
     country: Annotated[str, typer.Option(help="Ship to: country, two letters; no courier goes to AQ.")] = "DE",
     file: Annotated[
@@ -57,7 +60,9 @@ def place(
     if file:
         given = parse_file(_read(file))
     else:
-        ship_to = {"name": name, "street": street, "postal_code": postal_code, "city": city, "country": country}
+        ship_to = {"name": name, "street": street, "city": city, "country": country}
+        if postal_code is not None or country.strip().upper() not in WITHOUT_POSTAL_CODES:
+            ship_to["postal_code"] = "10115" if postal_code is None else postal_code
         ours = {"order_id": f"ord-{uuid.uuid4().hex[:12]}" if order_id is None else order_id, "customer_id": customer}
         lines = {"lines": parse_items(item or []), "payment_token": card, "ship_to": ship_to}
         given = [Given("", parse_order(ours | lines))]

@@ -4,12 +4,10 @@ from typing import Annotated
 
 import typer
 
-from audit.invariants import NotJudged, Report
-from audit.invariants import audit as check_books
-from cli.audit_of_events import audit_of_events
+from audit.invariants import Report
 from cli.console import AsJson, milliseconds_of, out, print_json, shown, table_of
 from settings import load
-from wiring.audit_reports import keep_report
+from wiring.auditing import audit as examine
 from wiring.catalogue import read_catalogue
 from wiring.program import BAD_END, GOOD
 
@@ -27,14 +25,7 @@ def audit(
 
     It compares the records of all services, the card processor's ledger, the courier's parcels and the bus.
     """
-    settings, moment = load(), milliseconds_of("--since", since)
-    report = check_books(settings, moment)
-    report.violations += audit_of_events(settings, report.not_judged, moment)
-    if moment:
-        why = f"orders that are over, and to which nothing has happened since {since}, and events of before then"
-        report.not_judged.append(NotJudged(order_id="", why=why))
-    if report.violations or not moment:  # what was not judged is no reason to forget what was found before
-        keep_report(settings, report)
+    report = examine(load(), milliseconds_of("--since", since), since)
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:

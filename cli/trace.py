@@ -24,7 +24,7 @@ def trace(order: OrderArgument, as_json: AsJson = False) -> int:
     async def run(events: EventBus) -> Sequence[Entry]:
         return await events.bus.entries_of(order)
 
-    entries = with_bus(load(), run)
+    entries = with_bus(load(), run, for_reading=True)
     events = readable(entries)
     for one in entries:
         if isinstance(one, Unreadable):

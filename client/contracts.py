@@ -104,7 +104,7 @@ class Resolution(Contract):
 class PlacedOrder:
     """An order as people see it. Without a workflow, a choreographed one has no id and no page of it.
 
-    `pending` is what is being tried at this moment; in `get` only.
+    `pending` is what is being tried at this moment, in `get` only; `customer_id` is filled in lists only.
     """
 
     state: OrderState
@@ -113,3 +113,4 @@ class PlacedOrder:
     link: str = ""
     placed_at: datetime | None = None
     pending: tuple[PendingStep, ...] = ()
+    customer_id: str = ""

@@ -15,5 +15,9 @@ class TooLong(UserError):
     """A reason or a note that is longer than what every database, bus and payload takes."""
 
 
+class BadOrderId(UserError):
+    """A text that is no order's id, and must not become a part of a subject, a workflow's id or a file's name."""
+
+
 class NotNow(UserError):
     """The order cannot do what is asked, for the reason that the text gives."""

@@ -5,10 +5,12 @@ own, which ignore what they do not know: they are read by older and newer code t
 """
 
 import hashlib
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
+from iso3166 import countries_by_alpha2
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from client.postal_codes import WITHOUT_POSTAL_CODES
 from kernel.contracts import Contract
 from services.orders.contracts import MAX_LINES, CountryCode, OrderId, Quantity, Text
 
@@ -19,8 +21,17 @@ def _token(value: str) -> str:
     return value
 
 
+def _country(code: str) -> str:
+    if code not in countries_by_alpha2:
+        raise ValueError(f"{code} is no country of ISO 3166")
+    return code
+
+
 class Address(Contract):
-    """Where a parcel goes. `country` is an ISO 3166 two-letter code."""
+    """Where a parcel goes.
+
+    `country` is an ISO 3166 two-letter code. Where it has no postal codes, `postal_code` may be left out.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -28,7 +39,15 @@ class Address(Contract):
     street: Text
     postal_code: Text
     city: Text
-    country: CountryCode
+    country: Annotated[CountryCode, AfterValidator(_country)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_postal_code(cls, given: Any) -> Any:
+        """With a dash for it, as on a parcel's label: readers of the order's events rely on there being one."""
+        if isinstance(given, dict) and str(given.get("country")).strip().upper() in WITHOUT_POSTAL_CODES:
+            return {**given, "postal_code": given.get("postal_code") or "-"}
+        return given
 
 
 class OrderLine(Contract):

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from client.contracts import OrderState, PlacedOrder, Stage
+from client.differences import different_content
 from client.errors import DifferentContent
 from client.order import Order
 from kernel.contracts import Policy, Style
@@ -23,6 +24,7 @@ class OrderOnRecord:
     """
 
     order_id: str
+    customer_id: str
     style: Style
     ends: OrderStatus
     problem: str
@@ -56,11 +58,13 @@ class OrderOnRecord:
     def check_same(self, order: Order, style: Style) -> None:
         """Raises DifferentContent unless this is the record of that order, placed in that style."""
         placed = json.loads(self.placed or "{}")
-        if self.style is not style or placed != {name: order.content().get(name) for name in placed}:
+        content = order.content()
+        if self.style is not style:
             raise DifferentContent(
-                f"order {order.order_id} exists already, with another content or style; "
-                "give the new one another --order-id"
+                f"order {order.order_id} exists already, in style {self.style}; give the new one another --order-id"
             )
+        if placed != {name: content.get(name) for name in placed}:
+            raise different_content(order.order_id, placed, content)
 
 
 class OrderRecords(Protocol):

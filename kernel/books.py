@@ -35,7 +35,8 @@ class OrderRecord:
     `lines` are pieces by SKU. `placed_at` and `flagged_at`, the last word about what needs an operator, are in
     milliseconds since 1970. `problem` is what an operator must settle, `settled` what one did by hand; each begins with
     its step, as in `payments.refund: ...`, if it has one. `ends` is the status but for what is flagged. `policy` is the
-    order's own, if it is on record.
+    order's own, if it is on record. `refunded_outside` (in minor units) and `is_returned` are what was settled outside
+    after the order was completed, `adjusted` the note on it.
     """
 
     status: str
@@ -49,6 +50,9 @@ class OrderRecord:
     flagged_at: int = 0
     style: Style = Style.ORCHESTRATION
     policy: Policy | None = None
+    refunded_outside: int = 0
+    is_returned: bool = False
+    adjusted: str = ""
 
 
 class Books:
@@ -70,7 +74,7 @@ class Books:
         """Where the service disagrees with itself: at any moment, since a transaction is whole or not at all."""
         yield from ()
 
-    def disagreements(self, order_id: str) -> Iterator[Finding]:
+    def disagreements(self, order_id: str, order: OrderRecord | None) -> Iterator[Finding]:
         """Where the service and the provider behind it disagree, once the order has ended."""
         yield from ()
 

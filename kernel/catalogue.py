@@ -1,14 +1,19 @@
 """The products on offer, with their prices and first stock, from the file that the setting CATALOGUE names."""
 
-import json
 from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import BaseModel, NonNegativeInt, PositiveInt
+from pydantic import BaseModel, Field, model_validator
 
 from kernel.contracts import Contract
 from kernel.environment import EnvironmentSettings, one_line
 from kernel.errors import SettingsError
+from kernel.json_text import parse, text_of
 from kernel.money import CurrencyCode, Money
+
+# So that an order of all that it may have is still a number that every database holds.
+Price = Annotated[int, Field(ge=1, le=1_000_000_000_000, strict=True)]
+Pieces = Annotated[int, Field(ge=0, le=1_000_000_000_000, strict=True)]
 
 
 class CatalogueProduct(BaseModel):
@@ -16,13 +21,21 @@ class CatalogueProduct(BaseModel):
 
     sku: str
     name: str
-    unit_price: PositiveInt
-    stock: NonNegativeInt
+    unit_price: Price
+    stock: Pieces
 
 
 class Catalogue(BaseModel):
     currency: CurrencyCode
     products: list[CatalogueProduct]
+
+    @model_validator(mode="after")
+    def _one_product_a_sku(self) -> Self:
+        skus = [product.sku for product in self.products]
+        twice = next((sku for sku in skus if skus.count(sku) > 1), None)
+        if twice is not None:
+            raise ValueError(f"the product {twice} is there twice")
+        return self
 
 
 class Product(Contract):
@@ -45,7 +58,7 @@ class CatalogueSettings(EnvironmentSettings):
     def products(self) -> list[StockedProduct]:
         """Raises SettingsError when the file cannot be used."""
         try:
-            read = Catalogue.model_validate(json.loads(self.catalogue.read_text()))
+            read = Catalogue.model_validate(parse(text_of(self.catalogue.read_bytes())))
         except (OSError, ValueError) as error:
             raise SettingsError(f"CATALOGUE: {self.catalogue}: {one_line(error)}") from None
         return [

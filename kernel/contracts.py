@@ -45,6 +45,16 @@ class Policy(Contract):
     review_deadline: Seconds = 86_400
 
 
+class Steps(StrEnum):
+    """Where the steps of an orchestrated order are tried first; recorded with the order at its start.
+
+    In place: once, for at most a second, by the worker that runs the saga, and then through the service's task queue.
+    """
+
+    IN_PLACE = "in-place"
+    QUEUE = "queue"
+
+
 class Style(StrEnum):
     """Who decides what happens next to an order."""
 

@@ -1,6 +1,7 @@
 """One service's database: SQLite by default, PostgreSQL by URL; the same SQL for both."""
 
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -12,7 +13,10 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 _ALEMBIC = Path(__file__).with_name("migrations")
+_HELD_BY_OTHERS = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _MIGRATION_LOCK = 7_233_001  # any number, the same for every process
+_MIGRATING = threading.Lock()
+_CONNECT_SECONDS = 10
 
 
 class Storage(Protocol):
@@ -36,7 +40,7 @@ class Database:
     Args:
         url: an SQLAlchemy URL; `postgresql://` means the psycopg driver.
         connections: how many PostgreSQL connections at most; SQLite always has one, since it has one writer.
-        for_reading: a transaction is one snapshot and locks nobody out, and the schema stays as it is; a missing SQLite
+        for_reading: a transaction is one options and locks nobody out, and the schema stays as it is; a missing SQLite
             file is a FileNotFoundError.
     """
 
@@ -50,9 +54,10 @@ class Database:
         if self.is_sqlite:
             self.engine = self._sqlite("BEGIN" if for_reading else "BEGIN IMMEDIATE")
         else:
-            snapshot: dict[str, Any] = {"isolation_level": "REPEATABLE READ"} if for_reading else {}
+            options: dict[str, Any] = {"isolation_level": "REPEATABLE READ"} if for_reading else {}
+            options["connect_args"] = {"connect_timeout": _CONNECT_SECONDS}
             self.engine = create_engine(
-                self.url, pool_size=connections, max_overflow=0, hide_parameters=True, **snapshot
+                self.url, pool_size=connections, max_overflow=0, hide_parameters=True, **options
             )
         event.listen(self.engine, "handle_error", _without_values)
 
@@ -92,8 +97,9 @@ class Database:
         config.set_main_option("version_locations", str(versions))
 
         def upgrade(tx: Connection) -> None:
-            config.attributes["connection"] = tx
-            command.upgrade(config, "head")
+            with _MIGRATING:  # Alembic keeps its context in a module; the connection is there by now
+                config.attributes["connection"] = tx
+                command.upgrade(config, "head")
 
         self.alone(upgrade)
 
@@ -143,8 +149,8 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _HELD_BY_OTHERS or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
         else:

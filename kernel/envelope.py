@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-DATA_SCHEMA = "/docs/events/{type}.schema.json"
+DATA_SCHEMA = "urn:order-saga:event:{type}"  # absolute, as CloudEvents wants it, and of no host
+_RELATIVE = re.compile(r"/docs/events/(\w+)\.schema\.json")  # as release 0.1 published it
 
 _ID_LENGTH = 200
 
@@ -38,6 +39,12 @@ _CorrelationId = Annotated[str, AfterValidator(_at_most(64, forbidden=r"[\s\x00-
 _TypeName = Annotated[str, AfterValidator(_at_most(50, forbidden=r"[\s\x00-\x1f\x7f]"))]
 
 
+def _absolute(data_schema: str) -> str:
+    """Old events are read as they would be published now, so that copies of one event are alike."""
+    relative = _RELATIVE.fullmatch(data_schema)
+    return DATA_SCHEMA.format(type=relative[1]) if relative else data_schema
+
+
 class NotAnEvent(ValueError):
     """These bytes are no event that this code can read; the text says why, in one line."""
 
@@ -54,7 +61,7 @@ class CloudEvent(BaseModel):
     subject: _Id
     time: AwareDatetime
     datacontenttype: Literal["application/json"] = "application/json"
-    dataschema: _Id
+    dataschema: Annotated[_Id, AfterValidator(_absolute)]
     correlationid: _CorrelationId
     causationid: _Id
     sequence: _Id

@@ -1,13 +1,26 @@
 """Settings from the environment, or a `.env` file: each part of the system declares its own, and reads them alike."""
 
 import re
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.sources import DotEnvSettingsSource, EnvSettingsSource
 from sqlalchemy.exc import StatementError
 
 from kernel.errors import SettingsError
+from kernel.json_text import NotJson, parse
+
+
+class _Environment(EnvSettingsSource):
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        return parse(value)
+
+
+class _DotEnv(DotEnvSettingsSource):
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        return parse(value)
 
 
 class EnvironmentSettings(BaseSettings):
@@ -16,6 +29,18 @@ class EnvironmentSettings(BaseSettings):
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
         env_file=".env", env_ignore_empty=True, extra="ignore", env_nested_delimiter="__"
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - these two have readers of their own
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Those of the library, with one reader of JSON."""
+        return init_settings, _Environment(settings_cls), _DotEnv(settings_cls), file_secret_settings
 
     @classmethod
     def read(cls) -> Self:
@@ -35,7 +60,8 @@ def one_line(error: BaseException) -> str:
         return f"{where}: {first['msg'].removeprefix('Value error, ')}{more}"
     unreadable = re.search(r'error parsing value for field "(\w+)"', str(error))
     if unreadable:
-        return f"{unreadable[1].upper()}: not JSON"
+        cause = error.__cause__
+        return f"{unreadable[1].upper()}: {cause if isinstance(cause, NotJson) else 'not JSON'}"
     # SQLAlchemy's own text is long, and ends in an advertisement.
     said = (error.orig or error) if isinstance(error, StatementError) else error
     return " ".join(str(said).split()) or type(error).__name__

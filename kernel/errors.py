@@ -76,3 +76,7 @@ class Unreachable(UserError):
 
 class SettingsError(UserError):
     """A setting is wrong; the text says which, and what would do."""
+
+
+class DatabaseDown(SettingsError):
+    """A database does not answer. It may be the setting, or the database: what needs it is tried again."""

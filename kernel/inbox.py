@@ -1,6 +1,6 @@
 """The inbox: what a consumer has received, on record in the transaction of what it did about it.
 
-Rows are never deleted, so an id is known for longer than any redelivery or replay can take.
+Rows are not deleted by themselves, so an id is known for longer than any redelivery or replay can take.
 """
 
 import json
@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    delete,
     insert,
     inspect,
     select,
@@ -123,6 +124,11 @@ def record(tx: Connection, event: CloudEvent) -> None:
     row["envelope"] = event.model_dump_json(exclude={"data"})
     occurred_at = int(event.time.timestamp() * 1000)
     tx.execute(_INSERT, row | {"data": json.dumps(event.data), "occurred_at": occurred_at, "repeats": 0})
+
+
+def forget(tx: Connection, event: CloudEvent) -> None:
+    """Have the next delivery of the event handled as if it were the first."""
+    tx.execute(delete(inbox).where(inbox.c.event_id == event.id))
 
 
 def all_received(tx: Connection, *, correlation: str = "", since: int = 0) -> Iterator[CloudEvent]:

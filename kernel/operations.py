@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    delete,
     insert,
     select,
     update,
@@ -178,6 +179,11 @@ class Operations:
                 self._record(tx, command, FORBIDDEN, Undone(had_effect=False).model_dump_json())
             elif row.state == DONE:
                 raise TooLate(f"{command.key} was done already")
+
+    def permit(self, key: str) -> None:
+        """Take back that the key was forbidden, if it was."""
+        with self._transaction() as tx:
+            tx.execute(delete(operations).where(operations.c.key == key, operations.c.state == FORBIDDEN))
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:

@@ -7,13 +7,21 @@ from types import TracebackType
 _ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
+_JOINERS = "\u200c\u200d"  # words of several scripts, and many an emoji, are spelt with them
+
+
+def is_text(character: str) -> bool:
+    """Whether it is a letter, a mark, a digit, a sign or a space: nothing that acts, turns text around or hides."""
+    return character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"
+
+
 def visible(text: str) -> str:
     """The text with all that acts on a terminal, ends a line or hides in it as a visible escape, such as `\\x1b`."""
     return text if text.isprintable() else "".join(map(_visible, text))
 
 
 def _visible(character: str) -> str:
-    if character.isprintable() or unicodedata.category(character) == "Zs":  # a space, if a wide or a narrow one
+    if is_text(character):
         return character
     return character.encode("unicode_escape", "surrogatepass").decode()
 

@@ -1,7 +1,6 @@
 """`make demo`: real orders through five services; some complete, some fail half-way and are undone."""
 
 import asyncio
-import shutil
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -21,6 +20,7 @@ from client.protocol import OrderClient
 from kernel.contracts import Style
 from kernel.errors import SettingsError
 from kernel.money import Money
+from lab.folder import empty, folder_of_our_own
 from lab.sample import GOOD_CARD, sample_order
 from lab.servers.temporal import DevServer
 from lab.settings import LabSettings, load
@@ -28,9 +28,11 @@ from lab.web import address, with_stage
 from lab.worker_process import WorkerProcess
 from services.fraud.contracts import Decision
 from services.orders.contracts import OrderStatus
+from settings import Schedules
 from wiring.bus import open_bus
 from wiring.clients import Clients
-from wiring.program import complain, end_as_by_ctrl_c
+from wiring.program import complain
+from wiring.stopping import Stopped, check, is_asked_to_stop, listening, run_until_stopped
 
 # Each fault hits the order that is named after it.
 FAULTS = ",".join(
@@ -112,8 +114,9 @@ KILLED = Scenario("killed", "kill -9 of the worker between the charge and its re
 
 def demo() -> int:
     """Run real orders through five services; some complete, some fail half-way and are undone."""
-    end_as_by_ctrl_c()
-    return _demo(_settings())
+    settings = _settings()
+    with listening(), folder_of_our_own(settings.data_dir):
+        return _demo(settings)
 
 
 def _settings() -> LabSettings:
@@ -127,21 +130,23 @@ def _settings() -> LabSettings:
 
 def _demo(settings: LabSettings) -> int:
     server = DevServer(settings)
+    if "schedules" not in settings.model_fields_set:  # what nobody asked for would be one more thing to look at
+        settings = settings.model_copy(update={"schedules": Schedules(reconciliation_every=0, audit_every=0)})
     worker = WorkerProcess(with_stage(settings), log=settings.data_dir / "worker.log")
     try:
         if server.is_wanted():
             server.check_ports()
-            shutil.rmtree(settings.data_dir, ignore_errors=True)
+            empty(settings.data_dir)
             out.print("Starting the Temporal dev server ...")
             server.start()
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        check()
         out.print("Starting the worker ...")
         worker.start()
-        good = asyncio.run(_orders(settings, worker))
+        good = run_until_stopped(_orders(settings, worker))
         _explore(settings)
-    except KeyboardInterrupt:
+    except Stopped:
         out.print("Stopping ...")
-        return 130
+        raise
     else:
         return 0 if good else 1
     finally:
@@ -240,9 +245,8 @@ def _explore(settings: LabSettings) -> None:
         out.print(f"Both styles side by side, with faults to choose: [bold]{address()}[/]")
         out.print("Look around; Ctrl-C ends the demo.")
         try:
-            while True:
-                time.sleep(3600)
-        except KeyboardInterrupt:
+            while not is_asked_to_stop():
+                time.sleep(0.1)
             out.print("Stopping ...")
         finally:
             page.stop()

@@ -37,7 +37,7 @@ from messaging.bus import BusDown
 from services import SERVICES
 from wiring.bus import open_bus
 from wiring.clients import Clients
-from wiring.program import end_as_by_ctrl_c
+from wiring.stopping import listening, run_until_stopped
 
 T = TypeVar("T")
 
@@ -48,11 +48,11 @@ _STEPS = ("OrderCreated", "NoFraudDetected", "StockReserved", "PaymentProcessed"
 
 def outages() -> int:
     """Measure what goes on while a part is away, in each style; takes some minutes."""
-    end_as_by_ctrl_c()
     # A server that is away is what we are here for; so a repeated call is not logged each time.
     Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter="ERROR"))))
     logging.basicConfig(level=logging.ERROR)
-    return _measure()
+    with listening():
+        return _measure()
 
 
 def _measure() -> int:
@@ -124,7 +124,7 @@ def _while_down(style: Style, settings: LabSettings, service: str) -> Counter[st
         return Counter(one.event.type for one in events)
 
     with _site(style, settings, faults) as site:
-        return asyncio.run(place(site))
+        return run_until_stopped(place(site))
 
 
 def _killed(style: Style, settings: LabSettings, *, with_nats: bool) -> tuple[str, ...]:
@@ -162,7 +162,7 @@ def _killed(style: Style, settings: LabSettings, *, with_nats: bool) -> tuple[st
         return str(before), str(meanwhile), "yes" if one_more else "no", left, str(len(audit(site.settings).violations))
 
     with _site(style, settings, with_nats=with_nats) as site:
-        return asyncio.run(run(site))
+        return run_until_stopped(run(site))
 
 
 async def _until_answered(call: Callable[[], Awaitable[T]]) -> T:

@@ -21,7 +21,7 @@ SCENES = (
         name="declined",
         title="The card is declined",
         card="tok_chargeDeclined",
-        orchestration="Payments says no to the workflow. It undoes what was done, newest first: the stock is released, "
+        orchestration="Payments refuses. It undoes what was done, newest first: the stock is released, "
         "then the order is rejected.",
         choreography="Payments publishes PaymentFailed. Inventory subscribes to it and releases its own stock; orders "
         "waits for that, and rejects the order.",
@@ -32,7 +32,7 @@ SCENES = (
         name="sold-out",
         title="Out of stock",
         sku="sold-out-scale",
-        orchestration="Inventory says no. The workflow has nothing to give back but the order itself.",
+        orchestration="Inventory refuses. The workflow has nothing to give back but the order itself.",
         choreography="Inventory publishes OutOfStock. Payments never gets the StockReserved that it waits for, and "
         "charges nothing; orders rejects.",
         difference="Nothing is charged in either style: the workflow does not ask for it, and the event that would "
@@ -42,7 +42,7 @@ SCENES = (
         name="undeliverable",
         title="Undeliverable, found out after the charge",
         country="AQ",
-        orchestration="Shipping says no, when the card is charged already. The workflow undoes newest first, one after "
+        orchestration="Shipping refuses, when the card is charged already. The workflow undoes newest first, one after "
         "the other: it refunds, releases the stock, rejects the order.",
         choreography="Shipping publishes ShippingFailed. Payments and inventory both subscribe to it: refund and "
         "release happen side by side, in no order; orders waits for both, and rejects.",
@@ -67,8 +67,8 @@ SCENES = (
         "first answer, and goes on.",
         choreography="Payments itself does not know how its charge ended. Its reaction is tried again under the same "
         "key, and its event is published once.",
-        difference="The unknown outcome is with whoever asked: there the workflow, here payments' own reaction. The "
-        "key makes both harmless: one charge each.",
+        difference="The unknown outcome is with the one who asked: the workflow there, payments' own reaction here. "
+        "The key makes both harmless: one charge each.",
     ),
     Scene(
         name="down",

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from kernel.contracts import Steps
 from lab.settings import LabSettings, load
 from lab.stage import FAULTS, LabStage
 from web.settings import WebSettings
@@ -20,7 +21,9 @@ def web() -> int:
     begin_logging(observer)
     attempt = min(settings.policy.attempt_timeout, _ATTEMPT_SECONDS)
     policy = settings.policy.model_copy(update={"attempt_timeout": attempt})
-    return asyncio.run(run(settings.model_copy(update={"policy": policy}), [WEB], observer, stage=LabStage()))
+    # By queue, so that the page and the Temporal UI show each attempt while it is made.
+    own = settings.model_copy(update={"policy": policy, "steps": Steps.QUEUE})
+    return asyncio.run(run(own, [WEB], observer, stage=LabStage()))
 
 
 def with_stage(settings: LabSettings) -> LabSettings:

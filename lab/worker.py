@@ -8,7 +8,7 @@ import typer
 from lab.faults import faults_of
 from lab.settings import load
 from wiring.observer import observer_of
-from wiring.roles import AT_WORK
+from wiring.roles import BY_DEFAULT
 from worker import RoleOption, begin_logging, run
 
 
@@ -24,4 +24,4 @@ def worker(
         settings = settings.model_copy(update={"faults": faults})
     observer = observer_of(settings)
     begin_logging(observer)
-    return asyncio.run(run(settings, role or AT_WORK, observer, faults_of(settings)))
+    return asyncio.run(run(settings, role or BY_DEFAULT, observer, faults_of(settings)))

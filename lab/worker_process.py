@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
+from lab import children
 from lab.settings import LabSettings
 
 _ROOT = Path(__file__).parent.parent
@@ -41,6 +42,8 @@ class WorkerProcess:
             "PYTHONPATH": str(_ROOT),
             "BUS_URL": settings.bus_url,
             "BUS_STREAM": settings.bus_stream,
+            "SCHEDULES__RECONCILIATION_EVERY": str(settings.schedules.reconciliation_every),
+            "SCHEDULES__AUDIT_EVERY": str(settings.schedules.audit_every),
         }
         # Faults come from the laboratory; without them it is the very worker that is deployed.
         faulty = "worker" if settings.faults else ""
@@ -102,7 +105,9 @@ class WorkerProcess:
                 stderr=subprocess.STDOUT if output else None,
                 start_new_session=True,  # Ctrl-C is ours to pass on, in order
             )
+            children.started(self._process.pid)
             self.exit_code = self._process.wait()
+            children.ended(self._process.pid)
         finally:
             if output:
                 output.close()

@@ -14,9 +14,27 @@ class HandlerPool:
     def __init__(self, name: str, count: int) -> None:
         self._threads = ThreadPoolExecutor(count, thread_name_prefix=name)
         self.free = asyncio.Semaphore(count)  # nothing waits in the pool's own queue, which nobody could stop
+        self._waiting: dict[str, asyncio.Event] = {}
+        self._tried_early: set[str] = set()
 
     async def run(self, handle: Handler, recorded: Recorded) -> None:
         await asyncio.get_running_loop().run_in_executor(self._threads, handle, recorded)
+
+    def is_unavailable(self, event_id: str) -> asyncio.Event:
+        """Set once another event is handled; once for each event, so that one that nobody takes keeps its pauses."""
+        available = asyncio.Event()
+        if event_id not in self._tried_early:
+            self._waiting[event_id] = available
+        return available
+
+    def is_available(self, event_id: str) -> None:
+        """This event was handled: what waited for that goes on."""
+        self._waiting.pop(event_id, None)
+        self._tried_early.discard(event_id)
+        for waiting, available in self._waiting.items():
+            self._tried_early.add(waiting)
+            available.set()
+        self._waiting.clear()
 
     def close(self) -> None:
         self._threads.shutdown()

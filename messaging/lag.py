@@ -41,7 +41,7 @@ async def lag(bus: Bus, progress: Progress, subscription: Subscription) -> Lag:
     """Raises BusDown, SQLAlchemyError."""
     name = subscription.name
     retrying = await asyncio.to_thread(progress.failures, *OWED, consumer=name)
-    if wrong := await problem(bus, progress, subscription):
+    if wrong := await problem(bus, progress, name):
         return Lag(subscription, len(retrying), None, retrying, wrong)
     set_aside = {row.event_id for row in await asyncio.to_thread(progress.rows, SET_ASIDE, name, None, "")}
     unhandled = [one for one in await _unhandled(bus, progress, subscription) if one.event.id not in set_aside]

@@ -52,9 +52,9 @@ async def check(bus: Bus, position: int, mark: Mark, state: LogState) -> None:
         raise _wrong("its oldest events are gone, some of them perhaps before they were read")
 
 
-async def problem(bus: Bus, progress: Progress, subscription: Subscription) -> str:
+async def problem(bus: Bus, progress: Progress, consumer: str) -> str:
     """What is wrong between this consumer and the log, if anything. Raises BusDown."""
-    _, found = await _problems(bus, progress, subscription)
+    _, found = await _problems(bus, progress, consumer)
     return next(iter(found.values()), "")
 
 
@@ -64,7 +64,7 @@ async def adopt(bus: Bus, progress: Progress, subscription: Subscription) -> int
     It begins with the first event of the log, and its inbox absorbs what it knows. One that began with what was newest
     goes on behind the last event that it read, if this log has it. Nobody may read for it meanwhile. Raises BusDown.
     """
-    state, found = await _problems(bus, progress, subscription)
+    state, found = await _problems(bus, progress, subscription.name)
     marks = await asyncio.to_thread(progress.marks, subscription.name)
     for partition in found:
         position = _start(subscription, state)
@@ -75,9 +75,9 @@ async def adopt(bus: Bus, progress: Progress, subscription: Subscription) -> int
     return len(found)
 
 
-async def _problems(bus: Bus, progress: Progress, subscription: Subscription) -> tuple[LogState, dict[int, str]]:
-    begun = await asyncio.to_thread(progress.begun, subscription.name)
-    marks = await asyncio.to_thread(progress.marks, subscription.name)
+async def _problems(bus: Bus, progress: Progress, consumer: str) -> tuple[LogState, dict[int, str]]:
+    begun = await asyncio.to_thread(progress.begun, consumer)
+    marks = await asyncio.to_thread(progress.marks, consumer)
     state = await bus.state()
     found: dict[int, str] = {}
     for partition, position in begun.items():

@@ -12,7 +12,7 @@ from messaging.handling import HandlerPool, OrderQueue, reaction_and_cause
 from messaging.log_check import begin, check
 from messaging.progress import OWED, DeliveryFailure, FailureState, Progress
 from messaging.quarantine import Quarantine
-from messaging.subscription import NonRetryable, Subscription
+from messaging.subscription import NonRetryable, Subscription, Unavailable
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +69,7 @@ class PartitionSession:
         self._in_hand: set[str] = set()  # the ids of what is started, and not done with
         self._on_record: set[str] = set()  # of those, what has a row among the failures
         self._set_aside: set[str] = set()
+        self._available: dict[str, asyncio.Event] = {}  # set when what an event waits for takes another one
         self._failed_at: dict[str, float] = {}  # of what is in hand, by a clock that does not step
 
     async def run(self) -> None:
@@ -207,14 +208,15 @@ class PartitionSession:
             del self._queues[order]
 
     async def _pause(self, queue: OrderQueue, seconds: float) -> None:
-        """Until the next attempt, or until something may go before it, or the turn ends."""
+        """Until the next attempt, or something may go before it, or what did not answer does, or the turn ends."""
         until = time.monotonic() + seconds
+        available = self._available.pop(queue.waiting[0].event.id, asyncio.Event())
         while not queue.let_pass(self._subscription.may_overtake) and not self._ending.is_set():
             left = until - time.monotonic()
-            if left <= 0:
+            if left <= 0 or available.is_set():
                 return
             queue.news.clear()
-            waiting = [asyncio.create_task(event.wait()) for event in (queue.news, self._ending)]
+            waiting = [asyncio.create_task(event.wait()) for event in (queue.news, self._ending, available)]
             await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             for task in waiting:
                 task.cancel()
@@ -239,11 +241,14 @@ class PartitionSession:
                 return None  # somebody else gave it up meanwhile
             if not isinstance(error, NonRetryable) and failure.tried_seconds < retry_policy.give_up_after:
                 self._trouble.met(event.id, error, **_about(failure))
+                if isinstance(error, Unavailable):
+                    self._available[event.id] = self._pool.is_unavailable(event.id)
                 return retry_policy.pause(failure.attempts)
             await self._mark_dead(failure)
         else:
             if event.id in self._on_record:
                 await asyncio.to_thread(progress.settle, name, event.id)
+            self._pool.is_available(event.id)
         self._handled()
         return None
 

@@ -195,6 +195,16 @@ class Progress:
         """Have a dead letter handled again; whether it was one."""
         return self._move(consumer, event_id, state=FailureState.REQUEUED)
 
+    def send_again(self, consumer: str, recorded: Recorded) -> None:
+        """Have an event handled by this consumer once more, whatever became of it."""
+        event = recorded.event
+        row: dict[str, Any] = {"position": recorded.position, "partition": recorded.partition, "attempts": 0}
+        row |= {"correlation": event.correlationid, "event": event.model_dump_json(), "error": ""}
+        row |= {"state": FailureState.REQUEUED, "first_failed_at": time.time(), "reaction": "", "tried_seconds": 0}
+        with self._database.begin() as tx:
+            if tx.execute(update(failures).where(*of_event(consumer, event.id)).values(row)).rowcount == 0:
+                tx.execute(insert(failures), row | {"consumer": consumer, "event_id": event.id})
+
     def discard(self, consumer: str, event_id: str, note: str) -> bool:
         """Have a dead letter, or what cannot be read, never handled; why stays on record. Whether it was one."""
         return self._move(consumer, event_id, state=FailureState.DISCARDED, error=note)
@@ -223,6 +233,12 @@ class Progress:
         query = select(failures.c.event_id).where(failures.c.consumer == consumer, failures.c.partition == partition)
         with self._database.begin() as tx:
             return set(tx.scalars(query.where(failures.c.state.in_(SET_ASIDE))))
+
+    def names(self) -> list[str]:
+        """Of every consumer that has begun to read, or has a failure on record."""
+        with self._database.begin() as tx:
+            found = {*tx.scalars(select(positions.c.consumer)), *tx.scalars(select(failures.c.consumer))}
+        return sorted(found)
 
     def counts(self) -> dict[str, int]:
         """Dead letters by consumer, with what it could not read."""

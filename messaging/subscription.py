@@ -15,6 +15,10 @@ class NonRetryable(Exception):
     """Raised by a handler: trying again would give the same; the event is a dead letter at once."""
 
 
+class Unavailable(Exception):
+    """Raised by a handler: nobody answers there. Once another event is handled, this one is tried at once."""
+
+
 class ReactionFailed(Exception):
     """Raised by a handler that has several reactions: which one failed; why is the cause."""
 
@@ -107,6 +111,7 @@ class Subscription:
         on_dead_letter: what to publish when an event becomes a dead letter, if anything; it gets the order's events.
         settle: a person has dealt with this event, or given it up: no replay, and no loss of positions, may handle it.
         handled: which of these events, by their ids, the consumer has on record as handled.
+        forget_one: for what can be done once more, such as a delivery: drop the record that this event was handled.
         endpoint: the outside system that it delivers to, by its name; empty for what is our own.
         forget: for a view that can be rebuilt from the archive: drop what it has of the events after this position.
     """
@@ -119,6 +124,7 @@ class Subscription:
     on_dead_letter: OnDeadLetter = _publishes_nothing
     settle: Callable[[CloudEvent], object] = _needs_no_word
     handled: Callable[[Sequence[CloudEvent]], set[str]] = _keeps_no_record
+    forget_one: Callable[[CloudEvent], None] | None = None
     endpoint: str = ""
     is_over: Callable[[Sequence[Recorded]], bool] = _is_never_over
     from_latest: bool = False

@@ -5,6 +5,7 @@ is marked as unreadable.
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy import case, func, select
 
+from client.attention import AttentionEntry, AttentionKind
 from kernel.contracts import Style
 from kernel.database import Storage
 from kernel.outbox import is_waiting, outbox
@@ -20,6 +22,8 @@ from messaging.progress import FailureState, Progress, failures
 from observability.metrics import PREFIX
 from services.orders.contracts import OrderStatus
 from services.orders.tables import orders
+
+now = time.time
 
 
 @dataclass(frozen=True)
@@ -126,5 +130,15 @@ async def consumer_lag(bus: Bus, consumer: str, positions: Mapping[int, int]) ->
     return [Sample(CONSUMER_LAG, (consumer,), oldest)]
 
 
+def needs_attention(entries: Iterable[AttentionEntry]) -> list[Sample]:
+    """How much of each kind, none included; and how long the oldest review has been waiting."""
+    entries = list(entries)
+    counts = Counter(entry.kind for entry in entries)
+    reviews = (one.since.timestamp() for one in entries if one.kind is AttentionKind.REVIEW and one.since)
+    oldest = min(reviews, default=None)
+    age = Sample(OLDEST_REVIEW, (), _age(oldest) if oldest else 0)
+    return [*(Sample(ATTENTION, (kind.value,), counts[kind]) for kind in AttentionKind), age]
+
+
 def _age(since: float) -> float:
-    return max(0.0, time.time() - since)
+    return max(0.0, now() - since)

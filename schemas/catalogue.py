@@ -1,6 +1,7 @@
 """All events, by who publishes them: what the services declare, and what comes from outside them."""
 
 from choreography.events import PUBLISHED
+from client.events import PUBLISHED as PUBLISHED_BY_OPERATIONS
 from kernel.contracts import Event, UndoneEvent
 from services import SERVICES
 from services.orders.events import ENDS
@@ -18,6 +19,7 @@ _UNDONE = [
 SOURCES: dict[str, tuple[type[Event], ...]] = {
     **{f"/{service.name}": service.events for service in SERVICES},
     **{source: events for source, events in PUBLISHED.items() if source != "/operator"},
+    **PUBLISHED_BY_OPERATIONS,
     # What is settled by hand is published in the place of its service; until 0.1, an order's end too.
     "/operator": tuple(dict.fromkeys((*PUBLISHED["/operator"], *_UNDONE, Shipped, *ENDS))),
 }

@@ -1,9 +1,9 @@
 """What the documents and their marks are called."""
 
 from kernel.contracts import Event
-from kernel.envelope import DATA_SCHEMA
 
-FOLDER, _, _SCHEMA_FILE = DATA_SCHEMA.lstrip("/").rpartition("/")
+FOLDER = "docs/events"
+_SCHEMA_FILE = "{type}.schema.json"
 ENVELOPE = _SCHEMA_FILE.format(type="envelope")
 ASYNCAPI = "asyncapi.json"
 

@@ -1,5 +1,7 @@
 """The mails that customers get of an order, in plain text. Each says only what its event says.
 
+Nothing is promised: an order may end before its refund is done, so only the refund's own mail is about money.
+
 No letter for OrderCompleted, which says nothing that Shipped has not said.
 """
 
@@ -46,8 +48,8 @@ def _looked_at(order: str, _data: dict[str, Any]) -> MailText:
 
 def _shipped(order: str, data: dict[str, Any]) -> MailText:
     return MailText(
-        f"Your order {order} is on its way",
-        f"The parcel with order {order} is on its way. Its tracking number is {data['tracking_number']}.",
+        f"Your parcel with order {order} is booked",
+        f"Order {order} is booked with our courier. Its tracking number is {data['tracking_number']}.",
     )
 
 
@@ -65,14 +67,14 @@ def _rejected(order: str, data: dict[str, Any]) -> MailText:
     why = _REASONS.get(data["reason"].partition(":")[0], "We could not carry it out.")
     return MailText(
         f"We cannot fulfil your order {order}",
-        f"We are sorry: order {order} has ended without a parcel. {why}\n\nWhat you have paid, you get back.",
+        f"We are sorry: order {order} has ended without a parcel. {why}",
     )
 
 
 def _cancelled(order: str, _data: dict[str, Any]) -> MailText:
     return MailText(
         f"Your order {order} is cancelled",
-        f"Order {order} is cancelled. What you have paid for it, you get back.",
+        f"Order {order} is cancelled.",
     )
 
 

@@ -17,6 +17,8 @@ import services
 from kernel.contracts import Contract, Event, contracts_in
 from kernel.envelope import CloudEvent
 
+# Who else publishes, where it is part of the system; subscribers know them by their events alone.
+_BESIDE_SERVICES = ("choreography.events", "client.events")
 _TOKEN = re.compile(r"\btok_\w+")
 
 
@@ -62,6 +64,9 @@ def _import_events() -> None:
     for package in pkgutil.iter_modules(services.__path__, "services."):
         name = f"{package.name}.events"
         if package.ispkg and find_spec(name):
+            import_module(name)
+    for name in _BESIDE_SERVICES:
+        if find_spec(name.partition(".")[0]):
             import_module(name)
 
 

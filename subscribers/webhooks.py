@@ -7,15 +7,14 @@ dies in between delivers it again, under the same `webhook-id`, by which an endp
 
 import base64
 import hashlib
+import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache
-from ssl import SSLContext
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Self
 
-import httpx
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
 from standardwebhooks import Webhook
 
 from kernel import inbox
@@ -24,8 +23,10 @@ from kernel.database import Storage
 from kernel.envelope import CloudEvent
 from kernel.environment import EnvironmentSettings
 from messaging.bus import Recorded
-from messaging.subscription import NonRetryable, RetryPolicy, Rule, Subscription
+from messaging.subscription import NonRetryable, RetryPolicy, Rule, Subscription, Unavailable
+from subscribers import delivery_log
 from subscribers.context import SubscriberContext
+from subscribers.http_post import PostFailed, is_refused, post
 from subscribers.rate_limit import RateLimit
 from subscribers.redaction import redacted, without_data
 
@@ -38,11 +39,19 @@ class NotAccepted(Exception):
     """The endpoint did not take the event, this time."""
 
 
+class NotAnswering(NotAccepted, Unavailable):
+    """The endpoint takes no event at all, as far as one can see."""
+
+
 class Endpoint(BaseModel):
     """Who gets what. Durations are in seconds.
 
     Attributes:
         secret: `whsec_` and 24 to 64 random bytes in Base64, shared with the endpoint.
+        previous_secret: the one before, while the endpoint changes over: deliveries are signed with both.
+        allow_http: deliver without encryption.
+        allow_link_local: deliver to link-local addresses, and to those where a cloud tells a machine its secrets.
+        timeout: of one whole exchange.
         types: patterns of event types; `content` as in a Rule, such as {"style": ["choreography"]}.
         per_second: deliveries at most, by each process.
         first_pause: before the second attempt; it doubles up to `longest_pause`, until `give_up_after`.
@@ -53,6 +62,9 @@ class Endpoint(BaseModel):
     name: str = Field(pattern="^[a-z0-9-]{1,40}$")
     url: HttpUrl
     secret: SecretStr
+    previous_secret: SecretStr | None = None
+    allow_http: bool = False
+    allow_link_local: bool = False
     types: tuple[str, ...] = Field(("*",), min_length=1)
     content: dict[str, tuple[Any, ...]] = {}
     per_second: float = Field(10, gt=0, le=1000)
@@ -61,13 +73,28 @@ class Endpoint(BaseModel):
     longest_pause: Seconds = 600
     give_up_after: Seconds = 86_400
 
-    @field_validator("secret")
+    @field_validator("url")
     @classmethod
-    def _is_a_secret(cls, secret: SecretStr) -> SecretStr:
-        text = secret.get_secret_value()
-        if not text.startswith("whsec_") or len(_key(text)) not in _SECRET_BYTES:
+    def _has_no_password(cls, url: HttpUrl) -> HttpUrl:
+        if url.username or url.password:
+            raise ValueError("must not have a user or a password: deliveries are signed with the secret")
+        return url
+
+    @field_validator("secret", "previous_secret")
+    @classmethod
+    def _is_a_secret(cls, secret: SecretStr | None) -> SecretStr | None:
+        text = secret.get_secret_value() if secret else ""
+        if secret and (not text.startswith("whsec_") or len(_key(text)) not in _SECRET_BYTES):
             raise ValueError("must be whsec_ and 24 to 64 bytes in Base64")
         return secret
+
+    @model_validator(mode="after")
+    def _is_allowed(self) -> Self:
+        if self.url.scheme == "http" and not self.allow_http:
+            raise ValueError(f"{self.name}: http:// is not encrypted; use https://, or set allow_http to true")
+        if not self.allow_link_local and is_refused(self.url.host or ""):
+            raise ValueError(f"{self.name}: {self.url.host} is link-local; set allow_link_local to true if it is meant")
+        return self
 
 
 class WebhookSettings(EnvironmentSettings):
@@ -90,7 +117,8 @@ class Deliveries:
         self._endpoint = endpoint
         self._database = database
         self._rate_limit = rate_limit
-        self._signer = Webhook(endpoint.secret.get_secret_value())
+        secrets = [secret for secret in (endpoint.secret, endpoint.previous_secret) if secret]
+        self._signers = [Webhook(secret.get_secret_value()) for secret in secrets]
         self._asked_to_wait: dict[str, float] = {}  # seconds, by event
 
     def subscription(self) -> Subscription:
@@ -103,6 +131,7 @@ class Deliveries:
             retry_policy=self.retry_policy,
             settle=self._settle,
             handled=self._handled,
+            forget_one=self._forget,
             endpoint=self._endpoint.name,
             from_latest=True,
         )
@@ -117,8 +146,19 @@ class Deliveries:
                 return
         body = redacted(event).model_dump_json()
         self._rate_limit.wait()
-        self._deliver(event, message_id, body)
-        inbox.once(self._database, note, lambda _tx: None)
+        began, name = time.time(), self._endpoint.name
+        try:
+            self._deliver(event, message_id, body)
+        except (NotAccepted, NonRetryable) as error:
+            with self._database.begin() as tx:
+                delivery_log.note(tx, name, event, began, str(error))
+            raise
+        inbox.once(self._database, note, lambda tx: delivery_log.note(tx, name, event, began))
+
+    def _forget(self, event: CloudEvent) -> None:
+        """So that it is delivered once more, under the same `webhook-id`."""
+        with self._database.begin() as tx:
+            inbox.forget(tx, self._note(event))
 
     def _settle(self, event: CloudEvent) -> None:
         inbox.settle(self._database, self._note(event))
@@ -145,22 +185,20 @@ class Deliveries:
             "content-type": "application/cloudevents+json",
             "webhook-id": message_id,
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": self._signer.sign(message_id, now, body),
+            "webhook-signature": " ".join(signer.sign(message_id, now, body) for signer in self._signers),
         }
+        url, allowed = str(self._endpoint.url), self._endpoint.allow_link_local
         try:
-            # A connection for each: there is nothing to close at the end, and no idle one to fail at first use.
-            with (
-                httpx.Client(verify=_tls(), timeout=self._endpoint.timeout, follow_redirects=False) as client,
-                client.stream("POST", str(self._endpoint.url), content=body, headers=headers) as response,
-            ):
-                status, retry_after = response.status_code, response.headers.get("retry-after", "")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise NotAccepted(f"{type(error).__name__}: {error}") from error
-        if status == httpx.codes.GONE:
+            answer = post(url, headers, body, seconds=self._endpoint.timeout, link_local=allowed)
+        except PostFailed as failure:
+            raise NotAnswering(str(failure)) from failure
+        status = answer.status
+        if status == HTTPStatus.GONE:
             raise NonRetryable("the endpoint wants no more events: 410 Gone")
         if not 200 <= status < 300:
-            self._asked_to_wait[event.id] = _seconds(retry_after, now)
-            raise NotAccepted(f"the endpoint says {status}")
+            self._asked_to_wait[event.id] = wish = _seconds(answer.headers.get("retry-after", ""), now)
+            is_down = status >= HTTPStatus.INTERNAL_SERVER_ERROR and not wish
+            raise (NotAnswering if is_down else NotAccepted)(f"the endpoint answers {status}")
 
 
 def _message_id(event: CloudEvent) -> str:
@@ -186,11 +224,6 @@ def _key(secret: str) -> bytes:
         return b""
 
 
-@cache
-def _tls() -> SSLContext:
-    return httpx.create_ssl_context()
-
-
 def webhooks(context: SubscriberContext) -> Iterable[Subscription]:
     """One subscription an endpoint. Raises SettingsError."""
     endpoints = WebhookSettings.read().webhooks
@@ -198,4 +231,5 @@ def webhooks(context: SubscriberContext) -> Iterable[Subscription]:
         return []
     database = context.database(NAME)
     database.alone(inbox.make)
+    database.alone(delivery_log.make)
     return [Deliveries(endpoint, database, RateLimit(endpoint.per_second)).subscription() for endpoint in endpoints]

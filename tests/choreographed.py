@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
-from functools import partial
 
 import pytest
 
@@ -22,7 +21,8 @@ from messaging.bus import Recorded
 from tests.databases import rows
 from wiring.bus import EventBus
 from wiring.bus_roles import ON_THE_BUS
-from wiring.listening import listening, settle
+from wiring.choreographed_orders import choreography_client
+from wiring.listening import listening
 from wiring.services import Services
 
 _SECONDS, _DEADLINES = (
@@ -86,7 +86,7 @@ async def clients_of(settings: LabSettings) -> AsyncIterator[ChoreographedShop]:
     try:
         yield ChoreographedShop(
             settings,
-            ChoreographyClient(eventing.bus, eventing.progress, partial(settle, eventing), settings.policy),
+            choreography_client(eventing),
             eventing,
         )
     finally:

@@ -15,6 +15,7 @@ from lab.servers.nats import NatsServer
 from lab.servers.ports import free_ports
 from lab.servers.temporal import DevServer
 from lab.settings import LabSettings
+from settings import Schedules
 from tests.databases import Databases
 from tests.postgres import NoPostgres, Postgres, postgres
 from tests.shop import POLICY, ShopUnderTest, worker_running
@@ -37,6 +38,11 @@ NAMESPACES = (
     "attention",
     "observed",
     "costs",
+    "dead-in-place",
+    "dead-queue",
+    "slow",
+    "moving",
+    "scheduled",
     "page",
 )
 
@@ -53,6 +59,7 @@ FAULTS = ",".join(
             "lost": "lost",
             "lost-always": "lost:*",
             "slow": "slow:0.5",
+            "slower": "slow:1.5",
         }.items()
     ]
     + ["payments.refund=refuse@two-undos-refused-*", "inventory.release=refuse@two-undos-refused-*"]
@@ -64,7 +71,7 @@ FAULTS = ",".join(
 
 def pytest_configure() -> None:
     """The tests' settings and signals are their own, whatever the environment says in which they are run."""
-    ours = {name.upper() for name in LabSettings.model_fields} | {"NOTIFICATIONS", "WEBHOOKS"}
+    ours = {name.upper() for name in LabSettings.model_fields} | {"NOTIFICATIONS", "OPERATORS", "WEBHOOKS"}
     for name in list(os.environ):
         if name.partition("__")[0] in ours or name.startswith("TEMPORAL_"):
             del os.environ[name]
@@ -80,7 +87,14 @@ def free_port() -> int:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabSettings]:
     """The settings of a running dev server."""
     folder: Path = tmp_path_factory.mktemp("server")
-    settings = LabSettings(data_dir=folder, temporal_port=free_port(), ui_port=free_port(), policy=POLICY)
+    nothing_scheduled = Schedules(reconciliation_every=0, audit_every=0)
+    settings = LabSettings(
+        data_dir=folder,
+        temporal_port=free_port(),
+        ui_port=free_port(),
+        policy=POLICY,
+        schedules=nothing_scheduled,
+    )
     dev_server = DevServer(settings, NAMESPACES)
     dev_server.start()
     yield settings

@@ -7,7 +7,7 @@ from temporalio.client import WorkflowFailureError
 
 from client.contracts import Resolution, ResolveBy, Review
 from client.order import Order, OrderLine
-from kernel.contracts import Policy
+from kernel.contracts import Policy, Steps
 from services.fraud.contracts import Decision
 from tests.shop import POLICY, ShopUnderTest, sample_order, step_is, undeliverable
 
@@ -24,6 +24,11 @@ def _runs(name: str = "order", policy: Policy = POLICY, **changes: Any) -> Path:
         return order
 
     return path
+
+
+def _slow(shop: ShopUnderTest, step: str) -> str:
+    """The name of an order that can be seen at this step: in place, it takes too long there."""
+    return f"slow-{step}" if shop.settings.steps is Steps.QUEUE else f"slower-{step}"
 
 
 def _reviewed(decision: Decision) -> Path:
@@ -45,7 +50,7 @@ async def _review_timed_out(shop: ShopUnderTest) -> Order:
 
 
 async def _cancelled_by_the_customer(shop: ShopUnderTest) -> Order:
-    order = sample_order("slow-shipping.ship")
+    order = sample_order(_slow(shop, "shipping.ship"))
     await shop.saga().place(order)
     await shop.until(order, step_is("shipping.ship", "running"))
     await shop.saga().cancel(order.order_id, "changed my mind")
@@ -63,7 +68,7 @@ async def _cancelled_in_an_outage(shop: ShopUnderTest) -> Order:
 
 
 async def _cancelled_through_temporal(shop: ShopUnderTest) -> Order:
-    order = sample_order("slow-payments.charge")
+    order = sample_order(_slow(shop, "payments.charge"))
     await shop.saga().place(order)
     await shop.until(order, step_is("payments.charge", "running"))
     await shop.handle(order).cancel()

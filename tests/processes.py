@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 import starter
+from lab import children
 from lab.settings import LabSettings
 
 ROOT = Path(__file__).parent.parent
@@ -66,6 +67,8 @@ def environment_of(settings: LabSettings, namespace: str) -> Environment:
         "UI_PORT": str(settings.ui_port),
         "FAULTS": settings.faults,
         "PYTHONPATH": str(ROOT),
+        "SCHEDULES__RECONCILIATION_EVERY": str(settings.schedules.reconciliation_every),
+        "SCHEDULES__AUDIT_EVERY": str(settings.schedules.audit_every),
     }
 
 
@@ -199,13 +202,16 @@ async def worker_process(
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            start_new_session=True,
         )
+    children.started(process.pid)
     worker = WorkerUnderTest(process, log)
     try:
         await worker.says("ready: ")
         yield worker
     finally:
         await worker.end()
+        children.ended(process.pid)
 
 
 async def until(condition: Callable[[], bool]) -> None:

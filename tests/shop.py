@@ -13,7 +13,7 @@ from audit.books import OrderBooks, read
 from audit.invariants import Violation, audit
 from client.contracts import OrderState
 from client.order import Address, Order, OrderLine
-from kernel.contracts import Policy
+from kernel.contracts import Policy, Steps
 from lab.faults import faults_of
 from lab.settings import LabSettings
 from wiring.order_records import RecordsOfOrders
@@ -52,15 +52,16 @@ class ShopUnderTest:
     settings: LabSettings
     client: Client
 
-    def saga(self, policy: Policy = POLICY) -> OrchestrationClient:
-        return OrchestrationClient(self.client, policy, self.settings.link, RecordsOfOrders(self.settings.url_of))
+    def saga(self, policy: Policy = POLICY, steps: Steps | None = None) -> OrchestrationClient:
+        records = RecordsOfOrders(self.settings.url_of)
+        return OrchestrationClient(self.client, policy, self.settings.link, records, steps or self.settings.steps)
 
     def handle(self, order: Order) -> WorkflowHandle[Any, OrderState]:
         return self.client.get_workflow_handle(workflow_id(order.order_id), result_type=OrderState)
 
-    async def run(self, order: Order, policy: Policy = POLICY) -> OrderState:
+    async def run(self, order: Order, policy: Policy = POLICY, steps: Steps | None = None) -> OrderState:
         """Place the order and wait until it has ended, or waits for a person."""
-        saga = self.saga(policy)
+        saga = self.saga(policy, steps)
         await saga.place(order)
         return (await saga.outcome(order.order_id)).state
 

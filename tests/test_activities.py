@@ -18,9 +18,21 @@ from services.payments.declaration import PAYMENTS
 class _ForgotARefund(ServiceActivities[PaymentsPort]):
     declaration = PAYMENTS
 
-    @activity.defn(name="payments.charge")
+    @activity.defn(name="payments.charge", no_thread_cancel_exception=True)
     def charge(self, command: ChargeCard) -> Charged:
         return self._service.charge(command)
+
+
+class _Interrupted(ServiceActivities[PaymentsPort]):
+    declaration = PAYMENTS
+
+    @activity.defn(name="payments.charge", no_thread_cancel_exception=True)
+    def charge(self, command: ChargeCard) -> Charged:
+        return self._service.charge(command)
+
+    @activity.defn(name="payments.refund")
+    def refund(self, command: Undo) -> Undone:
+        return self._service.refund(command)
 
 
 class _Misnamed(ServiceActivities[PaymentsPort]):
@@ -44,6 +56,10 @@ def test_every_service_is_hosted_and_nothing_else() -> None:
 
 def test_an_operation_without_an_activity_is_named() -> None:
     assert list(problems_of(_ForgotARefund)) == ["payments: refund is declared, and is no activity of _ForgotARefund"]
+
+
+def test_an_activity_into_whose_thread_a_cancellation_may_be_thrown_is_named() -> None:
+    assert list(problems_of(_Interrupted)) == ["payments: _Interrupted.refund needs no_thread_cancel_exception=True"]
 
 
 def test_an_activity_of_another_name_or_of_no_operation_is_named() -> None:

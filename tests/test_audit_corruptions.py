@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from audit.invariants import Report, audit
-from cli.audit_of_events import audit_of_events
 from client.order import OrderLine
 from kernel.contracts import Policy
 from kernel.errors import SettingsError, UserError
@@ -23,6 +22,7 @@ from services import SERVICES
 from services.orders.contracts import OrderStatus
 from tests.choreographed import ChoreographedShop, open_shop
 from tests.shop import sample_order, undeliverable
+from wiring.audit_of_events import audit_of_events
 from wiring.choreographed_orders import ChoreographedOrders
 from wiring.order_records import RecordsOfOrders
 from wiring.services import Services

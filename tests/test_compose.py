@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -14,11 +13,11 @@ from typing import Any
 import pytest
 from jsonschema.validators import validator_for
 from ruamel.yaml import YAML
-from temporalio import activity
-from temporalio.client import Client
-from temporalio.worker import Worker
 
+from lab.settings import LabSettings
 from settings import DATABASES
+from tests.conftest import free_port
+from tests.processes import environment_of, worker_process
 from wiring.roles import ROLES
 
 ROOT = Path(__file__).parent.parent
@@ -155,25 +154,22 @@ def test_the_image_has_every_module_that_its_programs_import(dockerfile: list[li
         assert ran.returncode == 0, ran.stderr
 
 
-async def test_a_worker_is_healthy_while_it_polls_its_queue(services: Json, client: Client) -> None:
-    check = services["orders"]["healthcheck"]["test"]
-    address = client.service_client.config.target_host
+async def test_a_worker_is_healthy_while_it_can_do_its_roles_work(
+    services: Json, server: LabSettings, tmp_path: Path
+) -> None:
+    """By the very check of the compose file, but for the port."""
+    orders = services["orders"]
+    port = free_port()
+    check = [
+        word.replace(str(orders["environment"]["METRICS_PORT"]), str(port)) for word in orders["healthcheck"]["test"]
+    ]
 
-    async def healthy(queue: str) -> bool:
-        ran = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *check[2:-1],
-            queue,
-            env=os.environ | {"TEMPORAL_ADDRESS": address},
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        assert await ran.wait() in (0, 1), "the check itself crashed"
-        return ran.returncode == 0
+    async def healthy() -> bool:
+        ran = await asyncio.create_subprocess_exec(sys.executable, *check[2:], stderr=asyncio.subprocess.DEVNULL)
+        return await ran.wait() == 0
 
-    @activity.defn
-    async def nothing() -> None: ...
-
-    async with asyncio.timeout(30), Worker(client, task_queue="compose-polled", activities=[nothing]):
-        while not await healthy("compose-polled"):
+    environment = environment_of(server.model_copy(update={"data_dir": tmp_path}), "processes")
+    assert not await healthy()
+    async with worker_process(environment | {"METRICS_PORT": str(port)}, "--role", "orders"), asyncio.timeout(30):
+        while not await healthy():
             pass
-        assert not await healthy("compose-unpolled")

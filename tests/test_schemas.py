@@ -32,7 +32,7 @@ from schemas.names import ASYNCAPI, ENVELOPE, PRIVATE, schema_file
 from services import SERVICES
 from services.fraud.declaration import FRAUD
 from services.inventory.declaration import INVENTORY
-from services.orders.contracts import MAX_QUANTITY, Address, CompleteOrder, FlagOrder, OrderLine
+from services.orders.contracts import MAX_QUANTITY, Address, AdjustOrder, CompleteOrder, FlagOrder, OrderLine
 from services.orders.declaration import ORDERS as ORDERS_SERVICE
 from services.payments.declaration import PAYMENTS
 from services.shipping.declaration import SHIPPING
@@ -102,7 +102,8 @@ def test_every_schema_is_one(name: str) -> None:
     schema = DOCUMENTS[name]
     Draft202012Validator.check_schema(schema)
     assert schema["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
-    assert schema["$id"] == f"/docs/events/{name}"
+    own = f"/docs/events/{name}" if name == ENVELOPE else f"urn:order-saga:event:{name.partition('.')[0]}"
+    assert schema["$id"] == own
 
 
 @pytest.mark.parametrize("kind", event_types())
@@ -195,6 +196,7 @@ def live(shop: Services) -> None:
         payments.charge(charge(order))
         shipping.ship(ship(order))
     orders.complete(CompleteOrder(key=f"{ORDER}:complete", order_id=ORDER))
+    orders.adjust(AdjustOrder(key=f"{ORDER}:adjust", order_id=ORDER, returned=True, note="it came back"))
     orders.flag(FlagOrder(key=f"{OTHER_ORDER}:flag", order_id=OTHER_ORDER, problem="the courier does not answer"))
     shipping.cancel(undo("ship", OTHER_ORDER))
     payments.refund(undo("charge", OTHER_ORDER))

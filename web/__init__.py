@@ -1,1 +1,1 @@
-"""The page: both styles side by side, the shop, an order, the operator's desk, figures. It decides nothing."""
+"""The page: both styles side by side, the shop, an order, what needs a person, figures. It decides nothing."""

@@ -17,7 +17,7 @@ from kernel.environment import one_line
 from kernel.errors import SettingsError, Unreachable, UserError
 from messaging.bus import BusDown
 from web.guard import Guard, TooLarge
-from web.pages import figures, login, orders, shop, side_by_side
+from web.pages import attention, figures, login, orders, shop, side_by_side
 from web.settings import WebSettings
 from web.site import Site, site_of
 from wiring.failures import UNANSWERED
@@ -37,6 +37,7 @@ def application(site: Site, web: WebSettings) -> Starlette:
             *side_by_side.ROUTES,
             *shop.ROUTES,
             *orders.ROUTES,
+            *attention.ROUTES,
             *figures.ROUTES,
             *login.ROUTES,
             Mount("/static", StaticFiles(directory=_STATIC), name="static"),

@@ -22,7 +22,7 @@ _LONGEST_NAME = 60
 
 @dataclass(frozen=True)
 class Identity:
-    """`actor` is empty for who has not logged in; `visitor` tells browsers apart, and nothing else."""
+    """`actor` is empty for who has not logged in; `visitor` is the browser's, and says nothing of a person."""
 
     actor: str
     visitor: str

@@ -15,9 +15,12 @@ from web.app import application
 from web.identity import Identities
 from web.live import Live
 from web.settings import WebSettings
+from web.shared import Shared
 from web.site import Site, templates
 from web.stage import Stage
+from wiring.attention import attention
 from wiring.bus import open_bus
+from wiring.bus_attention import lags
 from wiring.clients import Clients
 from wiring.supervision import Supervised
 
@@ -25,6 +28,8 @@ _log = logging.getLogger("web")
 
 _MOST_CONNECTIONS = 2_000
 _STOP_SECONDS = 3
+_MOST_UNSENT = 64 * 1024
+_LOOK_SECONDS = 2.0
 
 
 @asynccontextmanager
@@ -41,7 +46,9 @@ async def page(settings: Settings, stage: Stage | None = None) -> AsyncIterator[
     async with open_bus(settings) as events:
         live = Live(events.bus, clients)
         identities = Identities(web, settings.data_dir)
-        site = Site(settings, events, clients, live, identities, stage, templates())
+        needs = Shared(lambda: attention(settings, clients), _LOOK_SECONDS)
+        lagging = Shared(lambda: lags(events), _LOOK_SECONDS)
+        site = Site(settings, events, clients, live, identities, stage, needs, lagging, templates())
         server = _Server(
             uvicorn.Config(
                 application(site, web),
@@ -82,7 +89,9 @@ def _listening(web: WebSettings) -> socket.socket:
         )
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MOST_UNSENT)  # each connection's, by inheritance
         listening.bind(address)
+        listening.listen()  # from now on browsers wait, and are not turned away
     except OSError as error:
         raise SettingsError(
             f"WEB_HOST, WEB_PORT: cannot listen at {web.host}:{web.port}: {error.strerror or error}; "

@@ -11,11 +11,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.templating import Jinja2Templates
 
+from client.attention import AttentionEntry
 from kernel.errors import UserError
+from messaging.lag import Lag
 from services.orders.contracts import OrderId
 from settings import Settings
 from web.identity import Identities, Identity
 from web.live import Live
+from web.shared import Shared
 from web.stage import Stage
 from wiring.bus import EventBus
 from wiring.clients import Clients
@@ -40,6 +43,8 @@ class Site:
     live: Live
     identities: Identities
     stage: Stage | None
+    attention: Shared[list[AttentionEntry]]
+    lags: Shared[list[Lag]]
     templates: Jinja2Templates
 
     def page(self, request: Request, template: str, *, code: int = 200, **context: Any) -> Response:
@@ -100,6 +105,11 @@ def checked_order_id(text: str) -> str:
         raise BadForm(
             "an order's id is 1 to 64 letters, digits, dots, dashes or underscores, the first a letter or digit"
         ) from None
+
+
+def signed(note: str, request: Request) -> str:
+    """A note with who wrote it."""
+    return f"{note} ({identity_of(request).actor})".strip()
 
 
 def done(to: str, notice: str = "") -> Response:

@@ -161,14 +161,15 @@ def tree(recorded: Sequence[Recorded]) -> list[tuple[int, Json]]:
     known = {one.event.id for one in recorded}
     lines: list[tuple[int, Json]] = []
 
-    def grow(cause: str, depth: int) -> None:
-        for one in recorded:
-            if one.event.causationid == cause and one.event.id != cause:
-                lines.append((depth, event_document(one)))
-                grow(one.event.id, depth + 1)
+    def grow(one: Recorded, depth: int) -> None:
+        lines.append((depth, event_document(one)))
+        for effect in recorded:
+            if effect.event.causationid == one.event.id != effect.event.id:
+                grow(effect, depth + 1)
 
-    for cause in dict.fromkeys(one.event.causationid for one in recorded if one.event.causationid not in known):
-        grow(cause, 0)
+    for one in recorded:
+        if one.event.causationid not in known:
+            grow(one, 0)
     return lines
 
 

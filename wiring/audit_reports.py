@@ -1,9 +1,10 @@
-"""Where an audit leaves what it found, whoever runs it: the last report is what `attention` shows."""
+"""Where audits and reconciliations leave what they found, whoever runs them: `attention` shows the last of each."""
 
 import time
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -18,12 +19,23 @@ _KEPT = 100
 
 metadata = MetaData()
 
-reports = Table(
-    "audit_reports",
-    metadata,
-    Column("made_at", BigInteger, primary_key=True, autoincrement=False, comment="milliseconds since 1970"),
-    Column("report", Text, nullable=False, comment="JSON"),
-)
+
+class Examination(StrEnum):
+    """What is looked into."""
+
+    AUDIT = "audit"
+    RECONCILIATION = "reconciliation"
+
+
+_TABLES = {
+    one: Table(
+        f"{one}_reports",
+        metadata,
+        Column("made_at", BigInteger, primary_key=True, autoincrement=False, comment="milliseconds since 1970"),
+        Column("report", Text, nullable=False, comment="JSON"),
+    )
+    for one in Examination
+}
 
 
 class AuditFinding(Contract):
@@ -51,14 +63,14 @@ class Found(Protocol):
     def violations(self) -> Sequence[BaseModel]: ...
 
 
-def keep_report(settings: Settings, found: Found) -> AuditReport | None:
+def keep_report(settings: Settings, found: Found, examination: Examination = Examination.AUDIT) -> AuditReport | None:
     """Keep it beside the last hundred; None where there is no database of consumers to keep it in.
 
     Raises SQLAlchemyError.
     """
     if not _is_there(settings):
         return None
-    made_at = int(time.time() * 1000)
+    reports, made_at = _TABLES[examination], int(time.time() * 1000)
     findings = tuple(AuditFinding.model_validate(one.model_dump()) for one in found.violations)
     moment = datetime.fromtimestamp(made_at / 1000, UTC)
     report = AuditReport(made_at=moment, orders=found.orders, findings=findings)
@@ -72,8 +84,9 @@ def keep_report(settings: Settings, found: Found) -> AuditReport | None:
     return report
 
 
-def last_report(settings: Settings) -> AuditReport | None:
-    """None if no audit has left one. Raises SQLAlchemyError."""
+def last_report(settings: Settings, examination: Examination = Examination.AUDIT) -> AuditReport | None:
+    """None if none was left. Raises SQLAlchemyError."""
+    reports = _TABLES[examination]
     if not _is_there(settings):
         return None
     with closing(Database(settings.url_of("consumers"), for_reading=True)) as database, database.begin() as tx:

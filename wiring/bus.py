@@ -1,15 +1,18 @@
 """Constructs the bus, and what reads it."""
 
 import logging
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from kernel.database import Database
+from kernel.errors import SettingsError
+from kernel.service import Service
 from messaging.bus import Bus
 from messaging.consumer import Consumer
 from messaging.locks import FileLocks, Locks, PostgresLocks
@@ -17,8 +20,8 @@ from messaging.progress import Progress
 from messaging.relay import Relay
 from messaging.sql_log import SqlLog
 from messaging.subscription import Subscription
-from services import SERVICES
 from settings import Settings
+from wiring.order_records import RecordsOfOrders
 from wiring.services import Services
 from wiring.stopping import run_until_stopped
 
@@ -30,20 +33,40 @@ _log = logging.getLogger(__name__)
 class EventBus:
     """The bus of these settings, with its consumers' records and locks.
 
+    Args:
+        is_open: at once; or when `open` is called, since a database may not answer yet.
+
     Raises:
-        SettingsError: a database cannot be opened.
+        DatabaseDown, SettingsError: a database cannot be opened.
     """
 
-    def __init__(self, settings: Settings, services: Services) -> None:
+    def __init__(self, settings: Settings, services: Services, *, is_open: bool = True) -> None:
         self.settings = settings
         self.services = services
         self._subscribers: dict[str, Database] = {}
+        self._opening = threading.Lock()
+        self._is_open = False
+        self._log: SqlLog | None = None
         with services.usable("bus"):
             self.bus = self._bus()
         with services.usable("consumers"):
             self.progress = Progress(services.database("consumers"))
-            self.progress.open()
         self.locks = self._locks()
+        self.records = RecordsOfOrders(settings.url_of)
+        if is_open:
+            self.open()
+
+    def open(self) -> None:
+        """Bring the log and the consumers' records up to date, once. Raises DatabaseDown."""
+        with self._opening:
+            if self._is_open:
+                return
+            if self._log:
+                with self.services.usable("bus"):
+                    self._log.open()
+            with self.services.usable("consumers"):
+                self.progress.open()
+            self._is_open = True
 
     @property
     def data_dir(self) -> Path:
@@ -55,12 +78,11 @@ class EventBus:
             self._subscribers[name] = self._subscriber(name)
         return self._subscribers[name]
 
-    def relay(self) -> Relay:
-        outboxes = {}
-        for service in SERVICES:
-            self.services.open(service)
-            outboxes[service.name] = self.services.database(service.name)
-        return Relay(outboxes, self.bus, self.locks, self.progress)
+    def relay(self, service: Service[Any]) -> Relay:
+        """Of this service's outbox. Raises DatabaseDown."""
+        self.services.open(service)
+        outbox = self.services.database(service.name)
+        return Relay({service.name: outbox}, self.bus, self.locks, self.progress)
 
     def consumer(self, subscription: Subscription, handled: Callable[[], None]) -> Consumer:
         return Consumer(subscription, self.bus, self.progress, self.locks, handled)
@@ -69,6 +91,7 @@ class EventBus:
         """The services' databases are closed by who opened them."""
         await self.bus.close()
         self.locks.close()
+        self.records.close()
         for database in self._subscribers.values():
             database.close()
 
@@ -78,9 +101,8 @@ class EventBus:
 
             _log.info("the bus is at %s", self.settings.bus_url)
             return NatsLog(self.settings.bus_url, self.settings.bus_stream)
-        log = SqlLog(self.services.database("bus"))
-        log.open()
-        return log
+        self._log = SqlLog(self.services.database("bus"))
+        return self._log
 
     def _locks(self) -> Locks:
         consumers = self.services.database("consumers")
@@ -112,7 +134,12 @@ def bus_is_there(settings: Settings) -> bool:
 
 @asynccontextmanager
 async def open_bus(settings: Settings, *, for_reading: bool = False) -> AsyncIterator[EventBus]:
-    """The bus for who only looks at it, or publishes a person's word. Raises SettingsError."""
+    """The bus for a command. Raises SettingsError; for reading also if there is no log, which is not an empty one."""
+    if for_reading and not bus_is_there(settings):
+        raise SettingsError(
+            f"there is no log of events at {settings.url_of('bus')}: no worker has run with these settings, "
+            "or the file was lost; see DATA_DIR, and 'starter.py events republish'"
+        )
     services = Services(settings, for_reading=for_reading)
     try:
         events = EventBus(settings, services)

@@ -15,7 +15,7 @@ from messaging.progress import DeliveryFailure, FailureState
 from messaging.quarantine import Quarantine, QuarantinedMessage
 from services import SERVICES
 from settings import Settings
-from wiring.audit_reports import AuditFinding, last_report
+from wiring.audit_reports import AuditFinding, Examination, last_report
 from wiring.bus import EventBus, bus_is_there, open_bus
 from wiring.listening import all_subscriptions
 
@@ -61,8 +61,13 @@ async def lags(events: EventBus) -> list[Lag]:
 
 
 async def _last_audit(settings: Settings) -> list[AttentionEntry]:
-    report = await asyncio.to_thread(last_report, settings)
-    return [_finding(one, report.made_at) for one in report.findings] if report else []
+    """And of the last reconciliation, what the audit has not found, too."""
+    found = dict[str, AttentionEntry]()
+    for examination in Examination:
+        report = await asyncio.to_thread(last_report, settings, examination)
+        entries = [_finding(one, report.made_at) for one in report.findings] if report else []
+        found = {entry.id: entry for entry in entries} | found
+    return list(found.values())
 
 
 def _outbox(settings: Settings, service: str, after: timedelta) -> list[AttentionEntry]:
@@ -141,7 +146,7 @@ def _of_consumer(found: Lag, after: timedelta, now: datetime) -> Iterator[Attent
             since=since,
             attempt=max(one.attempts for one in found.retrying),
             then="they are tried again, and are dead letters in the end",
-            command=f"starter.py events deliveries --consumer {found.consumer}",
+            command=f"starter.py events deliveries --to {endpoint}" if endpoint else "starter.py events consumers",
         )
     elif found.waiting_since and now - found.waiting_since >= after:
         role = "choreography" if found.consumer in _REACTING else "subscribers"

@@ -6,20 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from messaging.subscription import Subscription
     from settings import Settings
     from wiring.bus import EventBus
     from wiring.services import Services
-
-
-class Part(Protocol):
-    """Something that works until it is stopped, and then finishes what is under way."""
-
-    async def run(self) -> None: ...
-    def stop(self) -> None: ...
+    from wiring.supervision import Part, Parts
 
 
 @dataclass(frozen=True)
@@ -30,29 +24,42 @@ class Listeners:
     parts: list[Part] = field(default_factory=list)
 
 
-def _choreography(events: EventBus) -> Listeners:
-    from wiring.choreography import deadlines, reactions
+@dataclass(frozen=True)
+class Maker:
+    """Makes some of what a role runs, once the databases that it needs answer; until then it raises DatabaseDown."""
 
-    return Listeners(reactions(events), [deadlines(events)])
+    name: str
+    make: Callable[[], Listeners]
 
 
-def _subscribers(events: EventBus) -> Listeners:
-    from wiring.subscribers import subscriptions
+def _choreography(events: EventBus) -> list[Maker]:
+    from wiring.choreography import makers
 
-    return Listeners(subscriptions(events))
+    return makers(events)
+
+
+def _subscribers(events: EventBus) -> list[Maker]:
+    from wiring.subscribers import makers
+
+    return makers(events)
 
 
 RELAY = "relay"
-CONSUMERS: dict[str, Callable[[EventBus], Listeners]] = {
+CONSUMERS: dict[str, Callable[[EventBus], list[Maker]]] = {
     "choreography": _choreography,
     "subscribers": _subscribers,
 }
 ON_THE_BUS = (RELAY, *CONSUMERS)
 
 
+def subscriptions_of(role: str, events: EventBus) -> list[Subscription]:
+    """All that the role consumes. Raises DatabaseDown, SettingsError."""
+    return [one for maker in CONSUMERS[role](events) for one in maker.make().subscriptions]
+
+
 @asynccontextmanager
 async def on_the_bus(
-    settings: Settings, services: Services, roles: Sequence[str]
+    settings: Settings, services: Services, roles: Sequence[str], parts: Parts | None = None
 ) -> AsyncIterator[list[asyncio.Task[None]]]:
     """Run what these roles have on the bus; gives the tasks, which end only in trouble. Raises SettingsError."""
     if not set(roles) & set(ON_THE_BUS):
@@ -60,5 +67,5 @@ async def on_the_bus(
         return
     from wiring.listening import listening
 
-    async with listening(settings, services, roles) as tasks:
+    async with listening(settings, services, roles, parts) as tasks:
         yield tasks

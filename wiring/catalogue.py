@@ -35,7 +35,7 @@ def read_catalogue(settings: Settings) -> list[Offer]:
                 Offer(**product.model_dump(), on_hand=on_hand.get(product.sku, 0))
                 for product in Orders(orders).catalogue()
             ]
+    except FileNotFoundError as error:
+        raise SettingsError(f"the catalogue cannot be read: {error}; start a worker first ('make up')") from None
     except (SQLAlchemyError, OSError) as error:
-        raise SettingsError(
-            f"the catalogue cannot be read: {one_line(error)[:200]}; start a worker first ('make up')"
-        ) from None
+        raise SettingsError(f"the catalogue cannot be read: {one_line(error)[:200]}") from None

@@ -2,7 +2,7 @@
 
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from choreography.client import ChoreographyClient
@@ -11,18 +11,18 @@ from client.attention import AttentionEntry, unseen
 from client.contracts import PlacedOrder, Stage
 from client.records import OrderRecords
 from kernel.contracts import Style
-from messaging.bus import BusDown
 from services.orders.contracts import OrderStatus
 from settings import Settings
 from wiring.bus import EventBus, bus_is_there, open_bus
 from wiring.listening import settle
-from wiring.program import warn
 
 _MOST = 500
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def choreography_client(events: EventBus) -> ChoreographyClient:
-    return ChoreographyClient(events.bus, events.progress, partial(settle, events), events.settings.policy)
+    policy, records = events.settings.policy, events.records
+    return ChoreographyClient(events.bus, events.progress, partial(settle, events), policy, records)
 
 
 class ChoreographedOrders:
@@ -38,25 +38,32 @@ class ChoreographedOrders:
         return choreography_client(events)
 
     async def has(self, order_id: str) -> bool:
-        """Whether the bus knows it as an order of this style."""
+        """Whether the bus knows it as an order of this style. Raises SettingsError, BusDown."""
         if not bus_is_there(self._settings):
             return False
-        try:
-            return OrderView(order_id, await (await self._bus()).bus.of(order_id)).is_choreographed
-        except BusDown as error:
-            warn(f"the bus does not answer: {error}; choreographed orders cannot be seen")
-            return False
+        return OrderView(order_id, await (await self._bus()).bus.of(order_id)).is_choreographed
 
     async def recent(self, status: OrderStatus | None, limit: int) -> list[PlacedOrder]:
-        """The newest orders first, as the orders service has them on record."""
-        found: list[PlacedOrder] = []
-        for record in await self._records.newest(Style.CHOREOGRAPHY, status, limit):
-            placed = record.as_placed
-            ended = placed.state.stage is Stage.ENDED
-            now = placed if ended else await (await self.client()).get(placed.state.order_id)
-            if status in (None, now.state.status):  # its record may be a moment behind its events
-                found.append(replace(now, placed_at=placed.placed_at))
-        return found
+        """The newest orders first, as the orders service has them on record; and those that it could not record."""
+        unrecorded = await (await self.client()).without_a_record() if bus_is_there(self._settings) else []
+        found = [placed for placed in unrecorded if status in (None, placed.state.status)]
+        found += await self._on_record(status, limit)
+        return sorted(found, key=lambda placed: placed.placed_at or _LONG_AGO, reverse=True)[:limit]
+
+    async def _on_record(self, status: OrderStatus | None, limit: int) -> list[PlacedOrder]:
+        asked_for = limit
+        while True:
+            records = await self._records.newest(Style.CHOREOGRAPHY, status, asked_for)
+            found: list[PlacedOrder] = []
+            for record in records:
+                placed = record.as_placed
+                ended = placed.state.stage is Stage.ENDED
+                now = placed if ended else await (await self.client()).get(placed.state.order_id)
+                if status in (None, now.state.status):  # its record may be a moment behind its events
+                    found.append(replace(now, placed_at=placed.placed_at))
+            if len(found) >= limit or len(records) < asked_for:
+                return found[:limit]
+            asked_for *= 2
 
     async def attention(self, after: timedelta) -> list[AttentionEntry]:
         """Raises SettingsError, BusDown, SQLAlchemyError."""

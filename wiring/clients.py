@@ -7,10 +7,12 @@ from typing import Protocol, TypeVar
 
 from client.attention import AttentionEntry
 from client.contracts import PlacedOrder
+from client.errors import NoSuchOrder
+from client.order_id import check_order_id
 from client.protocol import OrderClient
 from client.records import OrderRecords
 from kernel.contracts import Style
-from kernel.errors import SettingsError
+from kernel.errors import SettingsError, UserError
 from services.orders.contracts import OrderStatus
 from settings import Settings
 from wiring.choreographed_orders import ChoreographedOrders
@@ -52,7 +54,11 @@ class OrchestratedOrders:
         """Raises Unreachable."""
         if self._client is None:
             self._client = OrchestrationClient(
-                await connect(self._settings), self._settings.policy, self._settings.link, self._records
+                await connect(self._settings),
+                self._settings.policy,
+                self._settings.link,
+                self._records,
+                self._settings.steps,
             )
         return self._client
 
@@ -77,11 +83,11 @@ class Clients:
     """Connects to what it is asked for, when it is asked for it."""
 
     def __init__(self, settings: Settings) -> None:
-        self._records = RecordsOfOrders(settings.url_of)
+        self.records = RecordsOfOrders(settings.url_of)
         # In the order in which they are asked whether an order is theirs.
         self._styles: dict[Style, OrdersOfStyle] = {
-            Style.CHOREOGRAPHY: ChoreographedOrders(settings, self._records),
-            Style.ORCHESTRATION: OrchestratedOrders(settings, self._records),
+            Style.CHOREOGRAPHY: ChoreographedOrders(settings, self.records),
+            Style.ORCHESTRATION: OrchestratedOrders(settings, self.records),
         }
 
     async def client(self, style: Style) -> OrderClient:
@@ -89,14 +95,35 @@ class Clients:
         return await self._of(style).client()
 
     async def client_of(self, order_id: str) -> OrderClient:
-        """By the order's own style: by its record, if it has one; orchestrated for an order that nobody knows."""
-        with suppress(SettingsError):
-            if record := await self._records.find(order_id):
-                return await self.client(record.style)
+        """By the order's own style: by its record, if it has one, or by who knows it.
+
+        Raises:
+            UserError: the id is none; there is no such order; or one style's orders cannot be seen and the other does
+                not have it, so that nobody can say whether there is.
+        """
+        check_order_id(order_id)
+        not_seen: UserError | None = None
+        record = None
+        with suppress(SettingsError):  # then the styles are asked
+            record = await self.records.find(order_id)
+        if record:
+            if not await self._of(record.style).has(order_id):
+                raise SettingsError(
+                    f"order {order_id} is on record, but not on the bus; see 'starter.py events republish'"
+                )
+            return await self.client(record.style)
         for orders in self._styles.values():
-            if await orders.has(order_id):
-                return await orders.client()
-        return await self.client(Style.ORCHESTRATION)
+            try:
+                if await orders.has(order_id):
+                    client = await orders.client()
+                    if not_seen:
+                        await client.get(order_id)
+                    return client
+            except NoSuchOrder:
+                break
+            except UserError as error:
+                not_seen = not_seen or error
+        raise not_seen or NoSuchOrder(f"there is no order {order_id}; 'starter.py list' shows those that are")
 
     async def recent(self, style: Style | None, status: OrderStatus | None, limit: int) -> list[PlacedOrder]:
         """The newest orders first, of one style or of all."""
@@ -117,7 +144,7 @@ class Clients:
     async def close(self) -> None:
         for orders in self._styles.values():
             await orders.close()
-        self._records.close()
+        self.records.close()
 
     def _of(self, style: Style) -> OrdersOfStyle:
         if style not in self._styles:

@@ -87,5 +87,5 @@ async def _read_on(observed: Observed) -> None:
     """Raises WrongLog when a consumer waits for a person, since the log is another one."""
     events = await observed.events()
     for subscription in await observed.subscriptions():
-        if why := await problem(events.bus, events.progress, subscription):
+        if why := await problem(events.bus, events.progress, subscription.name):
             raise WrongLog(f"{subscription.name}: {why}")

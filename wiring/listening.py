@@ -3,19 +3,24 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 from kernel.envelope import CloudEvent
+from kernel.service import Service
+from messaging.relay import Relay
 from messaging.subscription import Subscription
+from services import SERVICES
 from settings import Settings
 from wiring.bus import EventBus
-from wiring.bus_roles import CONSUMERS, RELAY, Part
+from wiring.bus_roles import CONSUMERS, RELAY, Maker, subscriptions_of
 from wiring.services import Services
-from wiring.supervision import Supervised
+from wiring.supervision import OnceMade, Part, Parts, Supervised, first_attempt
 
 
 def all_subscriptions(events: EventBus) -> list[Subscription]:
     """Of every role that consumes. Raises SettingsError."""
-    return [one for role in CONSUMERS.values() for one in role(events).subscriptions]
+    return [one for role in CONSUMERS for one in subscriptions_of(role, events)]
 
 
 def settle(events: EventBus, consumer: str, event: CloudEvent) -> None:
@@ -27,38 +32,63 @@ def settle(events: EventBus, consumer: str, event: CloudEvent) -> None:
 
 @asynccontextmanager
 async def listening(
-    settings: Settings, services: Services, roles: Sequence[str]
+    settings: Settings, services: Services, roles: Sequence[str], parts: Parts | None = None
 ) -> AsyncIterator[list[asyncio.Task[None]]]:
     """Run the relay, the services' reactions and the subscribers, as far as they are among the roles.
 
-    Gives the tasks, none of which ends by itself: a part that fails is run again. At the end of the block, what was
-    begun is finished, and what it published is on the bus.
+    Gives the tasks, none of which ends by itself: a part that fails is run again, and one whose database does not
+    answer at the start begins when it does. At the end of the block, what was begun is finished, and what it published
+    is on the bus.
+
+    Args:
+        parts: gets the state of each part.
 
     Raises:
-        SettingsError: a database does not answer at the start.
+        SettingsError: what no waiting would change.
     """
-    events = EventBus(settings, services)
-    relay = events.relay() if RELAY in roles else None
-    nudge = relay.nudge if relay else _leave_it
-    listeners: list[Part] = []
-    for role in (role for role in CONSUMERS if role in roles):
-        of_role = CONSUMERS[role](events)
-        listeners += [events.consumer(one, nudge) for one in of_role.subscriptions]
-        listeners += of_role.parts
-    relays: list[Part] = [relay] if relay else []
-    # The relay last: it takes on what the others still write.
-    in_order = [[Supervised(part) for part in parts] for parts in (listeners, relays)]
-    running = [[asyncio.create_task(part.run()) for part in parts] for parts in in_order]
+    parts = parts or Parts()
+    events = EventBus(settings, services, is_open=False)
+    relays: list[Relay] = []
+
+    def nudge() -> None:
+        for relay in relays:
+            relay.nudge()
+
+    def consumers(maker: Maker) -> Sequence[Part]:
+        made = maker.make()
+        return [*(events.consumer(one, nudge) for one in made.subscriptions), *made.parts]
+
+    def relay(service: Service[Any]) -> Sequence[Part]:
+        relays.append(events.relay(service))
+        return relays[-1:]
+
+    makers = [maker for role in CONSUMERS if role in roles for maker in CONSUMERS[role](events)]
+
+    def opened() -> Sequence[Part]:
+        events.open()
+        return ()
+
+    opening = OnceMade("bus", opened, parts)
+    of_consumers = [OnceMade(f"consumer {one.name}", partial(consumers, one), parts, opening) for one in makers]
+    relayed = SERVICES if RELAY in roles else ()
+    of_relays = [OnceMade(f"relay of {one.name}", partial(relay, one), parts, opening) for one in relayed]
+    # The relays stop last: they publish what the others still write.
+    in_order = ([opening], of_consumers, of_relays)
+    supervised = [[Supervised(part, part.name, parts) for part in some] for some in in_order]
+    try:
+        await first_attempt([opening])
+        if opening.is_made.is_set():
+            await first_attempt([*of_consumers, *of_relays])
+    except BaseException:
+        await events.close()
+        raise
+    running = [[asyncio.create_task(part.run()) for part in some] for some in supervised]
     try:
         yield [task for tasks in running for task in tasks]
     finally:
-        for parts, tasks in zip(in_order, running, strict=True):
-            for part in parts:
+        for some, tasks in zip(supervised, running, strict=True):
+            for part in some:
                 part.stop()
             if tasks:
                 await asyncio.wait(tasks)
         await events.close()
-
-
-def _leave_it() -> None:
-    """Another process relays, and polls."""

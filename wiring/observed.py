@@ -1,9 +1,11 @@
 """What a worker's roles work with: where its metrics are read, and what its readiness is asked of."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+from client.attention import AttentionEntry
 from kernel.database import Database
 from messaging.subscription import Subscription
 from observability import samples
@@ -12,9 +14,15 @@ from observability.samples import Sample
 from services import SERVICES
 from services.orders.declaration import ORDERS
 from settings import Settings
+from wiring.attention import attention
 from wiring.bus import EventBus
-from wiring.bus_roles import CONSUMERS, ON_THE_BUS, RELAY
+from wiring.bus_roles import CONSUMERS, ON_THE_BUS, RELAY, subscriptions_of
+from wiring.clients import Clients
 from wiring.observer import RunningWorker
+from wiring.roles import OPERATIONS
+
+FRESH_SECONDS = 10.0
+_PATIENCE_SECONDS = 4.0  # less than a source has: what does not answer is an entry of its own
 
 
 class Observed:
@@ -26,6 +34,9 @@ class Observed:
         self._events: EventBus | None = None
         self._subscriptions: list[Subscription] | None = None
         self._opening = asyncio.Lock()
+        self._clients: Clients | None = None
+        self._entries: Sequence[AttentionEntry] = ()
+        self._asked_at = -FRESH_SECONDS
 
     def has(self, role: str) -> bool:
         return role in self.worker.roles
@@ -62,9 +73,9 @@ class Observed:
         events = await self.events()
         async with self._opening:
             if self._subscriptions is None:
-                of_roles = [CONSUMERS[role] for role in CONSUMERS if self.has(role)]
-                opened = [await asyncio.to_thread(of_role, events) for of_role in of_roles]
-                self._subscriptions = [one for listeners in opened for one in listeners.subscriptions]
+                roles = [role for role in CONSUMERS if self.has(role)]
+                opened = [await asyncio.to_thread(subscriptions_of, role, events) for role in roles]
+                self._subscriptions = [one for subscriptions in opened for one in subscriptions]
         return self._subscriptions
 
     def sources(self) -> dict[str, Question[list[Sample]]]:
@@ -78,7 +89,16 @@ class Observed:
                 found[f"outbox-{service.name}"] = partial(_in_thread, age, self.database(service.name))
         if self.is_on_the_bus:
             found |= {"consumers": self._failing, "bus": self._lag}
+        if self.has(OPERATIONS):
+            found["attention"] = self._attention
         return found
+
+    async def _attention(self) -> list[Sample]:
+        """Of the whole shop. It asks a lot, so that two scrapes that follow each other soon get the same."""
+        if time.monotonic() > self._asked_at + FRESH_SECONDS:
+            self._asked_at, self._clients = time.monotonic(), self._clients or Clients(self._settings)
+            self._entries = await attention(self._settings, self._clients, _PATIENCE_SECONDS)
+        return samples.needs_attention(self._entries)
 
     async def _failing(self) -> list[Sample]:
         names = [one.name for one in await self.subscriptions()]
@@ -94,6 +114,8 @@ class Observed:
         return found
 
     async def close(self) -> None:
+        if self._clients:
+            await self._clients.close()
         if self._events:
             await self._events.close()
 

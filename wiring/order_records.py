@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from client.records import OrderOnRecord
@@ -17,6 +18,7 @@ from kernel.money import Money
 from services.orders.contracts import OrderStatus
 from services.orders.declaration import ORDERS
 from services.orders.tables import orders
+from settings import DATABASES
 
 _AT_ONCE = 500  # a statement takes a limited number of values
 
@@ -29,7 +31,7 @@ class RecordsOfOrders:
     """
 
     def __init__(self, url_of: Callable[[str], str]) -> None:
-        self._url = url_of(ORDERS.name)
+        self._url_of = url_of
         self._database: Database | None = None
 
     async def find(self, order_id: str) -> OrderOnRecord | None:
@@ -62,14 +64,22 @@ class RecordsOfOrders:
     async def _read(self, query: Select[Any]) -> list[OrderOnRecord]:
         return await asyncio.to_thread(self._rows, query)
 
+    def _has_ever_run(self) -> bool:
+        """Whether any of the shop's databases in files is there."""
+        urls = [make_url(self._url_of(name)) for name in DATABASES]
+        return any(url.get_backend_name() == "sqlite" and Path(url.database or "").exists() for url in urls)
+
     def _rows(self, query: Select[Any]) -> list[OrderOnRecord]:
         try:
             if self._database is None:
-                self._database = Database(self._url, for_reading=True)
+                self._database = Database(self._url_of(ORDERS.name), for_reading=True)
             with self._database.begin() as tx:
                 return [_on_record(row) for row in tx.execute(query)]
-        except FileNotFoundError:
-            return []  # no worker has ever run here
+        except FileNotFoundError as error:
+            if self._has_ever_run():
+                why = f"{error}: no worker with the orders service has run here, or its database was lost"
+                raise SettingsError(why) from None
+            return []
         except (SQLAlchemyError, OSError) as error:
             raise SettingsError(f"the database of orders cannot be read: {one_line(error)[:200]}") from None
 
@@ -77,6 +87,7 @@ class RecordsOfOrders:
 def _on_record(row: Row[Any]) -> OrderOnRecord:
     return OrderOnRecord(
         order_id=row.order_id,
+        customer_id=row.customer_id,
         style=Style(row.style),
         ends=OrderStatus(row.status),
         problem=row.problem,

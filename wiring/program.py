@@ -113,17 +113,6 @@ def _note(mark: str, colour: str, message: str) -> None:
     sys.stderr.flush()
 
 
-def end_as_by_ctrl_c() -> None:
-    """On each of these signals, the program ends what it started; also when it began with Ctrl-C ignored.
-
-    A shell without job control ignores SIGINT in what it starts in the background, and asyncio heeds only Python's own
-    handler of it.
-    """
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
-
-
 def leave(code: int) -> NoReturn:
     """End the process at once: the SDK's threads may call into an interpreter that is on its way out, and abort it."""
     for stream in (sys.stdout, sys.stderr):

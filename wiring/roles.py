@@ -8,12 +8,18 @@ SAGA = TASK_QUEUE
 HOSTS = tuple(service.name for service in SERVICES)  # each is its service's task queue, too
 ON_TEMPORAL = (SAGA, *HOSTS)
 WEB = "web"
-# What works on orders: a worker runs all of it, unless it is told otherwise.
+OPERATIONS = "operations"  # looks at the whole shop, and works on no order
+# What works on orders.
 AT_WORK = (
     *ON_TEMPORAL,
     *ON_THE_BUS,
 )
-ROLES = (
+# What a worker runs, unless it is told otherwise.
+BY_DEFAULT = (
     *AT_WORK,
+    OPERATIONS,
+)
+ROLES = (
+    *BY_DEFAULT,
     WEB,
 )

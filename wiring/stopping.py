@@ -2,12 +2,19 @@
 
 import signal
 import threading
-from collections.abc import Coroutine
+import time
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+_LOOK_SECONDS = 0.1
+
+_asked: list[int] = []  # of this process, as signals are
 
 
 class Stopped(BaseException):
@@ -23,31 +30,64 @@ class Stopped(BaseException):
         return 128 + self.number
 
 
+@contextmanager
+def listening() -> Iterator[None]:
+    """For the block, signals are noted, and `run_until_stopped`, `check` and `pause` heed them.
+
+    Also when the program began with SIGINT ignored, as a shell without job control starts what is in its background.
+    In a block of a block nothing changes.
+    """
+    is_outermost = signal.getsignal(signal.SIGINT) is not _note
+    if not is_outermost or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _asked.clear()
+    is_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    heeded = [number for number in SIGNALS if number is not signal.SIGHUP or not is_nohup]
+    before = {number: signal.signal(number, _note) for number in heeded}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _note(number: int, _frame: FrameType | None) -> None:
+    """No more than that: it may interrupt itself, so a lock that it takes may be its own already."""
+    _asked.append(number)
+
+
+def is_asked_to_stop() -> bool:
+    return bool(_asked)
+
+
+def check() -> None:
+    """Raises Stopped if the program was asked to stop."""
+    if _asked:
+        raise Stopped(_asked[0])
+
+
+def pause(seconds: float) -> None:
+    """Raises Stopped when the program is asked to stop."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        check()
+        time.sleep(_LOOK_SECONDS)
+    check()
+
+
 def run_until_stopped(work: Coroutine[Any, Any, T]) -> T:
     """Run this in an event loop; it is cancelled when the program is asked to stop. Raises Stopped then."""
     import asyncio  # a tenth of a second, which `--help` need not wait for
 
-    return asyncio.run(_until_stopped(work))
-
-
-async def _until_stopped(work: Coroutine[Any, Any, T]) -> T:
-    import asyncio
-
-    working = asyncio.ensure_future(work)
-    asked: list[int] = []
-
-    def ask(number: int) -> None:
-        if not asked:  # a second cancellation would interrupt what the first one ends
-            working.cancel()
-        asked.append(number)
-
-    if threading.current_thread() is threading.main_thread():
-        for number in SIGNALS:
-            if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup's
-                asyncio.get_running_loop().add_signal_handler(number, ask, number)
-    try:
+    async def until_stopped() -> T:
+        working = asyncio.ensure_future(work)
+        while not (await asyncio.wait([working], timeout=_LOOK_SECONDS))[0]:
+            if _asked:
+                working.cancel()  # once: a second cancellation would interrupt what the first one ends
+                await asyncio.wait([working])
+                check()
         return await working
-    except asyncio.CancelledError:
-        if not asked:
-            raise
-        raise Stopped(asked[0]) from None
+
+    with listening():
+        return asyncio.run(until_stopped())

@@ -1,10 +1,29 @@
 """Constructs the periphery."""
 
-from messaging.subscription import Subscription
+from functools import partial
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from kernel.environment import one_line
+from kernel.errors import DatabaseDown
+from subscribers.context import Subscriber
 from subscribers.table import SUBSCRIBERS
 from wiring.bus import EventBus
+from wiring.bus_roles import Listeners, Maker
 
 
-def subscriptions(events: EventBus) -> list[Subscription]:
-    """Raises SettingsError."""
-    return [one for subscriber in SUBSCRIBERS for one in subscriber(events)]
+def makers(events: EventBus) -> list[Maker]:
+    """Of each subscriber's consumers."""
+
+    return [Maker(_name(subscriber), partial(_listeners, events, subscriber)) for subscriber in SUBSCRIBERS]
+
+
+def _listeners(events: EventBus, subscriber: Subscriber) -> Listeners:
+    try:
+        return Listeners(list(subscriber(events)))
+    except SQLAlchemyError as error:
+        raise DatabaseDown(f"the database of {_name(subscriber)} cannot be used: {one_line(error)[:300]}") from None
+
+
+def _name(subscriber: Subscriber) -> str:
+    return getattr(subscriber, "__name__", "a subscriber")

@@ -2,23 +2,42 @@
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Protocol
 
-from kernel.trouble import Trouble
-from wiring.bus_roles import Part
+from kernel.errors import DatabaseDown
+from kernel.trouble import Trouble, described
+from kernel.waiting import is_set_within
 
 _log = logging.getLogger(__name__)
 
 _PAUSE_SECONDS = 1.0
 _WORKS_AFTER_SECONDS = 5.0
+_FIRST_ATTEMPT_SECONDS = 5.0
+
+
+class Part(Protocol):
+    """Something that works until it is stopped, and then finishes what is under way."""
+
+    async def run(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+class Parts:
+    """The state of a worker's parts. `failing` has why each of those that do not work now does not, by its name."""
+
+    def __init__(self) -> None:
+        self.failing: dict[str, str] = {}
 
 
 class Supervised:
     """A part that is run again when it fails, after a pause, until it is stopped."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: Part, name: str = "", parts: Parts | None = None) -> None:
         self._part = part
-        self._name = type(part).__name__.lower()
+        self._name = name or type(part).__name__.lower()
+        self._parts = parts or Parts()
         self._trouble = Trouble(_log, self._name)
         self._stopping = asyncio.Event()
 
@@ -30,9 +49,11 @@ class Supervised:
                 await asyncio.wait([running], timeout=_WORKS_AFTER_SECONDS)
                 if not running.done():
                     self._trouble.over(self._name)
+                    self._parts.failing.pop(self._name, None)
                 await running
             except Exception as error:  # noqa: BLE001 - logged; one part's failure must not stop the others
                 self._trouble.met(self._name, error)
+                self._parts.failing[self._name] = described(error)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_PAUSE_SECONDS):
                         await self._stopping.wait()
@@ -46,3 +67,62 @@ class Supervised:
     def stop(self) -> None:
         self._stopping.set()
         self._part.stop()
+
+
+class OnceMade:
+    """Parts that are made when the databases that they need answer, and that run from then on.
+
+    Args:
+        make: runs in a thread; an error means that they are made later.
+        after: is made first; as long as it cannot be, only that is reported.
+    """
+
+    def __init__(
+        self, name: str, make: Callable[[], Sequence[Part]], parts: Parts, after: "OnceMade | None" = None
+    ) -> None:
+        self.name = name
+        self._make = make
+        self._parts = parts
+        self._after = after
+        self._made: list[Supervised] | None = None
+        self.is_made = asyncio.Event()
+        self._stopping = asyncio.Event()
+
+    async def make(self) -> None:
+        """Raises whatever making them raises."""
+        if self._made is None:
+            made = await asyncio.to_thread(self._make)
+            self._made = [Supervised(part, self.name, self._parts) for part in made]
+            self.is_made.set()
+
+    async def run(self) -> None:
+        """Until `stop`; also when there is nothing to run any more."""
+        while self._after and not self._after.is_made.is_set():
+            if await is_set_within(self._stopping, _PAUSE_SECONDS / 10):
+                return
+        await self.make()
+        if self._made and not self._stopping.is_set():
+            await asyncio.gather(*(part.run() for part in self._made))
+        await self._stopping.wait()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        for part in self._made or ():
+            part.stop()
+
+
+async def first_attempt(parts: Sequence[OnceMade]) -> None:
+    """Make them now, as far as their databases answer at once: the others are made when these do.
+
+    Raises:
+        SettingsError: what no waiting would change.
+    """
+    attempts = [asyncio.create_task(part.make()) for part in parts]
+    if not attempts:
+        return
+    for attempt in attempts:
+        attempt.add_done_callback(lambda done: done.cancelled() or done.exception())  # it is made again
+    done, _late = await asyncio.wait(attempts, timeout=_FIRST_ATTEMPT_SECONDS)
+    for error in (attempt.exception() for attempt in attempts if attempt in done):
+        if error and not isinstance(error, DatabaseDown):
+            raise error

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypedDict, TypeVar
 
 from temporalio import workflow
@@ -12,11 +12,15 @@ from temporalio.workflow import ActivityCancellationType, ActivityHandle
 
 with workflow.unsafe.imports_passed_through():
     from activities import activity_name
-    from kernel.contracts import Command, Contract, Policy
+    from kernel.contracts import Command, Contract, Policy, Steps
 
 A = TypeVar("A")
 C = TypeVar("C", bound=Command)
 R = TypeVar("R", bound=Contract)
+
+# A cancel waits for the workflow task, and so for what is tried in place: for both of these together at most.
+_IN_PLACE = timedelta(seconds=1)
+_IN_PLACE_IN_A_ROW = timedelta(seconds=0.75)
 
 _ONCE = RetryPolicy(maximum_attempts=1)
 _OF_STEPS = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
@@ -46,15 +50,22 @@ class _Options(TypedDict):
 
 
 class ActivityExecutions:
-    """Those of one saga. With `local`, the activity is tried first inside the workflow task."""
+    """Those of one saga. With `local`, the activity is tried first inside the workflow task.
 
-    def __init__(self, policy: Policy) -> None:
+    Args:
+        steps: where all other steps are tried first.
+    """
+
+    def __init__(self, policy: Policy, steps: Steps) -> None:
         self._policy = policy
+        self._steps = steps
+        self._in_place_since: datetime | None = None
         self._running: dict[asyncio.Task[object], None] = {}  # a set, in order
         self.stopped = False
 
     async def within_step_deadline(self, activity: Callable[[A, C], R], command: C, *, local: bool) -> R:
         """Retried until the policy's `step_deadline`, or until they are stopped. Raises ActivityFailed."""
+        local = self._is_in_place() if self._steps is Steps.IN_PLACE else local
         return await self._execute(activity, command, _OF_STEPS, self._policy.step_deadline, local=local)
 
     async def within_undo_deadline(self, activity: Callable[[A, C], R], command: C, *, local: bool) -> R:
@@ -67,12 +78,17 @@ class ActivityExecutions:
         for execution in list(self._running):
             execution.cancel()
 
+    def _is_in_place(self) -> bool:
+        """Time passes in a workflow task as far as what is tried in place takes it."""
+        self._in_place_since = self._in_place_since or workflow.now()
+        return workflow.now() - self._in_place_since < _IN_PLACE_IN_A_ROW
+
     async def _execute(
         self, activity: Callable[[A, C], R], command: C, retry: RetryPolicy, deadline: float, *, local: bool
     ) -> R:
-        name = activity_name(activity)
+        name, attempt_timeout = activity_name(activity), timedelta(seconds=self._policy.attempt_timeout)
         options: _Options = {
-            "start_to_close_timeout": timedelta(seconds=self._policy.attempt_timeout),
+            "start_to_close_timeout": min(attempt_timeout, _IN_PLACE) if local else attempt_timeout,
             "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             "summary": command.in_words() or None,
         }
@@ -81,16 +97,20 @@ class ActivityExecutions:
             try:
                 return await self._outcome(name, execution)
             except ActivityFailed as failure:
-                if failure.refusal or self.stopped:
+                if failure.refusal or (self.stopped and retry is _OF_STEPS):
                     raise
                 # Unknown. It is retried where an outage can be seen, on the service's own task queue.
+                options["start_to_close_timeout"] = attempt_timeout
         queue, until = name.partition(".")[0], timedelta(seconds=deadline)
-        return await self._outcome(
-            name,
-            workflow.start_activity_method(
-                activity, command, task_queue=queue, schedule_to_close_timeout=until, retry_policy=retry, **options
-            ),
-        )
+        try:
+            return await self._outcome(
+                name,
+                workflow.start_activity_method(
+                    activity, command, task_queue=queue, schedule_to_close_timeout=until, retry_policy=retry, **options
+                ),
+            )
+        finally:
+            self._in_place_since = None  # another workflow task
 
     async def _outcome(self, activity: str, execution: ActivityHandle[R]) -> R:
         self._running[execution] = None

@@ -19,6 +19,7 @@ from kernel.contracts import Style
 from kernel.errors import SettingsError
 from services.orders.contracts import OrderStatus
 from workflows.contracts import workflow_id
+from workflows.handles import handle_of
 from workflows.lookup import Known, Lookup
 from workflows.order_saga import OrderSaga
 from workflows.pending import no_worker_since, pending_steps
@@ -78,7 +79,7 @@ class OrchestratedAttention:
 
     async def _of_open(self, execution: WorkflowExecution) -> list[AttentionEntry]:
         async with self._places:
-            handle = self._client.get_workflow_handle_for(OrderSaga.run, execution.id)
+            handle = handle_of(self._client, execution.id)
             try:
                 described = await handle.describe()
             except RPCError as error:
@@ -100,7 +101,7 @@ class OrchestratedAttention:
         if not self._workers_answer:
             return None
         try:
-            handle = self._client.get_workflow_handle_for(OrderSaga.run, workflow_id)
+            handle = handle_of(self._client, workflow_id)
             return await handle.query(OrderSaga.state, rpc_timeout=_QUERY_TIMEOUT)
         except (RPCError, WorkflowQueryFailedError):
             self._workers_answer = False

@@ -18,16 +18,18 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from client.attention import AttentionEntry
 from client.contracts import OrderState, PlacedOrder, Resolution, ResolveBy, Review, Stage
-from client.errors import DifferentContent, NotNow
+from client.differences import different_content
+from client.errors import NotNow
 from client.free_text import check_length
 from client.order import Order
 from client.records import OrderRecords
-from kernel.contracts import Policy, Style
+from kernel.contracts import Policy, Steps, Style
 from kernel.errors import SettingsError
 from services.orders.contracts import OrderStatus
 from workflows.attention import OrchestratedAttention
 from workflows.contracts import BEING_CANCELLED, CancelRequest, workflow_id
-from workflows.lookup import Handle, Known, Lookup
+from workflows.handles import Handle
+from workflows.lookup import Known, Lookup
 from workflows.order_saga import OrderSaga
 from workflows.standing import Run
 from workflows.starting import Starting
@@ -47,11 +49,19 @@ class OrchestrationClient:
         policy: travels with the orders placed here.
         link: of a namespace and a workflow's id, to the workflow's page.
         records: what the orders service has on record.
+        steps: where the steps of the orders placed here are tried first.
     """
 
-    def __init__(self, client: Client, policy: Policy, link: Callable[[str, str], str], records: OrderRecords) -> None:
+    def __init__(
+        self,
+        client: Client,
+        policy: Policy,
+        link: Callable[[str, str], str],
+        records: OrderRecords,
+        steps: Steps = Steps.IN_PLACE,
+    ) -> None:
         self._client = client
-        self._starting = Starting(client, policy)
+        self._starting = Starting(client, policy, steps)
         self._link = link
         self._records = records
         self._lookup = Lookup(client, records)
@@ -123,6 +133,7 @@ class OrchestrationClient:
     async def resolve(self, order_id: str, resolution: Resolution) -> None:
         """Raises NoSuchOrder, NotNow, TooLong."""
         check_length(resolution.note)
+        check_length(resolution.step)
         known = await self._lookup.find(order_id)
         if not known.standing.can_start_again:
             await self._update(known, lambda saga: saga.execute_update(OrderSaga.resolve, resolution))
@@ -144,9 +155,8 @@ class OrchestrationClient:
         content = order.digest()
         first = await self._lookup.handle(order.order_id).describe()
         if await first.memo_value("content", default=content) != content:
-            raise DifferentContent(
-                f"order {order.order_id} exists already, with another content; give the new one another --order-id"
-            )
+            place, _ = await self._starting.first(order.order_id)
+            raise different_content(order.order_id, place.order.content() if place else None, order.content())
 
     async def _update(self, known: Known, update: Callable[[Handle], Awaitable[None]]) -> None:
         order_id = known.standing.state.order_id

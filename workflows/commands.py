@@ -21,7 +21,7 @@ _ENDS = {
 }
 
 
-def create(place: PlaceOrder) -> CreateOrder:
+def create(place: PlaceOrder, saga: str = "") -> CreateOrder:
     order = place.order
     return CreateOrder(
         key=str(Key(order.order_id, "create")),
@@ -31,6 +31,7 @@ def create(place: PlaceOrder) -> CreateOrder:
         ship_to=order.ship_to,
         payment_token=order.payment_token,
         policy=place.policy,
+        saga=saga,
     )
 
 
@@ -66,8 +67,8 @@ def ship(order: OrderInput) -> ShipOrder:
     return ShipOrder(key=str(Key(order.order_id, "ship")), order_id=order.order_id, ship_to=destination)
 
 
-def complete(order: OrderInput) -> CompleteOrder:
-    return CompleteOrder(key=str(Key(order.order_id, "complete")), order_id=order.order_id)
+def complete(order: OrderInput, *, after_all: bool = False) -> CompleteOrder:
+    return CompleteOrder(key=str(Key(order.order_id, "complete")), order_id=order.order_id, after_all=after_all)
 
 
 def flag(order: OrderInput, state: OrderState, settled: Settled | None, sequence: int) -> FlagOrder:

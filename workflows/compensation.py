@@ -10,6 +10,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities import activity_name
     from kernel.contracts import Undo, Undone
+    from kernel.errors import TooLate
     from workflows.activity_executions import ActivityExecutions
     from workflows.required_actions import RequiredAction
 
@@ -30,15 +31,25 @@ class Abandoned(Exception):
 
 @dataclass(frozen=True)
 class Compensation(Generic[A]):
+    """How a step is undone.
+
+    Attributes:
+        is_pivot: the step is the first past the pivot. It is not undone but prevented; when it was done, that is too
+            late, and the saga goes forward.
+    """
+
     key: str
     undo: Callable[[A, Undo], Undone]
     on_cancel: Callable[[A, Undo], Undone]
-    holds_back: bool
+    holds_back: bool = False
+    is_pivot: bool = False
 
     def action(self, executions: ActivityExecutions, order_id: str, cause: Abandoned) -> RequiredAction:
         activity = self.on_cancel if cause.cancelled else self.undo
         command = Undo(key=self.key, order_id=order_id, reason=cause.reason)
         execute = partial(executions.within_undo_deadline, activity, command)
+        if self.is_pivot:
+            return RequiredAction(activity_name(activity), execute, "done", holds_back=True, too_late=TooLate.name)
         # A saga that began before there was such an order of undos goes on as it began.
         holds_back = self.holds_back and workflow.patched("an undo holds back those before it")
         return RequiredAction(activity_name(activity), execute, "undone", holds_back)

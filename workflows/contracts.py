@@ -5,7 +5,7 @@ from typing import Any, Self
 from pydantic import field_serializer
 
 from client.order import Order
-from kernel.contracts import Contract, Policy
+from kernel.contracts import Contract, Policy, Steps
 from services.orders.contracts import Address, OrderLine
 
 TASK_QUEUE = "saga"
@@ -35,15 +35,23 @@ class OrderInput(Contract):
     def of(cls, order: Order) -> Self:
         return cls.model_validate(order.content())
 
+    def content(self) -> dict[str, Any]:
+        """In JSON's types, without what was not given."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
 
 class PlaceOrder(Contract):
+    """`steps` is the queue for orders that began before there was a choice. `again`: an earlier run ended too early."""
+
     order: OrderInput
     policy: Policy = Policy()
+    steps: Steps = Steps.QUEUE
+    again: bool = False
 
     @field_serializer("order")
     def _as_given(self, order: OrderInput) -> dict[str, Any]:
         """Without what was not given: the workers may be older than who starts the saga, and refuse what is new."""
-        return order.model_dump(mode="json", exclude_unset=True)
+        return order.content()
 
 
 BEING_CANCELLED = "BeingCancelled"  # why a second cancel is refused

@@ -11,24 +11,24 @@ from temporalio.client import (
     WorkflowExecution,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
-    WorkflowHandle,
     WorkflowQueryFailedError,
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from client.contracts import OrderState, PendingStep
+from client.contracts import PendingStep
 from client.errors import NoSuchOrder
+from client.order_id import check_order_id
 from client.records import OrderOnRecord, OrderRecords
 from kernel.contracts import Style
 from kernel.errors import SettingsError
 from services.orders.contracts import OrderStatus
 from workflows.contracts import order_id_of, workflow_id
+from workflows.handles import Handle, handle_of
+from workflows.newest import newest
 from workflows.order_saga import OrderSaga
 from workflows.pending import pending_steps
 from workflows.standing import OfWorkflow, Run, Standing, by_workflow_alone, standing
 from workflows.visibility import ENDED_BY_FORCE, OF_ORDERS, ORDER_STATUS, of_index
-
-Handle = WorkflowHandle[OrderSaga, OrderState]
 
 _AT_ONCE = 20
 _QUERY_TIMEOUT = timedelta(seconds=3)
@@ -58,7 +58,7 @@ class Lookup:
         self._places = asyncio.Semaphore(_AT_ONCE)
 
     def handle(self, order_id: str) -> Handle:
-        return self._client.get_workflow_handle_for(OrderSaga.run, workflow_id(order_id))
+        return handle_of(self._client, workflow_id(check_order_id(order_id)))
 
     async def described(self, order_id: str) -> WorkflowExecutionDescription | None:
         """Its workflow's latest run; None if the server does not know the order."""
@@ -82,7 +82,8 @@ class Lookup:
 
     async def recent(self, status: OrderStatus | None, limit: int) -> list[Known]:
         """The newest orders first. Raises SettingsError."""
-        found = await self._listed(_indexed_as(status), limit)
+        runs = await newest(self._client, OF_ORDERS + _indexed_as(status), limit)
+        found = {order_id_of(run.id): run for run in runs}
         recorded = [record.order_id for record in await self._records.newest(Style.ORCHESTRATION, status, limit)]
         if status is OrderStatus.NEEDS_ATTENTION:
             recorded += await self._without_a_run()
@@ -110,7 +111,7 @@ class Lookup:
         return Known(joined, workflow, record, run)
 
     async def _own_word(self, run: WorkflowExecution) -> OfWorkflow:
-        by_index, handle = of_index(run), self._client.get_workflow_handle_for(OrderSaga.run, run.id)
+        by_index, handle = of_index(run), handle_of(self._client, run.id)
         if run.status is WorkflowExecutionStatus.COMPLETED:
             return replace(by_index, state=await handle.result())
         if run.status in (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CANCELED):

@@ -12,14 +12,23 @@ with workflow.unsafe.imports_passed_through():
     from activities.payments import Payments
     from activities.shipping import Shipping
     from client.contracts import OrderState, Resolution, Review, Stage
+    from kernel.contracts import Steps
     from kernel.money import Money
-    from services.fraud.contracts import DECLINED_IN_REVIEW, Decision, Screened, Verdict
-    from services.orders.contracts import OrderStatus
+    from services.fraud.contracts import (
+        DECLINED_IN_REVIEW,
+        DecideOnFraud,
+        Decision,
+        FraudDecided,
+        Screened,
+        Verdict,
+    )
+    from services.orders.contracts import OrderEnded, OrderStatus
     from workflows.compensation import Abandoned
     from workflows.contracts import WORKFLOW, CancelRequest, PlaceOrder
     from workflows.fraud_review import FraudReview
     from workflows.required_actions import Settled
     from workflows.saga import Saga
+    from workflows.steps import Step
     from workflows.visibility import Visibility
 
 
@@ -28,7 +37,10 @@ class OrderSaga:
     @workflow.init
     def __init__(self, place: PlaceOrder) -> None:
         self._place, self._order = place, place.order
-        self._saga = Saga(place.order.order_id, place.policy, self._changed, self._problems_changed)
+        # A worker that is older than who placed the order knows of no choice, and takes the queue.
+        in_place = place.steps is Steps.IN_PLACE and workflow.patched("steps in place")
+        steps = Steps.IN_PLACE if in_place else Steps.QUEUE
+        self._saga = Saga(place.order.order_id, place.policy, steps, place.again, self._changed, self._problems_changed)
         self._visibility = Visibility()
         self._ended: OrderStatus | None = None
         self._reason, self._tracking_number = "", ""
@@ -44,47 +56,55 @@ class OrderSaga:
         return state
 
     async def _story(self) -> OrderState:
-        saga, place, order = self._saga, self._place, self._order
+        saga, order = self._saga, self._order
+        create = saga.on(Orders).step(
+            Orders.create, undo=Orders.reject, on_cancel=Orders.cancel, local=True, ended=OrderEnded
+        )
+        screen = saga.on(Fraud).step(Fraud.screen)
+        decide = saga.on(Fraud).step(Fraud.decide)
+        reserve = saga.on(Inventory).step(Inventory.reserve, undo=Inventory.release)
+        charge = saga.on(Payments).step(Payments.charge, undo=Payments.refund)
+        ship = saga.on(Shipping).step(Shipping.ship, undo=Shipping.cancel, holds_back=True)
+        saga.on(Orders).past_pivot(Orders.complete, prevent=Orders.withhold)
         try:
-            created = await saga.on(Orders).step(
-                Orders.create, commands.create(place), undo=Orders.reject, on_cancel=Orders.cancel, local=True
-            )
+            created = await create(commands.create(self._place, workflow.info().first_execution_run_id))
             self._total = total = created.total
             screened, _ = await saga.side_by_side(
-                saga.on(Fraud).step(Fraud.screen, commands.screen(order, total)),
-                saga.on(Inventory).step(Inventory.reserve, commands.reserve(order), undo=Inventory.release),
+                screen(commands.screen(order, total)),
+                reserve(commands.reserve(order)),
             )
-            await self._clear_of_fraud(screened)
-            await saga.on(Payments).step(Payments.charge, commands.charge(order, total), undo=Payments.refund)
-            shipped = await saga.on(Shipping).step(
-                Shipping.ship, commands.ship(order), undo=Shipping.cancel, holds_back=True
-            )
+            await self._clear_of_fraud(screened, decide)
+            await charge(commands.charge(order, total))
+            shipped = await ship(commands.ship(order))
             end = await self._complete(shipped.tracking_number)
         except Abandoned as cause:
             self._reason = cause.reason
             end = OrderStatus.CANCELLED if cause.cancelled else OrderStatus.REJECTED
             if not await saga.compensate(cause):  # the parcel is out for good; asked for again, it has its first answer
                 booked = await saga.on(Shipping).forward(Shipping.ship, commands.ship(order))
-                end = await self._complete(booked.tracking_number if booked else "")
+                end = await self._complete(booked.tracking_number if booked else "", after_all=True)
+        if saga.follows_another_run:
+            self._problems_changed(None)  # which may have left a problem on record
         await saga.all_notified()
         self._ended = end
         self._changed()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.state()
 
-    async def _complete(self, tracking_number: str) -> OrderStatus:
+    async def _complete(self, tracking_number: str, *, after_all: bool = False) -> OrderStatus:
         self._saga.pivot()
         self._reason, self._tracking_number = "", tracking_number
-        await self._saga.on(Orders).forward(Orders.complete, commands.complete(self._order), local=True)
+        complete = commands.complete(self._order, after_all=after_all)
+        await self._saga.on(Orders).forward(Orders.complete, complete, local=True)
         return OrderStatus.COMPLETED
 
-    async def _clear_of_fraud(self, screened: Screened) -> None:
+    async def _clear_of_fraud(self, screened: Screened, decide: Step[Fraud, DecideOnFraud, FraudDecided]) -> None:
         """Hold a possible fraud until a person decides; the deadline declines."""
         if screened.verdict is Verdict.CLEAR:
             return
         self._reason = f"PossibleFraud: {', '.join(screened.rules)} (score {screened.score})"
         review = await self._review.wait()
-        await self._saga.on(Fraud).step(Fraud.decide, commands.decide(self._order, review))
+        await decide(commands.decide(self._order, review))
         if review.decision is Decision.DECLINE:
             raise Abandoned(": ".join(filter(None, [DECLINED_IN_REVIEW, review.note])))
         self._reason = ""

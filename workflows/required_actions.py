@@ -23,12 +23,14 @@ class RequiredAction:
     Attributes:
         done: what its step is once it was executed.
         holds_back: while it is stuck, those that come after it wait: what it could not take back may be out for good.
+        too_late: the refusal by which a service says that the saga is past its pivot.
     """
 
     step: str
     execute: Execute
     done: str
     holds_back: bool = False
+    too_late: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Settled:
 
 
 class GoesForward(Exception):
-    """An operator said that what could not be taken back is out for good: the rest stays as it is, too."""
+    """What could not be taken back is out for good, by a service's or an operator's word: the rest stays, too."""
 
 
 class Report(Protocol):
@@ -85,7 +87,7 @@ class RequiredActions:
         """Execute all of them. What fails waits for an operator at the end, and holds up the others only if it says so.
 
         Raises:
-            GoesForward: an operator said so of one that holds back the others.
+            GoesForward: one that holds back the others is too late, or an operator said so of it.
         """
         for action in actions:
             await self._attempt(action, local=local)
@@ -125,6 +127,11 @@ class RequiredActions:
         try:
             await action.execute(local=local)
         except ActivityFailed as failure:
+            if action.too_late and failure.refusal == action.too_late:
+                self._report(action.step, "too late", str(failure))
+                if self._stuck.pop(action.step, None):
+                    self._problems_changed(None)
+                raise GoesForward from None
             self.stuck_since = self.stuck_since if self._stuck else workflow.now()
             self._stuck[action.step] = (action, str(failure))
             self._report(action.step, "failed", str(failure))

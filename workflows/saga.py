@@ -1,29 +1,32 @@
 """A saga: steps with their undos, undone newest first, whatever stops it. Knows no orders.
 
-Three rules make it safe against a reply that is lost, a worker that dies and a customer who cancels:
-an undo is registered before its step runs; an undo waits for its own step as long as that may be waited for (what comes
-later still finds a tombstone); and nothing interrupts the undoing.
+Four rules make it safe against a reply that is lost, a worker that dies and a customer who cancels: the undos are
+declared before any step runs, and each step that may have happened is undone, also one that this history does not know
+(`_may_have_happened`); an undo waits for its own step as long as that may be waited for (what comes later still finds a
+tombstone); nothing interrupts the undoing; and nothing is undone once the saga is past its pivot.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import Any, Generic, Never, TypeVar
+from typing import Any, Never, TypeVar
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities import activity_name
     from client.contracts import Resolution, Stage, StepReport
-    from kernel.contracts import Command, Contract, Policy, Undo, Undone
-    from kernel.errors import KeyReused
+    from kernel.contracts import Command, Contract, Policy, Steps
+    from kernel.errors import AlreadyUndone, KeyReused
+    from kernel.keys import Key
     from workflows.activity_executions import ActivityExecutions, ActivityFailed
-    from workflows.compensation import Abandoned, Compensation
+    from workflows.compensation import Abandoned
     from workflows.required_actions import GoesForward, RequiredAction, RequiredActions, Settled
+    from workflows.steps import ServiceSteps, Step
 
 A = TypeVar("A", contravariant=True)  # a service's activities
-C = TypeVar("C", bound=Command)
-R = TypeVar("R", bound=Contract)
+C = TypeVar("C", bound=Command, contravariant=True)
+R = TypeVar("R", bound=Contract, covariant=True)
 S = TypeVar("S")
 T = TypeVar("T")
 
@@ -34,6 +37,8 @@ class Saga:
     Args:
         order_id: what all commands are about.
         policy: how long to wait for what.
+        steps: where steps are tried first.
+        again: an earlier run of this saga ended too early, and this one takes up what it left.
         changed: called after each change that a person would want to see.
         problems_changed: called whenever what needs an operator changes, with what was settled by hand, if that is why.
     """
@@ -42,14 +47,19 @@ class Saga:
         self,
         order_id: str,
         policy: Policy,
+        steps: Steps,
+        again: bool,
         changed: Callable[[], None],
         problems_changed: Callable[[Settled | None], None],
     ) -> None:
         self._order_id = order_id
-        self._executions = ActivityExecutions(policy)
+        self._executions = ActivityExecutions(policy, steps)
+        self._in_place = steps is Steps.IN_PLACE
+        self._again = again
         self._changed = changed
         self._required = RequiredActions(self._report, changed, problems_changed)
-        self._compensations: list[Compensation[Never]] = []
+        self._steps: list[Step[Never, Never, Contract]] = []
+        self._refused_for_good = False
         self._reports: dict[str, StepReport] = {}
         self._notifying: asyncio.Task[None] | None = None
         self.cancel_reason: str | None = None
@@ -70,6 +80,13 @@ class Saga:
         return self._required.waits_for_operator
 
     @property
+    def follows_another_run(self) -> bool:
+        """Whether things may have been done that this history does not know: before it began, or after a reset."""
+        info = workflow.info()
+        is_reset = info.run_id != info.first_execution_run_id
+        return self._again or (is_reset and workflow.patched("a run after a reset may know less"))
+
+    @property
     def stuck_since(self) -> datetime | None:
         """When it began to need an operator; None if it does not."""
         return self._required.stuck_since if self.problems else None
@@ -80,7 +97,7 @@ class Saga:
             return Stage.ATTENTION
         return Stage.UNDOING if self.undoing else Stage.PROCESSING
 
-    def on(self, _service: type[A]) -> "ServiceSteps[A]":
+    def on(self, _service: type[A]) -> ServiceSteps[A]:
         """The saga's steps at one service; the type checker refuses what is another's, an undo before all."""
         return ServiceSteps(self)
 
@@ -113,14 +130,18 @@ class Saga:
         self.past_pivot, self.undoing = True, False
 
     async def compensate(self, cause: Abandoned) -> bool:
-        """Undo what was done, newest first; what cannot be undone waits for an operator.
+        """Undo what may have been done, newest first; what cannot be undone waits for an operator.
 
         Returns:
-            False if an operator said that what cannot be taken back is out for good: nothing else was undone.
+            False if what cannot be taken back is out for good: nothing else was undone.
         """
         self.undoing = True
         self._changed()
-        undos = [one.action(self._executions, self._order_id, cause) for one in reversed(self._compensations)]
+        undos = [
+            step.compensation.action(self._executions, self._order_id, cause)
+            for place, step in reversed(list(enumerate(self._steps)))
+            if step.compensation and self._may_have_happened(place)
+        ]
         try:
             await self._required.complete(undos)
         except GoesForward:
@@ -151,33 +172,56 @@ class Saga:
         if self._notifying:
             await workflow.wait([self._notifying])
 
-    async def _step(
-        self, do: Callable[[A, C], R], command: C, compensation: Compensation[A] | None, *, local: bool
-    ) -> R:
-        step = activity_name(do)
-        if self._compensations:
+    def _may_have_happened(self, place: int) -> bool:
+        """What is tried in place enters the history later than it takes effect, and not at all if the worker dies then.
+
+        So what this history never came to may have been done by a worker that died, or in another run. But nobody came
+        past what a service refuses for good.
+        """
+        step = self._steps[place]
+        if step.reached or self._refused_for_good:
+            return step.reached
+        if self._in_place or self.follows_another_run:
+            return True
+        # Of steps by queue, only the one past the pivot is tried in place; in a saga that began before this was seen
+        # it was not prevented.
+        is_next = step.compensation is not None and step.compensation.is_pivot and self._steps[place - 1].reached
+        return is_next and workflow.patched("completion is withheld before anything is undone")
+
+    async def _step(self, step: Step[A, C, R], command: C) -> R:
+        is_first = step is self._steps[0]
+        if not is_first:
             self.stop_if_cancelled()
-        if compensation:
-            self._compensations.append(compensation)
+        step.reached = True
         self.stop_if_cancelled()  # the first step's undo is done all the same: it publishes that nothing will come
-        self._report(step, "running")
+        self._report(step.name, "running")
         try:
-            reply = await self._executions.within_step_deadline(do, command, local=local)
+            reply = await self._executions.within_step_deadline(step.do, command, local=step.local)
         except asyncio.CancelledError:
             if not self._executions.stopped:
                 raise  # the worker puts this workflow out of its memory
-            self._report(step, "unknown", "stopped")
+            self._report(step.name, "unknown", "stopped")
             self.stop_if_cancelled()
-            raise Abandoned(f"{step} was stopped") from None
+            raise Abandoned(f"{step.name} was stopped") from None
         except ActivityFailed as failure:
-            if compensation and self._nothing_was_done(failure):
-                self._compensations.remove(compensation)
-            self._report(step, "refused" if failure.refusal else "unknown", str(failure))
+            # A refusal is the service's own word that nothing was done, now or ever; but what is under our key, with
+            # another content, is ours. Unless it is the first step's: then the order's id is another order's.
+            refusal = failure.refusal
+            if refusal and (is_first or refusal != KeyReused.name):
+                step.compensation = None
+            if refusal and (is_first or refusal not in (KeyReused.name, AlreadyUndone.name)):
+                self._refused_for_good = not (is_first and self._has_ended_in_another_run(step, refusal))
+            self._report(step.name, "refused" if refusal else "unknown", str(failure))
             self.stop_if_cancelled()
             raise Abandoned(str(failure)) from None
-        self._report(step, "done")
+        self._report(step.name, "done")
         self.stop_if_cancelled()
         return reply
+
+    def _has_ended_in_another_run(self, step: Step[A, C, R], refusal: str) -> bool:
+        """By the first step's answer. How far that run came, and whether all of it was undone, is not known."""
+        has_ended = refusal in (AlreadyUndone.name, step.ended.name if step.ended else "")
+        return has_ended and workflow.patched("another run may have done more")
 
     async def _forward(self, do: Callable[[A, C], R], command: C, *, local: bool) -> R | None:
         reply: R | None = None
@@ -200,51 +244,9 @@ class Saga:
         except ActivityFailed as failure:
             self._report(activity_name(activity), "failed", str(failure))
 
-    def _nothing_was_done(self, failure: ActivityFailed) -> bool:
-        """A refusal is the service's own word for it; but what is under our key, with another content, is ours.
-
-        Unless it is the first step's: then the order's id is another order's.
-        """
-        return bool(failure.refusal) and (failure.refusal != KeyReused.name or len(self._compensations) == 1)
+    def _key(self, do: Callable[[A, C], R]) -> str:
+        return str(Key(self._order_id, activity_name(do).rpartition(".")[2]))
 
     def _report(self, step: str, state: str, detail: str = "") -> None:
         self._reports[step] = StepReport(step=step, state=state, detail=detail)
         self._changed()
-
-
-class ServiceSteps(Generic[A]):
-    """A saga's steps at one service. Made by `Saga.on`."""
-
-    def __init__(self, saga: Saga) -> None:
-        self._saga = saga
-
-    async def step(
-        self,
-        do: Callable[[A, C], R],
-        command: C,
-        *,
-        undo: Callable[[A, Undo], Undone] | None = None,
-        on_cancel: Callable[[A, Undo], Undone] | None = None,
-        holds_back: bool = False,
-        local: bool = False,
-    ) -> R:
-        """Do one step, and remember how to undo it.
-
-        Args:
-            on_cancel: the undo to use instead when the cause is a cancellation.
-            holds_back: as long as it is not undone, no step before it is.
-            local: short and idempotent, so tried first inside the workflow task.
-
-        Raises:
-            Abandoned: refused, unanswered until its deadline, or cancelled.
-        """
-        compensation = Compensation(command.key, undo, on_cancel or undo, holds_back) if undo else None
-        return await self._saga._step(do, command, compensation, local=local)
-
-    async def forward(self, do: Callable[[A, C], R], command: C, *, local: bool = False) -> R | None:
-        """A step past the pivot: done, or, without a reply, settled by an operator."""
-        return await self._saga._forward(do, command, local=local)
-
-    def notify(self, activity: Callable[[A, C], R], command: C) -> None:
-        """Let the service know while the saga goes on; what it is notified of stays in order."""
-        self._saga._notify(activity, command)

@@ -6,6 +6,7 @@ first time, and what was undone stays so.
 
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import timedelta
 
 from temporalio.client import Client, WithStartWorkflowOperation
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -15,22 +16,23 @@ from temporalio.service import RPCError, RPCStatusCode
 from client.errors import NotNow
 from client.order import Order
 from client.records import OrderOnRecord
-from kernel.contracts import Policy
+from kernel.contracts import Policy, Steps
 from workflows.contracts import TASK_QUEUE, CancelRequest, OrderInput, PlaceOrder, workflow_id
 from workflows.order_saga import OrderSaga
 from workflows.visibility import FIRST_ATTRIBUTES, details, summary
 
 
 class Starting:
-    """Args: policy: travels with the orders that are started here."""
+    """Args: policy, steps: travel with the orders that are started here."""
 
-    def __init__(self, client: Client, policy: Policy) -> None:
+    def __init__(self, client: Client, policy: Policy, steps: Steps) -> None:
         self._client = client
         self._policy = policy
+        self._steps = steps
 
     async def start(self, order: Order) -> bool:
         """False if there is a workflow with the order's id already. Raises NotNow."""
-        place = PlaceOrder(order=OrderInput.of(order), policy=self._policy)
+        place = PlaceOrder(order=OrderInput.of(order), policy=self._policy, steps=self._steps)
         try:
             await self._start(place, {"content": order.digest()}, WorkflowIDReusePolicy.REJECT_DUPLICATE)
         except WorkflowAlreadyStartedError:
@@ -49,7 +51,7 @@ class Starting:
 
         Raises NotNow.
         """
-        first, memo = await self._first(order_id)
+        first, memo = await self.first(order_id)
         if first is None and record is not None and record.placed:
             order_as_placed = OrderInput.model_validate_json(record.placed)
             first = PlaceOrder(order=order_as_placed, policy=record.policy or self._policy)
@@ -60,6 +62,7 @@ class Starting:
                 f"order {order_id}: neither Temporal nor the orders service has its content any more; "
                 "place the same order again"
             )
+        first = first.model_copy(update={"again": True})
         again = WorkflowIDReusePolicy.ALLOW_DUPLICATE
         with suppress(WorkflowAlreadyStartedError):
             if cancelled_by is None:
@@ -75,6 +78,7 @@ class Starting:
                 place,
                 id=workflow_id(place.order.order_id),
                 task_queue=TASK_QUEUE,
+                task_timeout=_task_timeout(place.policy),
                 id_reuse_policy=reuse,
                 memo=memo,
                 search_attributes=FIRST_ATTRIBUTES,
@@ -95,6 +99,7 @@ class Starting:
             place,
             id=workflow_id(place.order.order_id),
             task_queue=TASK_QUEUE,
+            task_timeout=_task_timeout(place.policy),
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             memo=memo,
@@ -104,7 +109,7 @@ class Starting:
         )
         await self._client.execute_update_with_start_workflow(OrderSaga.cancel, request, start_workflow_operation=start)
 
-    async def _first(self, order_id: str) -> tuple[PlaceOrder | None, Mapping[str, object]]:
+    async def first(self, order_id: str) -> tuple[PlaceOrder | None, Mapping[str, object]]:
         """What the order's latest run was started with, and its memo."""
         handle = self._client.get_workflow_handle(workflow_id(order_id))
         try:
@@ -117,3 +122,8 @@ class Starting:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
         return None, {}
+
+
+def _task_timeout(policy: Policy) -> timedelta:
+    """After which a worker that died at a step in place is noticed."""
+    return timedelta(seconds=min(10, max(2, policy.attempt_timeout)))

@@ -1,6 +1,5 @@
 """`make bench`: what an order costs, beside a bare workflow in the same process. A benchmark, never a timed test."""
 
-import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, closing, contextmanager
@@ -24,9 +23,9 @@ from lab.servers.temporal import DevServer
 from services.fraud.contracts import FraudLimits
 from services.orders.contracts import OrderStatus
 from settings import Settings, load
-from wiring.program import end_as_by_ctrl_c
 from wiring.roles import ON_TEMPORAL
 from wiring.services import Services
+from wiring.stopping import listening, run_until_stopped
 from wiring.temporal import connect, ensure_search_attributes
 from worker import build
 
@@ -55,12 +54,11 @@ def bench(
 
     With TEMPORAL_ADDRESS set: on that server. It must have no other worker, and its CPU is not seen.
     """
-    end_as_by_ctrl_c()
     wanted = _soaking(soak, max(at_once or [_MANY])) if soak else _comparing(rounds, orders, at_once or [_ALONE, _MANY])
-    with tempfile.TemporaryDirectory(prefix="order-saga-bench-") as folder:
+    with listening(), tempfile.TemporaryDirectory(prefix="order-saga-bench-") as folder:
         settings = _settings(Path(folder))
         with _server(settings) as server_pid:
-            result = asyncio.run(_with_workers(settings, Meter(server_pid), wanted, eager=eager))
+            result = run_until_stopped(_with_workers(settings, Meter(server_pid), wanted, eager=eager))
     if as_json:
         print_json(asdict(result))
     else:

@@ -33,7 +33,8 @@ class Flows:
 
     def __init__(self, client: Client, settings: Settings) -> None:
         self._client = client
-        self._saga = OrchestrationClient(client, settings.policy, settings.link, RecordsOfOrders(settings.url_of))
+        records = RecordsOfOrders(settings.url_of)
+        self._saga = OrchestrationClient(client, settings.policy, settings.link, records, settings.steps)
         self.placed = 0
 
     async def bare(self) -> str:

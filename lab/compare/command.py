@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from cli.console import BadInput, err, out, print_json, shown
-from wiring.program import BAD_END, GOOD, complain, end_as_by_ctrl_c
-
-_INTERRUPTED = 130
+from wiring.program import BAD_END, GOOD
+from wiring.stopping import Stopped, listening
 
 
 def compare(
@@ -38,13 +37,12 @@ def compare(
     from lab.compare.table import terminal_table
     from lab.settings import load
 
-    end_as_by_ctrl_c()
     try:
-        conditions = Conditions(orders, seed, faults, kill_every)
-        comparison = compare_styles(conditions, load(), lambda text: err.print(shown(text)))
-    except KeyboardInterrupt:
-        complain("stopped, with all that was started")
-        return _INTERRUPTED
+        with listening():
+            conditions = Conditions(orders, seed, faults, kill_every)
+            comparison = compare_styles(conditions, load(), lambda text: err.print(shown(text)))
+    except Stopped as stopped:
+        raise Stopped(stopped.number, "stopped, with all that was started") from None
     if page:
         from lab.compare.page import write_page
 

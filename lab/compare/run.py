@@ -18,6 +18,7 @@ from lab.compare.writes import begin_counting
 from lab.settings import LabSettings
 from wiring.bus import EventBus, open_bus
 from wiring.clients import Clients
+from wiring.stopping import check, run_until_stopped
 from wiring.temporal import connect
 
 _QUIET_SECONDS = 180  # more than any deadline of the policy
@@ -32,7 +33,8 @@ def run(
     """What was seen. Raises SettingsError, Unreachable, BusDown."""
     say("starting")
     with environment(style, settings) as around:
-        return asyncio.run(_Run(style, around, planned, kill_every, say).run())
+        check()
+        return run_until_stopped(_Run(style, around, planned, kill_every, say).run())
 
 
 class _Run:

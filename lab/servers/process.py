@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kernel.errors import Unreachable
+from lab import children
 
 _START_SECONDS = 30
 _LOOK_SECONDS = 0.02
@@ -26,6 +27,7 @@ class ServerProcess:
         """Start it, and wait until it is up. Raises Unreachable when it does not come up."""
         with log.open("ab") as output:
             self._process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        children.started(self._process.pid)
         deadline = time.monotonic() + _START_SECONDS
         while not is_up():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -39,10 +41,16 @@ class ServerProcess:
             try:
                 self._process.wait(timeout=10)
             except subprocess.TimeoutExpired:
-                self.kill()
+                self._process.kill()
+            self._reap()
 
     def kill(self) -> None:
         """As a crash would; it can be started again."""
         if self._process:
             self._process.kill()
-            self._process.wait()
+            self._reap()
+
+    def _reap(self) -> None:
+        assert self._process is not None
+        self._process.wait()
+        children.ended(self._process.pid)

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, exists, func, insert, select, update
 
 from kernel.contracts import Event
 from kernel.database import Database
+from kernel.errors import KeyReused
 from kernel.operations import Clock, Operations, milliseconds, system_clock
 from services.fraud.contracts import (
     DECLINED_IN_REVIEW,
@@ -26,6 +27,7 @@ _HOUR = 3_600_000
 
 class Fraud:
     def __init__(self, database: Database, limits: FraudLimits, clock: Clock = system_clock) -> None:
+        self._database = database
         self._operations = Operations(database, clock)
         self._limits = limits
         self._clock = clock
@@ -53,7 +55,7 @@ class Fraud:
         return self._operations.do(command, Screened, effect, refused=FraudConfirmed)
 
     def decide(self, command: DecideOnFraud) -> FraudDecided:
-        """Record the decision on an order held as a possible fraud."""
+        """Record the decision on an order held as a possible fraud. The same one again may have another note."""
 
         def effect(tx: Connection) -> tuple[FraudDecided, Event]:
             held = screenings.c.order_id == command.order_id
@@ -65,7 +67,16 @@ class Fraud:
             reason = ": ".join(filter(None, [DECLINED_IN_REVIEW, command.note]))
             return decided, FraudConfirmed(reason=reason)
 
-        return self._operations.do(command, FraudDecided, effect)
+        try:
+            return self._operations.do(command, FraudDecided, effect)
+        except KeyReused:
+            if self._decided(command.order_id) != command.decision:
+                raise
+            return FraudDecided(decision=command.decision)
+
+    def _decided(self, order_id: str) -> str | None:
+        with self._database.begin() as tx:
+            return tx.scalar(select(screenings.c.decision).where(screenings.c.order_id == order_id))
 
     def _score(self, tx: Connection, command: ScreenOrder) -> dict[str, int]:
         limits, scores = self._limits, dict[str, int]()

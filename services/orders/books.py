@@ -11,8 +11,8 @@ from kernel.contracts import Policy, Style
 from kernel.database import Database
 from kernel.money import Money
 from kernel.outbox import outbox
-from services.orders.contracts import OrderStatus
-from services.orders.events import OrderCancelled, OrderCreated, OrderFlagged, OrderRejected
+from services.orders.contracts import Adjustment, OrderStatus
+from services.orders.events import OrderAdjusted, OrderCancelled, OrderCreated, OrderFlagged, OrderRejected
 from services.orders.tables import order_lines, orders
 
 _UNDONE = (OrderStatus.REJECTED, OrderStatus.CANCELLED)
@@ -30,6 +30,7 @@ class OrdersBooks(Books):
             self._created = effects(tx, "create", chosen)
             self._completed = effects(tx, "complete", chosen)
             self._creations, self._flagged = published(tx, OrderCreated, chosen), published(tx, OrderFlagged, chosen)
+            self._adjusted = published(tx, OrderAdjusted, chosen)
             self._rejected = published(tx, OrderRejected, chosen)
             self._cancelled = published(tx, OrderCancelled, chosen)
             for line in tx.execute(select(order_lines).where(order_lines.c.order_id.in_(chosen))):
@@ -44,6 +45,7 @@ class OrdersBooks(Books):
             self._rows = {row.order_id: row for row in tx.execute(select(orders).where(orders.c.order_id.in_(chosen)))}
             for row in self._rows.values():
                 self._statuses[row.order_id] = OrderStatus(row.status)
+                adjusted = Adjustment.model_validate_json(row.adjusted) if row.adjusted else Adjustment()
                 self._placed[row.order_id] = OrderRecord(
                     status=OrderStatus.NEEDS_ATTENTION if row.problem else OrderStatus(row.status),
                     placed_at=row.placed_at,
@@ -56,6 +58,9 @@ class OrdersBooks(Books):
                     flagged_at=flagged_at.get(row.order_id, 0),
                     style=Style(row.style),
                     policy=Policy.model_validate_json(row.policy) if row.policy else None,
+                    refunded_outside=adjusted.refunded,
+                    is_returned=adjusted.returned,
+                    adjusted=adjusted.note,
                 )
 
     def placed(self) -> Mapping[str, OrderRecord]:
@@ -95,6 +100,9 @@ class OrdersBooks(Books):
         yield from otherwise_published("problem", row.problem, flags[-1].problem if flags else "")
         notes = [flag.settled for flag in flags if flag.settled]
         yield from otherwise_published("note of what was settled", row.settled, notes[-1] if notes else "")
+        adjustments = [(one.refunded.amount, one.returned, one.note) for one in self._adjusted.get(order_id, [])]
+        recorded = (record.refunded_outside, record.is_returned, record.adjusted)
+        yield from otherwise_published("adjustment", recorded, adjustments[-1] if adjustments else (0, False, ""))
         ends = {
             OrderStatus.REJECTED: [event.reason for event in self._rejected.get(order_id, [])],
             OrderStatus.CANCELLED: [event.reason for event in self._cancelled.get(order_id, [])],

@@ -1,5 +1,6 @@
 """What the orders service is asked and what it answers."""
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Annotated, ClassVar, Protocol
 
@@ -8,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from kernel.contracts import Command, Contract, Policy, Style, Undo, Undone
 from kernel.errors import Refusal
 from kernel.money import Money
+from kernel.visible import is_text
 
 MAX_LINES = 100
 MAX_QUANTITY = 9_999
@@ -23,9 +25,11 @@ class OrderStatus(StrEnum):
     NEEDS_ATTENTION = "needs-attention"
 
 
-def _printable(value: str) -> str:
-    if not value.isprintable():
-        raise ValueError("must not have control characters")
+def _text(value: str) -> str:
+    if not all(map(is_text, value)):
+        raise ValueError("must not have control characters, or characters that hide or turn the text around")
+    if value and not any(one.isprintable() and not one.isspace() for one in value):
+        raise ValueError("must have a character that can be seen")
     return value
 
 
@@ -33,9 +37,7 @@ def _upper(value: object) -> object:
     return value.strip().upper() if isinstance(value, str) else value
 
 
-Text = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_printable)
-]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_text)]
 OrderId = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
@@ -63,14 +65,18 @@ class OrderLine(Contract):
 
 
 class CreateOrder(Command):
-    """`policy` is the order's own, if it has one; else the program that runs the orders has one for all."""
+    """`policy` is the order's own, if it has one; else the program that runs the orders has one for all.
 
-    not_compared: ClassVar[frozenset[str]] = frozenset({"policy"})  # a repeat by another version may not have it
+    `saga` is who asks: the same one may ask again when the order has ended, and gets the first answer.
+    """
+
+    not_compared: ClassVar[frozenset[str]] = frozenset({"policy", "saga"})  # another version may not have them
 
     customer_id: str
     lines: tuple[OrderLine, ...]
     ship_to: Address
     payment_token: str = ""
+    saga: str = ""
     policy: Policy | None = None
 
     def in_words(self) -> str:
@@ -78,12 +84,19 @@ class CreateOrder(Command):
 
 
 class Created(Contract):
-    """The order is on record, priced from the catalogue."""
+    """The order is on record, priced from the catalogue; `saga` is who asked first."""
 
     total: Money
+    saga: str = ""
 
 
 class CompleteOrder(Command):
+    """`after_all`: also when the completion was withheld, since the customer has the parcel."""
+
+    not_compared: ClassVar[frozenset[str]] = frozenset({"after_all"})
+
+    after_all: bool = False
+
     def in_words(self) -> str:
         return "paid and shipped"
 
@@ -114,6 +127,33 @@ class Flagged(Contract):
     pass
 
 
+class AdjustOrder(Command):
+    """Note what was settled outside after the order was completed.
+
+    `refunded` is how much of the charge was refunded in all, directly at the card processor; None leaves it as it
+    was noted. `returned`: the parcel came back.
+    """
+
+    refunded: Money | None = None
+    returned: bool = False
+    note: str
+
+    def in_words(self) -> str:
+        return self.note
+
+
+class Adjustment(Contract):
+    """What was settled outside by now; `refunded` in minor units of the order's currency."""
+
+    refunded: int = 0
+    returned: bool = False
+    note: str = ""
+
+
+class CannotAdjust(Refusal):
+    """The order is not one that can be adjusted so."""
+
+
 class UnknownSku(Refusal):
     """The catalogue has no such product."""
 
@@ -131,7 +171,10 @@ class OrdersPort(Protocol):
 
     def create(self, command: CreateOrder) -> Created: ...
     def complete(self, command: CompleteOrder) -> Completed: ...
+    def withhold(self, command: Undo) -> Undone: ...
     def reject(self, command: Undo) -> Undone: ...
     def cancel(self, command: Undo) -> Undone: ...
     def flag(self, command: FlagOrder) -> Flagged: ...
+    def adjust(self, command: AdjustOrder) -> Adjustment: ...
+    def without_record(self, order_ids: Collection[str]) -> list[str]: ...
     def unended(self, style: Style) -> list[str]: ...

@@ -5,9 +5,17 @@ from pathlib import Path
 
 from kernel.books import Books
 from kernel.catalogue import CatalogueSettings
+from kernel.errors import TooLate
 from kernel.service import Service, Site, forward, note, step, undo
-from services.orders.contracts import MixedCurrencies, OrderEnded, OrdersPort, UnknownSku
-from services.orders.events import OrderCancelled, OrderCompleted, OrderCreated, OrderFlagged, OrderRejected
+from services.orders.contracts import CannotAdjust, MixedCurrencies, OrderEnded, OrdersPort, UnknownSku
+from services.orders.events import (
+    OrderAdjusted,
+    OrderCancelled,
+    OrderCompleted,
+    OrderCreated,
+    OrderFlagged,
+    OrderRejected,
+)
 
 
 def _open(site: Site) -> OrdersPort:
@@ -38,6 +46,8 @@ ORDERS: Service[OrdersPort] = Service(
         undo(OrdersPort.reject, of=OrdersPort.create, publishes=(OrderRejected,)),
         undo(OrdersPort.cancel, of=OrdersPort.create, publishes=(OrderCancelled,)),
         forward(OrdersPort.complete, publishes=(OrderCompleted,), refusals=(OrderEnded,)),
+        note(OrdersPort.withhold, publishes=(), refusals=(TooLate,)),
+        note(OrdersPort.adjust, publishes=(OrderAdjusted,), refusals=(CannotAdjust,)),
         note(OrdersPort.flag, publishes=(OrderFlagged,), refusals=(OrderEnded,)),
     ),
     books=_books,

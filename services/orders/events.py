@@ -54,6 +54,17 @@ class OrderFlagged(Event):
     settled: str
 
 
+class OrderAdjusted(Event):
+    """Something was settled outside after the order was completed.
+
+    `refunded` is how much of the charge was given back there in all; `returned`: the parcel came back.
+    """
+
+    refunded: Money
+    returned: bool
+    note: str
+
+
 # Which event is which end of an order. It ends once: should more than one come, the first of these counts.
 ENDS: dict[type[Event], OrderStatus] = {
     OrderCompleted: OrderStatus.COMPLETED,

@@ -1,7 +1,7 @@
 """The rules of orders: the price is the catalogue's, and an order ends once."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -11,11 +11,14 @@ from kernel import inbox
 from kernel.catalogue import Product
 from kernel.contracts import Command, Event, Style, Undo, Undone
 from kernel.database import Database
-from kernel.errors import CannotUndo
+from kernel.errors import CannotUndo, KeyReused
 from kernel.keys import Key, event_id
 from kernel.money import Money
 from kernel.operations import Clock, Operations, milliseconds, publish, system_clock
+from services.orders import adjusting
 from services.orders.contracts import (
+    Adjustment,
+    AdjustOrder,
     Completed,
     CompleteOrder,
     Created,
@@ -115,7 +118,7 @@ class Orders:
                 )
                 for row in prices
             )
-            return Created(total=total), OrderCreated(
+            return Created(total=total, saga=command.saga), OrderCreated(
                 customer_id=command.customer_id,
                 lines=lines,
                 total=total,
@@ -123,14 +126,24 @@ class Orders:
                 ship_to=command.ship_to,
             )
 
-        created = self._operations.do(command, Created, effect, refused=OrderRejected)
-        if not created_now:
+        try:
+            created = self._operations.do(command, Created, effect, refused=OrderRejected)
+        except KeyReused:
+            raise KeyReused(f"order {command.order_id} exists already, with another content or style") from None
+        if not created_now and not (command.saga and created.saga == command.saga):
             self._still_in_progress(command.order_id)
         return created
 
     def complete(self, command: CompleteOrder) -> Completed:
-        """End the order well. Raises OrderEnded if it was rejected or cancelled."""
+        """End the order well. Raises OrderEnded if it was rejected or cancelled, AlreadyUndone if that is withheld."""
+        if command.after_all:
+            self._operations.permit(command.key)
         return self._complete(command)
+
+    def withhold(self, command: Undo) -> Undone:
+        """See to it that the order is not completed any more, before anything of it is undone. Raises TooLate."""
+        self._operations.forbid(command)
+        return Undone(had_effect=False)
 
     def reject(self, command: Undo) -> Undone:
         """End an order that failed. Raises CannotUndo if it is completed."""
@@ -156,6 +169,16 @@ class Orders:
             self._mark(tx, command, command.problem, command.settled, command.sequence)
         return Flagged()
 
+    def adjust(self, command: AdjustOrder) -> Adjustment:
+        """Note what was settled outside after the order was completed. Raises CannotAdjust."""
+        return adjusting.adjust(self._database, self._clock, command)
+
+    def without_record(self, order_ids: Collection[str]) -> list[str]:
+        """Those of these orders that it does not know."""
+        with self._database.begin() as tx:
+            known = set(tx.scalars(select(orders.c.order_id).where(orders.c.order_id.in_(order_ids))))
+        return [order_id for order_id in order_ids if order_id not in known]
+
     def unended(self, style: Style) -> list[str]:
         """The orders of this style that are in progress, the oldest first."""
         with self._database.begin() as tx:
@@ -175,6 +198,7 @@ class Orders:
         if status is OrderStatus.COMPLETED:
             key = str(Key(order_id, "complete"))
             complete = CompleteOrder(key=key, order_id=order_id, style=style, cause=cause)
+            self._operations.permit(key)
             self._complete(complete, command)
         else:
             reason = command.reason or command.settled

@@ -34,6 +34,7 @@ orders = Table(
     Column("placed_at", BigInteger, nullable=False, comment="milliseconds since 1970"),
     Column("policy", Text, comment="JSON; null if it has none of its own, and before release 0.2"),
     Column("placed", Text, comment="what the customer gave, as JSON; null before release 0.2"),
+    Column("adjusted", Text, comment="JSON; null if nothing was settled outside"),
     Column("flag_sequence", BigInteger, nullable=False, server_default="0", comment="of the latest flag"),
 )
 

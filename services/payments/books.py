@@ -56,8 +56,10 @@ class PaymentsBooks(Books):
             given = refund.amount.amount if refund.amount else 0
             yield from otherwise_published("refund", recorded.refunded, given)
 
-    def disagreements(self, order_id: str) -> Iterator[Finding]:
+    def disagreements(self, order_id: str, order: OrderRecord | None) -> Iterator[Finding]:
         recorded = self._recorded.get(order_id)
+        if recorded and order and order.refunded_outside:
+            recorded = recorded.model_copy(update={"refunded": recorded.refunded + order.refunded_outside})
         charges = self.charges.get(order_id, [])
         # Of a charge whose reply was lost, and which was then given back, we have no record.
         known = [charge for charge in charges if charge == recorded or charge.refunded != charge.amount.amount]
@@ -67,8 +69,9 @@ class PaymentsBooks(Books):
 
     def missing(self, order_id: str, order: OrderRecord) -> Iterator[Finding]:
         charges = self.charges.get(order_id, [])
-        if [charge.amount for charge in charges] != [order.total] or charges[0].refunded:
-            yield Finding("completed: charged once in full", f"total {order.total}, ledger: {_sums(charges)}")
+        if [(charge.amount, charge.refunded) for charge in charges] != [(order.total, order.refunded_outside)]:
+            noted = f", noted as refunded {order.refunded_outside}" if order.refunded_outside else ""
+            yield Finding("completed: charged once in full", f"total {order.total}{noted}, ledger: {_sums(charges)}")
 
     def kept(self, order_id: str) -> Iterator[Finding]:
         charges = self.charges.get(order_id, [])

@@ -43,15 +43,18 @@ class ShippingBooks(Books):
             for event in self._published.get(order_id, []):
                 yield from otherwise_published("parcel's number", self._numbers[order_id], event.tracking_number)
 
-    def disagreements(self, order_id: str) -> Iterator[Finding]:
-        recorded = self._recorded.get(order_id)
+    def disagreements(self, order_id: str, order: OrderRecord | None) -> Iterator[Finding]:
+        recorded = None if order and order.is_returned else self._recorded.get(order_id)
         booked = [parcel.tracking_number for parcel in self.parcels.get(order_id, [])]
         if (recorded is None) != (not booked) or (recorded is not None and recorded not in booked):
             yield Finding("shipments agree with the courier", f"{len(booked)} parcels booked with the courier")
 
     def missing(self, order_id: str, order: OrderRecord) -> Iterator[Finding]:
         parcels = self.parcels.get(order_id, [])
-        if len(parcels) != 1:
+        if order.is_returned:
+            if parcels:
+                yield Finding("completed: its parcel came back", f"{len(parcels)} parcels")
+        elif len(parcels) != 1:
             yield Finding("completed: shipped once", f"{len(parcels)} parcels")
         elif not _goes_to(parcels[0], order):
             yield Finding("completed: shipped to the order's address", f"{parcels[0].tracking_number} goes elsewhere")

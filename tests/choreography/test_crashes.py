@@ -1,4 +1,7 @@
-"""`kill -9` before and after the effect of every do and every undo, on events alone: the same ends."""
+"""`kill -9` before and after the effect of a charge and a refund, without a conductor: the same ends.
+
+Of every do and every undo with `make crash-points`; deaths inside of them are in test_every_crash.py.
+"""
 
 import asyncio
 from contextlib import suppress

@@ -21,11 +21,11 @@ from services.fraud.events import NoFraudDetected, PossibleFraud
 from services.orders.contracts import OrdersPort
 from services.orders.service import Orders
 from services.shipping.events import Shipped
+from tests.choreography.stopwatch import STEP, Stopwatch, watched
 from tests.databases import Databases
 from tests.events import published
 from tests.services.samples import MUG, MUG_PRICE, NOON, ORDER, Clock, create, product, undo
 from tests.shop import sample_order
-from tests.stopwatch import STEP, Stopwatch, watched
 
 LIMITS = Limits(step=60, undo=600, review=3600)
 SECONDS = 5

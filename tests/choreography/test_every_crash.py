@@ -246,4 +246,5 @@ async def test_an_order_ends_as_it_would_have_without_the_crash(
 def _pairs_of_money(seen: Iterable[Point]) -> Iterator[tuple[Point, Point]]:
     """Of each two commits around the card processor."""
     works = {point.work for point in seen if point.database == "gateway"}
-    return product([point for point in seen if point.work in works], repeat=2)
+    of_money = [point for point in seen if point.work in works]
+    return product(of_money, of_money)

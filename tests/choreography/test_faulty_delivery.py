@@ -23,9 +23,9 @@ from services.fraud.contracts import Decision
 from services.orders.contracts import OrderStatus
 from services.orders.declaration import ORDERS
 from tests.choreographed import ChoreographedShop, open_shop
+from tests.choreography.stopwatch import Stopwatch, watched
 from tests.processes import NOBODY_LISTENS, Environment, Ran, environment_of, run
 from tests.shop import POLICY, sample_order, undeliverable
-from tests.stopwatch import Stopwatch, watched
 
 SECONDS = 60
 RETRY = Resolution(decision=ResolveBy.RETRY)

@@ -133,8 +133,9 @@ async def test_placing_an_order_twice_is_placing_it_once(choreographed: Choreogr
 async def test_an_order_id_with_another_content_is_refused(choreographed: ChoreographedShop) -> None:
     order = sample_order()
     await choreographed.run(order)
-    other = order.model_copy(update={"payment_token": "tok_mastercard"})
-    with pytest.raises(DifferentContent, match="another content"):
+    lines = (OrderLine(sku="mug", quantity=3), *order.lines[1:])
+    other = order.model_copy(update={"payment_token": "tok_mastercard", "lines": lines})
+    with pytest.raises(DifferentContent, match="exists already, with another card and quantity of mug;"):
         await choreographed.client.place(other)
     assert choreographed.books(order).charges == [(TOTAL, "EUR")]
 

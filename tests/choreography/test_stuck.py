@@ -80,7 +80,7 @@ PUBLISHED: dict[type[Event], Event] = {
 LETTERS = {
     OrderStatus.REJECTED: "We cannot fulfil your order {}",
     OrderStatus.CANCELLED: "Your order {} is cancelled",
-    OrderStatus.COMPLETED: "Your order {} is on its way",
+    OrderStatus.COMPLETED: "Your parcel with order {} is booked",
 }
 
 

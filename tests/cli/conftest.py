@@ -23,5 +23,7 @@ async def open_shop(server: LabSettings, tmp_path_factory: pytest.TempPathFactor
         yield OpenShop(
             settings,
             environment,
-            OrchestrationClient(client, settings.policy, settings.link, RecordsOfOrders(settings.url_of)),
+            OrchestrationClient(
+                client, settings.policy, settings.link, RecordsOfOrders(settings.url_of), settings.steps
+            ),
         )

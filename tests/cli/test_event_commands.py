@@ -212,13 +212,22 @@ async def test_a_tail_shows_what_comes(terminal: OnEvents) -> None:
             await process.wait()
 
 
+REPLAY = ("events", "replay", "--consumer", "analytics", "--from")
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
         (("trace", "nobody"), "the bus has no events of order nobody"),
         (("events", "show", "nobody:OrderPlaced"), "there is no event nobody:OrderPlaced"),
         (("events", "replay", "--consumer", "nobody", "--from", "0"), "there is no consumer 'nobody'"),
-        (("events", "replay", "--consumer", "analytics", "--from", "noon"), "--from noon: give a position, or a time"),
+        ((*REPLAY, "noon"), "--from noon: give a position, or a time"),
+        ((*REPLAY, "20261125"), "; a date is written with dashes: 2026-11-25"),
+        ((*REPLAY, "9" * 30), f"--from {'9' * 30}: the log ends at position "),
+        ((*REPLAY, "٣"), "give a position, or a time"),
+        (("events", "show", "0"), "there is no event 0"),
+        (("events", "show", "9" * 30), "there is no event 999"),
+        (("events", "list", "--limit", "9" * 30), "--limit"),
         (("events", "schemas", "Nothing"), "there is no event 'Nothing'"),
         (("events", "dead-letters", "retry"), "name the events, or say --all"),
         (("events", "dead-letters", "retry", "nothing"), "no dead letter: nothing"),
@@ -235,7 +244,7 @@ async def test_the_same_order_again_is_the_first_one_and_another_is_refused(term
     first, second = await terminal.place("twice-1"), await terminal.place("twice-1")
     assert first.out == second.out
     other = await terminal.place("twice-1", "--item", "mug=2")
-    assert "exists already, with another content" in other.complaint
+    assert "exists already, with another quantity of mug;" in other.complaint
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ async def shell(terminal: Terminal, command: str, **environment: str) -> Ran:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-async def test_whoever_stops_the_waiting_knows_which_order_goes_on(
+async def test_a_stopped_wait_names_the_order_that_goes_on(
     terminal: Terminal, temporal: Client, number: signal.Signals, code: int
 ) -> None:
     async with started(terminal, "place", "--item", "mug=1") as placing:
@@ -101,7 +101,7 @@ async def test_whoever_stops_the_waiting_knows_which_order_goes_on(
         order_id = found[1]
         while not await is_running(temporal, order_id):
             await asyncio.sleep(0.02)
-        for _ in range(3):  # whoever is impatient asks again
+        for _ in range(3):  # as an impatient person does
             placing.send_signal(number)
         out, err = await placing.communicate()
     assert (placing.returncode, out) == (code, b"")
@@ -113,9 +113,7 @@ async def test_whoever_stops_the_waiting_knows_which_order_goes_on(
     assert await is_running(temporal, order_id)
 
 
-async def test_whoever_stops_a_file_knows_which_orders_go_on(
-    terminal: Terminal, temporal: Client, tmp_path: Path
-) -> None:
+async def test_a_stopped_file_names_the_orders_that_go_on(terminal: Terminal, temporal: Client, tmp_path: Path) -> None:
     orders = [sample_order("stopped") for _ in range(60)]  # more than go at once
     file = tmp_path / "orders.jsonl"
     file.write_text(json_lines(*orders))
@@ -210,5 +208,5 @@ async def test_output_that_is_lost_is_no_success(terminal: Terminal) -> None:
 
 
 async def test_a_pipe_that_is_closed_half_way_ends_a_long_output(terminal: Terminal) -> None:
-    ran = await shell(terminal, "starter events schemas asyncapi | head -n 1; exit ${PIPESTATUS[0]}")
-    assert (ran.code, ran.out, ran.err) == (0, "{\n", "")
+    ran = await shell(terminal, "starter catalogue --json | head -n 1; exit ${PIPESTATUS[0]}")
+    assert (ran.code, ran.out, ran.err) == (0, "[\n", "")

@@ -2,10 +2,14 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import sys
 from pathlib import Path
+
+import psutil
+import pytest
 
 from tests.conftest import free_port
 
@@ -26,6 +30,7 @@ async def _start(command: str, data: Path, **environment: str) -> asyncio.subpro
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
     )
 
 
@@ -53,11 +58,14 @@ async def test_a_port_that_is_taken_is_named_with_a_way_out(tmp_path: Path) -> N
 async def test_up_ends_what_it_started(tmp_path: Path) -> None:
     port = free_port()
     up = await _start("up", tmp_path, TEMPORAL_PORT=str(port))
-    assert up.stdout is not None
-    async with asyncio.timeout(60):
-        while b"ready:" not in (line := await up.stdout.readline()):
-            assert line, "it ended before the worker was ready"
-    up.send_signal(signal.SIGHUP)
+    said = await _ready(up)
+    assert f" TEMPORAL_PORT={port} ".encode() in said, "the command can be pasted as it is"
+    second = await _start("up", tmp_path)
+    out, _ = await second.communicate()
+    assert second.returncode == 2
+    assert "is in use by another 'make up' or 'make demo'" in out.decode()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) * 10:  # in the middle of each other's handler, too
+        os.killpg(up.pid, number)
     out, _ = await up.communicate()
     assert up.returncode == 0
     assert b"stopped" in out
@@ -65,9 +73,62 @@ async def test_up_ends_what_it_started(tmp_path: Path) -> None:
         assert attempt.connect_ex(("127.0.0.1", port)) != 0
 
 
+async def test_what_up_started_ends_with_it_when_it_is_killed(tmp_path: Path) -> None:
+    port = free_port()
+    up = await _start("up", tmp_path, TEMPORAL_PORT=str(port))
+    await _ready(up)
+    mine = psutil.Process(up.pid).children()
+    assert len(mine) >= 4  # server, worker, page, and the guard of them all
+    up.kill()
+    await up.wait()
+    await asyncio.to_thread(psutil.wait_procs, mine, 30)
+    assert [one for one in mine if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
+    with socket.socket() as attempt:
+        assert attempt.connect_ex(("127.0.0.1", port)) != 0
+
+
+@pytest.mark.parametrize("command", ["up", "demo"])
+async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, command: str) -> None:
+    (tmp_path / "file").write_text("")
+    program = await _start(command, tmp_path / "file" / "data")
+    out, _ = await program.communicate()
+    assert program.returncode == 2
+    assert f"the data folder {tmp_path}/file/data" in out.decode()
+    assert "cannot be written: Not a directory; set DATA_DIR" in out.decode()
+
+
+async def test_a_set_up_through_a_link_is_refused(tmp_path: Path) -> None:
+    """`venv --clear` would empty what the link points to."""
+    target = tmp_path / "precious"
+    target.mkdir()
+    (target / "file").write_text("kept")
+    for name in ("Makefile", "requirements-dev.lock"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / ".venv").symlink_to(target)
+    made = await asyncio.create_subprocess_exec(
+        "make", "demo", f"PYTHON={sys.executable}", cwd=tmp_path, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await made.communicate()
+    assert made.returncode != 0
+    assert out.decode().startswith(".venv is a symbolic link")
+    assert (target / "file").read_text() == "kept"
+
+
+async def _ready(up: asyncio.subprocess.Process) -> bytes:
+    """What it printed until its worker was ready."""
+    assert up.stdout is not None
+    said = b""
+    async with asyncio.timeout(60):
+        while b"ready: saga" not in said:
+            line = await up.stdout.readline()
+            assert line, f"it ended before the worker was ready: {said!r}"
+            said += line
+    return said
+
+
 INTERRUPTED_BY_ITSELF = """
 import signal, sys
-from lab.up import Stop
+from wiring.stopping import is_asked_to_stop, listening
 
 def interrupt(frame, event, argument, interrupted=[]):
     if event == "line" and not interrupted:
@@ -76,16 +137,15 @@ def interrupt(frame, event, argument, interrupted=[]):
         interrupted.clear()
     return interrupt
 
-stop = Stop()
-stop.listen()
-sys.settrace(interrupt)
-signal.raise_signal(signal.SIGINT)
-sys.settrace(None)
-sys.exit(not stop.is_asked_for)
+with listening():
+    sys.settrace(interrupt)
+    signal.raise_signal(signal.SIGINT)
+    sys.settrace(None)
+sys.exit(not is_asked_to_stop())
 """
 
 
-async def test_ups_handler_may_be_interrupted_by_itself_at_any_line() -> None:
+async def test_a_handler_may_be_interrupted_by_itself_at_any_line() -> None:
     """A second signal may come while the first is handled: what a handler takes a lock for then waits for itself."""
     stopped = await asyncio.create_subprocess_exec(sys.executable, "-c", INTERRUPTED_BY_ITSELF, cwd=ROOT)
     try:

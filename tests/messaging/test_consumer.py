@@ -9,7 +9,7 @@ import pytest
 from kernel.envelope import CloudEvent
 from messaging.bus import PARTITIONS, Bus, Recorded, partition_of
 from messaging.progress import DeliveryFailure, FailureState
-from messaging.subscription import NonRetryable, Rule
+from messaging.subscription import NonRetryable, RetryPolicy, Rule, Unavailable
 from tests.messaging.conftest import SECONDS, Log, event, events
 from tests.messaging.listening import Gate, Listener, until
 
@@ -249,3 +249,43 @@ async def test_who_waits_for_a_partition_gets_it_in_turn(tmp_path: Path, log: Lo
     assert one.handled() == [f"order-1:{line}" for line in range(1, number + 1)]
     one.close()
     other.close()
+
+
+async def test_what_did_not_answer_gets_all_that_waits_as_soon_as_it_does(listener: Listener, bus: Bus) -> None:
+    """The pauses grow while nobody answers; then nothing waits for the end of its own."""
+    patient = RetryPolicy(first=3600, longest=3600, give_up_after=86_400)
+    listener.more = {"retry_policy": lambda _event: patient}
+    listener.before = down = _Down()
+    async with listener.at_work(bus):
+        await bus.append([event(f"order-{number}") for number in range(8)])
+        await until(lambda: down.asked == 8)
+        down.is_up = True
+        await bus.append([event("order-9")])
+        await listener.has_handled(9)
+
+
+async def test_one_event_that_nobody_takes_keeps_its_pauses_while_others_pass(listener: Listener, bus: Bus) -> None:
+    patient = RetryPolicy(first=3600, longest=3600, give_up_after=86_400)
+    listener.more = {"retry_policy": lambda _event: patient}
+    listener.before = down = _Down(only="order-1")
+    async with listener.at_work(bus):
+        await bus.append([event("order-1")])
+        await until(lambda: down.asked == 1)
+        for number in range(2, 8):
+            await bus.append([event(f"order-{number}")])
+            await listener.has_handled(number - 1)
+    assert down.asked == 2  # once more when the first other one was taken, and not with each
+
+
+class _Down:
+    """Nobody answers, for any order or for one."""
+
+    def __init__(self, only: str = "") -> None:
+        self._only = only
+        self.asked = 0
+        self.is_up = False
+
+    def __call__(self, recorded: Recorded) -> None:
+        if not self.is_up and self._only in ("", recorded.event.correlationid):
+            self.asked += 1
+            raise Unavailable("nobody answers")

@@ -106,8 +106,8 @@ async def test_a_consumer_waits_at_a_log_that_it_has_not_read_and_says_why_once(
         assert [record.levelno for record in logged(caplog)] == [logging.ERROR]
         assert WHY[happening] in logged(caplog)[0].getMessage()
         assert "events adopt" in logged(caplog)[0].getMessage()
-        assert WHY[happening] in await problem(bus, listener.progress, listener.subscription())
-        assert await problem(bus, other.progress, other.subscription()) == ""
+        assert WHY[happening] in await problem(bus, listener.progress, listener.name)
+        assert await problem(bus, other.progress, other.name) == ""
     other.close()
 
 
@@ -125,7 +125,7 @@ async def test_a_consumer_that_adopts_the_log_reads_all_that_it_has_and_does_not
         async with listener.at_work(bus):
             await listener.has_handled(len(expected))
         assert sorted(listener.handled()) == sorted(expected)
-        assert await problem(bus, listener.progress, listener.subscription()) == ""
+        assert await problem(bus, listener.progress, listener.name) == ""
         assert await adopt(bus, listener.progress, listener.subscription()) == 0
 
 
@@ -192,13 +192,13 @@ async def test_a_position_of_release_0_1_belongs_to_the_log_that_is_there(fate: 
     async with fate.log.opened() as bus:
         await bus.append(events(ORDER, range(1, 7)))
         listener.progress.save(listener.name, PARTITION, 4, Mark())
-        assert await problem(bus, listener.progress, listener.subscription()) == ""
+        assert await problem(bus, listener.progress, listener.name) == ""
         async with listener.at_work(bus):
             await listener.has_handled(2)
         assert listener.handled() == numbered(5, 6)
         assert listener.progress.marks(listener.name)[PARTITION].log == (await bus.state()).id
         listener.progress.save(listener.name, PARTITION, 7, Mark())
-        assert "older backup" in await problem(bus, listener.progress, listener.subscription())
+        assert "older backup" in await problem(bus, listener.progress, listener.name)
 
 
 async def test_every_process_sees_the_same_log(fate: Fate) -> None:

@@ -21,7 +21,8 @@ from tests.choreographed import ChoreographedShop, clients_of
 from tests.shop import ShopUnderTest
 from wiring.bus_roles import on_the_bus
 from wiring.observer import Observer, RunningWorker, observer_of
-from wiring.roles import AT_WORK
+from wiring.operations import operations_worker
+from wiring.roles import BY_DEFAULT, OPERATIONS
 from wiring.services import Services
 from worker import build
 
@@ -104,7 +105,7 @@ async def _client_of(observer: Observer, settings: LabSettings, namespace: str) 
 
 @asynccontextmanager
 async def observed_shop(
-    settings: LabSettings, roles: Sequence[str] = AT_WORK, namespace: str = NAMESPACE
+    settings: LabSettings, roles: Sequence[str] = BY_DEFAULT, namespace: str = NAMESPACE
 ) -> AsyncIterator[ObservedShop]:
     """With the product's own worker, put together as `worker.py` does."""
     observer = observer_of(settings)
@@ -114,6 +115,8 @@ async def observed_shop(
         stack.callback(services.close)
         client = await _client_of(observer, settings, namespace)
         workers = build(client, settings, services, roles, observer.interceptors)
+        if OPERATIONS in roles:
+            workers.append(await operations_worker(client, settings, observer.interceptors))
         await stack.enter_async_context(on_the_bus(settings, services, roles))
         for worker in workers:
             await stack.enter_async_context(worker)

@@ -47,7 +47,7 @@ async def test_a_worker_is_ready_when_all_that_its_roles_need_answers(shop: Obse
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     ("database", "unready"),
-    [("payments", {"database payments"}), ("bus", {"bus"}), ("consumers", {"database consumers"})],
+    [("payments", {"database payments"}), ("bus", {"bus"})],
 )
 async def test_a_worker_is_not_ready_while_a_database_does_not_answer(
     shop: ObservedShop, database: str, unready: set[str]

@@ -5,7 +5,7 @@ import pytest
 
 from kernel.contracts import Command, Event, Policy, Style, Undone
 from kernel.database import Database
-from kernel.errors import AlreadyUndone, CannotUndo, KeyReused
+from kernel.errors import AlreadyUndone, CannotUndo, KeyReused, TooLate
 from kernel.outbox import outbox
 from services.orders.contracts import (
     Completed,
@@ -169,6 +169,45 @@ def test_a_completed_order_is_not_begun_again(orders: Orders, database: Database
     with pytest.raises(OrderEnded, match="completed already"):
         orders.create(create({MUG: 1}))
     assert rows(database, orders_table, "status", "reason") == [("completed", "")]
+
+
+def test_the_saga_that_completed_an_order_may_create_it_again(orders: Orders) -> None:
+    """As when its worker died before the server knew of any of it."""
+    mine = create({MUG: 1}).model_copy(update={"saga": "mine"})
+    created = orders.create(mine)
+    orders.complete(COMPLETE)
+    assert orders.create(mine) == created
+    with pytest.raises(OrderEnded):
+        orders.create(mine.model_copy(update={"saga": "another"}))
+
+
+def test_a_withheld_completion_is_refused_unless_the_customer_has_the_parcel_after_all(
+    orders: Orders, database: Database
+) -> None:
+    orders.create(create({MUG: 1}))
+    for _ in range(2):
+        assert orders.withhold(undo("complete")) == Undone(had_effect=False)
+    with pytest.raises(AlreadyUndone):
+        orders.complete(COMPLETE)
+    assert status(database) == {ORDER: "in-progress"}
+    for _ in range(2):
+        orders.complete(COMPLETE.model_copy(update={"after_all": True}))
+    assert status(database) == {ORDER: "completed"}
+
+
+def test_a_completed_order_is_not_withheld(orders: Orders) -> None:
+    orders.create(create({MUG: 1}))
+    orders.complete(COMPLETE)
+    with pytest.raises(TooLate):
+        orders.withhold(undo("complete"))
+    assert orders.complete(COMPLETE.model_copy(update={"after_all": True})) == Completed()
+
+
+def test_a_withheld_completion_may_be_settled_by_hand(orders: Orders, database: Database) -> None:
+    orders.create(create({MUG: 1}))
+    orders.withhold(undo("complete"))
+    orders.flag(ended_by_hand(OrderStatus.COMPLETED))
+    assert status(database) == {ORDER: "completed"}
 
 
 @pytest.mark.parametrize("verb", ["reject", "cancel"])

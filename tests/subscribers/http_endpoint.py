@@ -90,7 +90,7 @@ class HttpEndpoint:
 
 def to(url: str, **options: Any) -> dict[str, Any]:
     """An endpoint's configuration."""
-    return {"name": "shop-watch", "url": url, "secret": SECRET} | options
+    return {"name": "shop-watch", "url": url, "secret": SECRET, "allow_http": True} | options
 
 
 def subscribed(place: Place, monkeypatch: pytest.MonkeyPatch, *endpoints: dict[str, Any]) -> list[Subscription]:

@@ -61,6 +61,15 @@ def test_what_is_wrong_with_the_mails_is_said(
         ({"secret": "whsec_hush"}, "WEBHOOKS.0.SECRET: must be whsec_"),
         ({"secret": "whsec_" + "hush!" * 8}, "WEBHOOKS.0.SECRET: must be whsec_"),
         ({"secret": "whsec_" + "hush" * 22}, "WEBHOOKS.0.SECRET: must be whsec_"),
+        ({"previous_secret": "hush"}, "WEBHOOKS.0.PREVIOUS_SECRET: must be whsec_ and 24 to 64 bytes in Base64"),
+        ({"url": "https://shop:hush@example.com/"}, "WEBHOOKS.0.URL: must not have a user or a password"),
+        ({"url": "http://example.com/"}, "WEBHOOKS.0: shop: http:// is not encrypted; use https://, or set allow_http"),
+        ({"url": "https://169.254.169.254/"}, "WEBHOOKS.0: shop: 169.254.169.254 is link-local; set allow_link_local"),
+        ({"url": "https://[fe80::1]/"}, "WEBHOOKS.0: shop: [fe80::1] is link-local"),
+        ({"url": "https://[::ffff:a9fe:a9fe]/"}, "WEBHOOKS.0: shop: "),
+        ({"url": "https://[64:ff9b::a9fe:a9fe]/"}, "WEBHOOKS.0: shop: "),
+        ({"url": "https://[fd00:ec2::254]/"}, "WEBHOOKS.0: shop: "),
+        ({"url": "https://2852039166/"}, "WEBHOOKS.0: shop: "),
         ({"per_second": 0}, "WEBHOOKS.0.PER_SECOND: Input should be greater than 0"),
         ({"types": []}, "WEBHOOKS.0.TYPES: "),
         ({"persecond": 5}, "WEBHOOKS.0.PERSECOND: Extra inputs are not permitted"),
@@ -80,9 +89,14 @@ def test_two_endpoints_have_two_names(monkeypatch: pytest.MonkeyPatch) -> None:
     assert complaint(WebhookSettings) == "WEBHOOKS: two endpoints are called shop"
 
 
+def test_a_key_that_is_there_twice_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEBHOOKS", json.dumps([GOOD]).replace('"url"', '"url": "https://example.org/", "url"'))
+    assert complaint(WebhookSettings) == "WEBHOOKS: the key 'url' is there twice; which of the two is meant?"
+
+
 def test_endpoints_that_are_no_json_are_said_to_be_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEBHOOKS", "https://example.com")
-    assert complaint(WebhookSettings) == "WEBHOOKS: not JSON"
+    assert complaint(WebhookSettings) == "WEBHOOKS: not JSON: Expecting value: column 1"
 
 
 def test_settings_come_from_a_file_too(tmp_path: Path) -> None:

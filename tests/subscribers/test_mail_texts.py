@@ -1,5 +1,7 @@
 """What the mails say, and to whom they go."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,8 +9,9 @@ from hypothesis import strategies as st
 from subscribers.notifications import NotificationSettings
 from tests.subscribers.mailbox import mail_about, mails, notifying
 from tests.subscribers.processes import Place, deliver, recorded
-from tests.subscribers.samples import completed, created, fraud, published, undeliverable
+from tests.subscribers.samples import called_back, completed, created, fraud, published, undeliverable
 
+PROMISES = r"paid|back|refund|money|card"
 DEFAULT = NotificationSettings()
 
 
@@ -18,10 +21,18 @@ def test_the_mails_say_what_a_customer_wants_to_know(context: Place) -> None:
     folder = context.data_dir
     assert "2 × mug, 12.00 EUR each" in mail_about(folder, "We have your order a")
     assert "Total: 24.00 EUR" in mail_about(folder, "We have your order a")
-    assert "TRACK-1" in mail_about(folder, "Your order a is on its way")
+    assert "TRACK-1" in mail_about(folder, "Your parcel with order a is booked")
     assert "24.00 EUR" in mail_about(folder, "Your money for order b")
     assert "cannot deliver to your address" in mail_about(folder, "We cannot fulfil your order b")
     assert "raud" not in mail_about(folder, "We cannot fulfil your order c")
+
+
+def test_only_the_mail_about_a_refund_is_about_money(context: Place) -> None:
+    """The others come before it, after it, or without it: an order may end while its refund waits for an operator."""
+    deliver(notifying(context), recorded([*undeliverable("b"), *fraud("c"), *called_back("d")]))
+    about_money = {mail["Subject"] for mail in mails(context.data_dir) if re.search(PROMISES, mail.get_content())}
+    assert about_money == {"Your money for order b", "Your money for order d"}
+    assert mail_about(context.data_dir, "Your order d is cancelled")
 
 
 def test_each_customer_gets_the_mails_of_their_own_order(context: Place) -> None:

@@ -36,7 +36,7 @@ from tests.subscribers.smtp_server import SmtpUnderTest
 
 DEFAULT = NotificationSettings()
 STORIES = {
-    "completed": (completed(), ["We have your order order-1", "Your order order-1 is on its way"]),
+    "completed": (completed(), ["We have your order order-1", "Your parcel with order order-1 is booked"]),
     "declined": (declined(), ["We cannot fulfil your order order-1", "We have your order order-1"]),
     "undeliverable": (
         undeliverable(),
@@ -52,7 +52,7 @@ STORIES = {
             "We have your order order-1",
             "Your money for order order-1",
             "Your order order-1 is cancelled",
-            "Your order order-1 is on its way",
+            "Your parcel with order order-1 is booked",
         ],
     ),
     "never on record": (never_on_record(), []),
@@ -135,7 +135,7 @@ def test_a_refused_mail_is_no_hindrance_to_the_next(
     with pytest.raises(NonRetryable):
         deliver(subscription, recorded(completed()[:1]))
     deliver(subscription, recorded(completed()[1:]))
-    assert [mail["Subject"] for mail in smtp_server.mails] == ["Your order order-1 is on its way"]
+    assert [mail["Subject"] for mail in smtp_server.mails] == ["Your parcel with order order-1 is booked"]
 
 
 def test_neither_card_nor_address_is_kept(context: Place) -> None:

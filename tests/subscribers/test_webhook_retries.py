@@ -8,7 +8,9 @@ from threading import Thread
 import pytest
 
 from kernel.inbox import inbox
-from messaging.subscription import NonRetryable, Subscription
+from messaging.subscription import NonRetryable, Subscription, Unavailable
+from subscribers import delivery_log
+from subscribers.delivery_log import newest
 from subscribers.rate_limit import RateLimit
 from subscribers.webhooks import Deliveries, Endpoint, NotAccepted
 from tests.conftest import free_port
@@ -132,6 +134,7 @@ def test_an_endpoint_is_not_asked_more_often_than_it_may_be(place: Place, endpoi
     rate_limit = RateLimit(4, clock=lambda: 0.0, sleep=turns.append)
     database = place.database("webhooks")
     database.alone(inbox.metadata.create_all)
+    database.alone(delivery_log.make)
     deliveries = Deliveries(Endpoint.model_validate(to(endpoint.url)), database, rate_limit).subscription()
     log = recorded([*completed("a"), *completed("b")])
     threads = [Thread(target=deliver, args=(deliveries, log[number::3])) for number in range(3)]
@@ -147,8 +150,49 @@ def test_what_was_delivered_before_needs_no_turn(place: Place, endpoint: HttpEnd
     turns: list[float] = []
     database = place.database("webhooks")
     database.alone(inbox.metadata.create_all)
+    database.alone(delivery_log.make)
     rate_limit = RateLimit(4, clock=lambda: 0.0, sleep=turns.append)
     deliveries = Deliveries(Endpoint.model_validate(to(endpoint.url)), database, rate_limit).subscription()
     for _ in range(3):
         deliver(deliveries, FIRST)
     assert turns == []
+
+
+def test_each_attempt_is_in_the_delivery_log_without_the_events_data(
+    context: Place, subscription: Subscription, endpoint: HttpEndpoint
+) -> None:
+    endpoint.answers = [Answer(503), Answer(204)]
+    with pytest.raises(NotAccepted):
+        deliver(subscription, FIRST)
+    deliver(subscription, FIRST)
+    accepted, refused = newest(context.database("webhooks"), 10)
+    event = FIRST[0].event
+    assert (accepted.event_id, accepted.order_id, accepted.problem) == (event.id, event.correlationid, "")
+    assert (refused.event_id, refused.problem) == (event.id, "the endpoint answers 503")
+    assert [one.problem for one in newest(context.database("webhooks"), 10, failed=True)] == [refused.problem]
+    assert newest(context.database("webhooks"), 10, order="another") == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_down"),
+    [(Answer(500), True), (Answer(503, {"retry-after": "60"}), False), (Answer(404), False)],
+    ids=["a server's error", "a wish", "no such hook"],
+)
+def test_only_an_endpoint_that_takes_nothing_at_all_is_down(
+    subscription: Subscription, endpoint: HttpEndpoint, answer: Answer, is_down: bool
+) -> None:
+    endpoint.answers = [answer]
+    with pytest.raises(NotAccepted) as raised:
+        deliver(subscription, FIRST)
+    assert isinstance(raised.value, Unavailable) is is_down
+
+
+def test_an_event_that_was_accepted_can_be_sent_again_under_its_webhook_id(
+    subscription: Subscription, endpoint: HttpEndpoint
+) -> None:
+    deliver(subscription, FIRST)
+    assert subscription.forget_one is not None
+    subscription.forget_one(FIRST[0].event)
+    deliver(subscription, FIRST)
+    first, again = endpoint.headers
+    assert first["webhook-id"] == again["webhook-id"]

@@ -30,31 +30,32 @@ async def wrong_steps(saga: Saga, place: PlaceOrder, total: Money, review: Revie
     order = place.order
     on_payments, on_shipping = saga.on(Payments), saga.on(Shipping)
     # An undo of another service.
-    await on_payments.step(Payments.charge, commands.charge(order, total), undo=Inventory.release)  # type: ignore[arg-type]
-    await saga.on(Orders).step(Orders.create, commands.create(place), on_cancel=Shipping.cancel)  # type: ignore[arg-type]
+    on_payments.step(Payments.charge, undo=Inventory.release)  # type: ignore[arg-type]
+    saga.on(Orders).step(Orders.create, on_cancel=Shipping.cancel)  # type: ignore[arg-type]
     # An undo that is a step.
-    await on_payments.step(Payments.charge, commands.charge(order, total), undo=Payments.charge)  # type: ignore[arg-type]
+    on_payments.step(Payments.charge, undo=Payments.charge)  # type: ignore[arg-type]
     # An undo that does not exist.
-    await on_payments.step(Payments.charge, commands.charge(order, total), undo=Payments.release)  # type: ignore[attr-defined]
-    # A step of another service.
-    await on_payments.step(Shipping.ship, commands.ship(order))  # type: ignore[arg-type]
+    on_payments.step(Payments.charge, undo=Payments.release)  # type: ignore[attr-defined]
+    # A step, or what prevents it, of another service.
+    saga.on(Orders).past_pivot(Orders.complete, prevent=Shipping.withdraw)  # type: ignore[arg-type]
+    on_payments.step(Shipping.ship)  # type: ignore[arg-type]
     # A command for another verb.
-    await on_payments.step(Payments.charge, commands.reserve(order), undo=Payments.refund)  # type: ignore[arg-type]
-    await saga.on(Fraud).step(Fraud.decide, commands.screen(order, total))  # type: ignore[arg-type]
+    await on_payments.step(Payments.charge, undo=Payments.refund)(commands.reserve(order))  # type: ignore[arg-type]
+    await saga.on(Fraud).step(Fraud.decide)(commands.screen(order, total))  # type: ignore[arg-type]
     await saga.on(Orders).forward(Orders.complete, commands.create(place))  # type: ignore[arg-type]
     saga.on(Orders).notify(Orders.flag, commands.complete(order))  # type: ignore[arg-type]
     # A misspelt verb.
-    await on_shipping.step(Shipping.shipp, commands.ship(order), undo=Shipping.cancel)  # type: ignore[attr-defined]
+    on_shipping.step(Shipping.shipp, undo=Shipping.cancel)  # type: ignore[attr-defined]
     # A misspelt command.
-    await on_shipping.step(Shipping.ship, commands.send(order), undo=Shipping.cancel)  # type: ignore[attr-defined]
+    await on_shipping.step(Shipping.ship, undo=Shipping.cancel)(commands.send(order))  # type: ignore[attr-defined]
     # An option that there is not.
-    await on_shipping.step(Shipping.ship, commands.ship(order), undone_by=Shipping.cancel)  # type: ignore[call-arg]
+    on_shipping.step(Shipping.ship, undone_by=Shipping.cancel)  # type: ignore[call-arg]
     # A reply taken for another's.
-    (await on_shipping.step(Shipping.ship, commands.ship(order))).total  # type: ignore[attr-defined] # noqa: B018
+    (await on_shipping.step(Shipping.ship)(commands.ship(order))).total  # type: ignore[attr-defined] # noqa: B018
     # What a command is made of, for another of its fields.
     ChargeCard(key="", order_id="", amount=total.amount, payment_token="")  # type: ignore[arg-type]
     # A service in place of its activities.
-    await saga.on(InventoryPort).step(Inventory.reserve, commands.reserve(order))  # type: ignore[arg-type]
+    saga.on(InventoryPort).step(Inventory.reserve)  # type: ignore[arg-type]
 
 
 async def wrong_updates(handle: WorkflowHandle[OrderSaga, OrderState], review: Review, resolution: Resolution) -> None:

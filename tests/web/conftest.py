@@ -19,7 +19,7 @@ from tests.processes import environment_of, until
 from tests.web.chromium import NoBrowser, chromium
 
 NAMESPACE = "page"
-PATIENCE = 30_000  # milliseconds, for a busy machine
+TIMEOUT = 30_000  # milliseconds, for a busy machine
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ async def visiting(browser: Browser, address: str, **options: Any) -> AsyncItera
     """At the end the browser has had nothing to complain of."""
     context = await browser.new_context(**options)
     try:
-        context.set_default_timeout(PATIENCE)
+        context.set_default_timeout(TIMEOUT)
         visitor = Visitor(context, await context.new_page(), address)
         yield visitor
         assert visitor.problems == []

@@ -9,9 +9,9 @@ from playwright.async_api import Browser, expect
 from audit.books import OrderBooks, read
 from audit.invariants import audit
 from tests.processes import until
-from tests.web.conftest import PATIENCE, OpenPage, Visitor, visiting
+from tests.web.conftest import TIMEOUT, OpenPage, Visitor, visiting
 
-expect.set_options(timeout=PATIENCE)
+expect.set_options(timeout=TIMEOUT)
 
 # By scene: how both orders end, and how often each is charged.
 SCENES = {
@@ -148,6 +148,50 @@ async def test_an_order_is_cancelled_and_what_was_done_is_undone(open_page: Open
     assert (books.held, books.charged - books.refunded, books.parcels_booked) == ({}, 0, 0)
 
 
+async def test_orders_that_need_attention_are_resolved_one_by_one_and_in_bulk(
+    open_page: OpenPage, visitor: Visitor
+) -> None:
+    page = visitor.page
+    for number in range(3):  # undeliverable, and the refund is refused
+        await _order(visitor, country="AQ")
+        await page.evaluate(f"document.querySelector('input[name=order_id]').value = 'stuck-{number}'")
+        await page.check(f"input[value={'choreography' if number == 2 else 'orchestration'}]")
+        await page.click("button.primary:has-text('Place')")
+        await expect(page.locator(".title .pill")).to_have_text("needs-attention")
+    await visitor.open("/attention")
+    entry = page.locator(".entry", has_text="stuck-0")
+    await entry.get_by_role("button", name="Settled by hand").click()
+    await expect(page.get_by_role("alert")).to_contain_text("needs a note")
+    visitor.problems.clear()  # the browser says that this was a 400
+    await visitor.open("/attention")
+    await page.fill("input[name=note]", "refunded by <i>bank transfer</i> 4711")
+    await page.locator(".entry", has_text="stuck-0").get_by_role("button", name="Settled by hand").click()
+    await expect(page.get_by_role("status")).to_contain_text("Settled by hand: 1 done.")
+    for number in (1, 2):
+        await page.locator(".entry", has_text=f"stuck-{number}").get_by_role("checkbox").check()
+    await page.click(".acts-bulk button:has-text('Try again')")
+    await expect(page.get_by_role("status")).to_contain_text("Try again: 2 done.")
+    for number in range(3):
+        await visitor.open(f"/orders/stuck-{number}")
+        await expect(page.locator(".title .pill")).to_have_text("rejected")
+    await visitor.open("/orders/stuck-0")
+    await expect(page.locator("#order")).to_contain_text("refunded by <i>bank transfer</i> 4711")
+    assert _books(open_page, "stuck-1").refunded == _books(open_page, "stuck-2").refunded == 2_400
+
+
+async def test_a_held_order_is_decided_where_all_that_waits_is_listed(open_page: OpenPage, visitor: Visitor) -> None:
+    run = await _run(visitor, "fraud")
+    await expect(visitor.page.locator("#choreography [data-status]")).to_have_text("review")
+    await expect(visitor.page.locator("#orchestration [data-status]")).to_have_text("review")
+    await visitor.open("/attention")
+    for style in "oc":
+        held = visitor.page.locator(".entry", has_text=f"{run}-{style}")
+        await held.get_by_role("button", name="Approve").click()
+        await expect(visitor.page.get_by_role("status")).to_contain_text("Approve: 1 done.")
+    await visitor.open(f"/runs/{run}")
+    assert (await _summary(visitor))["Ended as"] == ["completed", "completed"]
+
+
 async def test_a_browser_goes_on_after_the_page_was_killed_and_after_being_offline(
     open_page: OpenPage, visitor: Visitor
 ) -> None:
@@ -169,8 +213,9 @@ async def test_every_page_fits_a_phone_and_axe_finds_nothing_serious(
 ) -> None:
     run = await _run(visitor, "undeliverable")
     await _summary(visitor)
-    paths = ("/", f"/runs/{run}", "/shop", "/orders", f"/orders/{run}-c", "/figures")
-    for scheme, width in (("light", 1280), ("dark", 390)):
+    drawn = ("/", f"/runs/{run}", f"/orders/{run}-c")
+    plain = ("/shop", "/orders", "/attention", "/figures")
+    for scheme, width, paths in (("light", 1280, (*drawn, *plain)), ("dark", 390, drawn)):
         size = {"width": width, "height": 844}
         async with visiting(browser, open_page.address, viewport=size, color_scheme=scheme) as reader:
             for path in paths:

@@ -6,6 +6,7 @@ from audit.invariants import audit
 from client.contracts import OrderState, Resolution, ResolveBy, Stage
 from client.errors import NotNow
 from client.order import Order
+from kernel.contracts import Steps
 from services.orders.contracts import OrderStatus
 from tests.shop import POLICY, ShopUnderTest, sample_order, step_is, undeliverable
 
@@ -72,7 +73,7 @@ async def test_a_step_past_the_pivot_is_never_undone(shop: ShopUnderTest) -> Non
 
 async def test_an_order_without_problems_cannot_be_resolved(shop: ShopUnderTest) -> None:
     order = sample_order("slow-shipping.ship")
-    await shop.saga().place(order)
+    await shop.saga(steps=Steps.QUEUE).place(order)
     with pytest.raises(NotNow, match="does not need attention"):
         await shop.saga().resolve(order.order_id, RETRY)
     await shop.handle(order).result()

@@ -16,6 +16,7 @@ from temporalio.exceptions import ApplicationError
 from client.contracts import Resolution, ResolveBy, Stage
 from client.errors import NotNow
 from client.order import Order, OrderLine
+from kernel.contracts import Steps
 from kernel.database import Database
 from kernel.outbox import outbox
 from services.orders.contracts import OrderStatus
@@ -65,7 +66,7 @@ async def test_cancelled_while_a_step_is_retried_in_an_outage(shop: ShopUnderTes
 async def test_cancelled_while_a_step_takes_effect(shop: ShopUnderTest, step: str) -> None:
     """The step is waited for, and then undone: an undo never overtakes its own step."""
     order = sample_order(f"slow-{step}")
-    await shop.saga().place(order)
+    await shop.saga(steps=Steps.QUEUE).place(order)
     await _begun(shop, order, step)
     await shop.saga().cancel(order.order_id, "")
     state = await shop.handle(order).result()
@@ -76,7 +77,7 @@ async def test_cancelled_while_a_step_takes_effect(shop: ShopUnderTest, step: st
 @pytest.mark.parametrize("step", STEPS)
 async def test_cancelled_in_temporals_own_way(shop: ShopUnderTest, step: str) -> None:
     order = sample_order(f"slow-{step}")
-    await shop.saga().place(order)
+    await shop.saga(steps=Steps.QUEUE).place(order)
     await _begun(shop, order, step)
     await shop.handle(order).cancel()
     with pytest.raises(WorkflowFailureError):
@@ -104,7 +105,7 @@ async def test_undoing_is_not_interrupted_by_any_cancel(shop: ShopUnderTest, und
 
 async def test_a_second_cancel_changes_nothing(shop: ShopUnderTest) -> None:
     order = sample_order("slow-shipping.ship")
-    await shop.saga().place(order)
+    await shop.saga(steps=Steps.QUEUE).place(order)
     await shop.until(order, step_is("shipping.ship", "running"))
     await asyncio.gather(*(shop.saga().cancel(order.order_id, "") for _ in range(3)))
     assert (await shop.handle(order).result()).status is OrderStatus.CANCELLED
@@ -126,7 +127,7 @@ async def test_past_the_pivot_it_is_too_late(shop: ShopUnderTest) -> None:
 async def test_a_parcel_that_cannot_be_called_back_needs_a_person(shop: ShopUnderTest) -> None:
     """Until then, no money goes back and no stock: the parcel may never come back."""
     order = sample_order("collected-at-once")
-    await shop.saga().place(order)
+    await shop.saga(steps=Steps.QUEUE).place(order)
     await shop.until(order, step_is("shipping.ship", "running"))
     await shop.saga().cancel(order.order_id, "")
     state = await shop.until(order, lambda state: state.stage is Stage.ATTENTION)
@@ -148,7 +149,7 @@ async def test_a_parcel_that_cannot_be_called_back_needs_a_person(shop: ShopUnde
 
 async def test_a_parcel_that_came_back_lets_the_rest_be_undone(shop: ShopUnderTest) -> None:
     order = sample_order("collected-and-returned")
-    await shop.saga().place(order)
+    await shop.saga(steps=Steps.QUEUE).place(order)
     await shop.until(order, step_is("shipping.ship", "running"))
     await shop.saga().cancel(order.order_id, "")
     await shop.until(order, lambda state: state.stage is Stage.ATTENTION)

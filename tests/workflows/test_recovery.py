@@ -14,6 +14,7 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, Re
 from client.contracts import Resolution, ResolveBy, Review, Stage
 from client.errors import DifferentContent, NoSuchOrder, NotNow
 from client.order import Order, OrderLine
+from kernel.contracts import Steps
 from kernel.database import Database
 from kernel.errors import SettingsError
 from kernel.operations import operations
@@ -63,6 +64,14 @@ async def test_an_order_that_was_ended_by_force_is_taken_up_by_placing_it_again(
     await _completed_once(shop, order)
 
 
+async def test_an_order_that_was_ended_by_force_is_cancelled_by_undoing_what_was_done(shop: ShopUnderTest) -> None:
+    order = await _terminated_while_shipping(shop)
+    await shop.saga().cancel(order.order_id, "changed my mind")
+    state = (await shop.saga().outcome(order.order_id)).state
+    assert (state.status, state.reason) == (OrderStatus.CANCELLED, "Cancelled by the customer: changed my mind")
+    _nothing_is_kept(shop, order)
+
+
 async def test_an_order_in_review_that_was_ended_by_force_is_held_again(shop: ShopUnderTest) -> None:
     order = sample_order(**SUSPICIOUS)
     await shop.run(order)
@@ -74,6 +83,41 @@ async def test_an_order_in_review_that_was_ended_by_force_is_held_again(shop: Sh
     await shop.saga().review(order.order_id, Review(decision=Decision.APPROVE))
     assert (await shop.saga().outcome(order.order_id)).state.status is OrderStatus.COMPLETED
     await _completed_once(shop, order)
+
+
+async def test_an_order_that_was_approved_and_ended_by_force_is_approved_again_for_another_reason(
+    shop: ShopUnderTest,
+) -> None:
+    order = sample_order("slow-shipping.ship", **SUSPICIOUS)
+    await shop.saga(steps=Steps.QUEUE).place(order)
+    await shop.saga().outcome(order.order_id)
+    await shop.saga().review(order.order_id, Review(decision=Decision.APPROVE, note="known to us"))
+    await shop.until(order, step_is("shipping.ship", "running"))
+    await shop.handle(order).terminate()
+    await shop.saga().resolve(order.order_id, RETRY)
+    await shop.saga().outcome(order.order_id)
+    await shop.saga().review(order.order_id, Review(decision=Decision.APPROVE, note="asked again"))
+    assert (await shop.saga().outcome(order.order_id)).state.status is OrderStatus.COMPLETED
+    await _completed_once(shop, order)
+
+
+@pytest.mark.parametrize("way", ["retry", "cancel", "place"])
+async def test_an_order_that_was_ended_by_force_while_it_was_undone_is_undone(shop: ShopUnderTest, way: str) -> None:
+    """Its refund was stuck, and its own record rejected already."""
+    order = sample_order("refused-payments.refund", **undeliverable())
+    await shop.run(order)
+    await shop.handle(order).terminate()
+    assert (await shop.state(order)).stage is Stage.ATTENTION
+    if way == "retry":
+        await shop.saga().resolve(order.order_id, RETRY)
+    elif way == "cancel":
+        await shop.saga().cancel(order.order_id, "")
+    else:
+        await shop.saga().place(order)
+    state = (await shop.saga().outcome(order.order_id)).state
+    assert (state.status, state.reason) == (OrderStatus.REJECTED, "Undeliverable: no courier goes to AQ")
+    _nothing_is_kept(shop, order)
+    assert await _is_listed(shop, order, OrderStatus.REJECTED)
 
 
 async def test_only_a_new_run_settles_what_was_ended_by_force(shop: ShopUnderTest) -> None:
@@ -112,7 +156,7 @@ async def test_what_has_ended_reads_the_same_when_temporal_has_forgotten_it(
     assert shop.violations(order) == []
 
 
-@pytest.mark.parametrize("way", ["place", "retry"])
+@pytest.mark.parametrize("way", ["place", "retry", "cancel"])
 async def test_what_is_in_progress_and_unknown_to_temporal_is_seen_and_taken_up(shop: ShopUnderTest, way: str) -> None:
     order = sample_order(**SUSPICIOUS)
     await shop.run(order)
@@ -121,6 +165,11 @@ async def test_what_is_in_progress_and_unknown_to_temporal_is_seen_and_taken_up(
     assert state.status is OrderStatus.NEEDS_ATTENTION
     assert "Temporal does not know this order" in state.problems[0]
     assert await _is_listed(shop, order, OrderStatus.NEEDS_ATTENTION)
+    if way == "cancel":
+        await shop.saga().cancel(order.order_id, "")
+        assert (await shop.saga().outcome(order.order_id)).state.status is OrderStatus.CANCELLED
+        _nothing_is_kept(shop, order)
+        return
     await (shop.saga().place(order) if way == "place" else shop.saga().resolve(order.order_id, RETRY))
     assert (await shop.saga().outcome(order.order_id)).state.stage is Stage.REVIEW
     await shop.saga().review(order.order_id, Review(decision=Decision.APPROVE))
@@ -202,7 +251,7 @@ async def test_a_record_that_is_lost_is_reported(shop: ShopUnderTest) -> None:
 async def _terminated_while_shipping(shop: ShopUnderTest) -> Order:
     """It is charged, and its parcel may or may not be booked by the time."""
     order = sample_order("slow-shipping.ship")
-    await shop.saga().place(order)
+    await shop.saga(steps=Steps.QUEUE).place(order)
     await shop.until(order, step_is("shipping.ship", "running"))
     await shop.handle(order).terminate("by mistake")
     return order

@@ -8,8 +8,9 @@ from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
+from kernel.contracts import Steps
 from tests.paths import PATHS
-from tests.record_histories import HISTORIES
+from tests.record_histories import HISTORIES, file_name
 from workflows.contracts import WORKFLOW, PlaceOrder, workflow_id
 from workflows.order_saga import OrderSaga
 
@@ -27,7 +28,8 @@ async def test_a_recorded_order_replays(name: str) -> None:
 
 def test_every_path_has_a_history() -> None:
     """`make histories` records those that are missing."""
-    assert set(PATHS) <= {path.stem for path in HISTORIES.glob("*.json")}
+    recorded = {path.name for path in HISTORIES.glob("*.json")}
+    assert {file_name(path, steps) for path in PATHS for steps in Steps} <= recorded
 
 
 @workflow.defn(name=WORKFLOW, sandboxed=False)

@@ -7,6 +7,7 @@ import pytest
 from client.contracts import OrderState, Review, Stage
 from client.errors import NotNow
 from client.order import Order, OrderLine
+from kernel.contracts import Steps
 from services.fraud.contracts import Decision
 from services.orders.contracts import OrderStatus
 from tests.shop import ShopUnderTest, sample_order
@@ -51,7 +52,7 @@ async def test_a_held_order_can_be_cancelled(shop: ShopUnderTest, held: Order) -
 
 async def test_only_a_held_order_can_be_reviewed(shop: ShopUnderTest) -> None:
     order = sample_order("slow-shipping.ship")
-    await shop.saga().place(order)
+    await shop.saga(steps=Steps.QUEUE).place(order)
     with pytest.raises(NotNow, match="not held for review"):
         await shop.saga().review(order.order_id, Review(decision=Decision.APPROVE))
     await shop.handle(order).result()

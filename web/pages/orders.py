@@ -10,7 +10,8 @@ from starlette.routing import Route
 from kernel.contracts import Style
 from messaging.progress import FailureState
 from services.orders.contracts import OrderStatus
-from web.site import BadForm, Site, done, order_id_in, site_of
+from web.letters import letters_of
+from web.site import BadForm, Site, done, order_id_in, signed, site_of
 from web.story import order_document, tree
 from web.stream import OrderStream
 
@@ -48,14 +49,15 @@ async def _context(site: Site, order_id: str) -> dict[str, Any]:
         assert watched.placed is not None
         recorded = watched.in_order()
         document = order_document(watched.placed, recorded) | {"trouble": watched.trouble}
-    letters = await asyncio.to_thread(site.events.progress.failures, FailureState.DEAD, correlation=order_id)
+    dead = await asyncio.to_thread(site.events.progress.failures, FailureState.DEAD, correlation=order_id)
     first = document["began"] or 0
     return {
         "order": document,
         "placed": watched.placed,
         "tree": tree(recorded),
         "first": first,
-        "letters": letters,
+        "dead_letters": dead,
+        "letters": await asyncio.to_thread(letters_of, site.events, recorded),
         "last": max(watched.events, default=0),
     }
 
@@ -71,7 +73,7 @@ async def cancel(request: Request) -> Response:
     site, order_id = site_of(request), order_id_in(request)
     form = await site.form(request)
     client = await site.clients.client_of(order_id)
-    await client.cancel(order_id, form.get("reason"))
+    await client.cancel(order_id, signed(form.get("reason"), request))
     return done(f"/orders/{order_id}", "The order is being cancelled: what was done is undone.")
 
 

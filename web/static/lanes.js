@@ -97,7 +97,8 @@ function reacting(svg, run, clock, x, y, rows, label) {
   }
   for (const one of run.order.retrying ?? []) {
     const row = Math.max(0, rows.indexOf(one.step.split(".")[0]));
-    svg.append(shape("rect", { class: "bar running", x: x(clock.now) - 26, y: y(rows[row]) - 6, width: 26, height: 12, rx: 3 }));
-    label(row, clock.now - clock.span * 0.2, `${one.step.split(".")[1] ?? one.step}, attempt ${one.attempt}`, "trouble");
+    const since = Math.max(one.since, clock.began);
+    svg.append(shape("rect", { class: "bar running", x: x(since), y: y(rows[row]) - 6, width: Math.max(3, x(clock.now) - x(since)), height: 12, rx: 3 }));
+    label(row, since, `${one.step.split(".")[1] ?? one.step}, attempt ${one.attempt}`, "trouble");
   }
 }

@@ -1,4 +1,4 @@
-// Keeps an order's page up to date: the server makes it anew whenever there is news.
+// Keeps an order's page up to date: the server renders it again whenever there is news.
 
 import { follow } from "./stream.js";
 
@@ -20,9 +20,9 @@ async function refresh() {
   try {
     const answer = await fetch(`${location.pathname}?part=live`, { headers: { accept: "text/html" } });
     if (answer.ok) {
-      const open = region.querySelector("details")?.open;
+      const open = [...region.querySelectorAll("details[open] > summary")].map((one) => one.firstChild.textContent);
       region.innerHTML = await answer.text();
-      if (open) region.querySelector("details")?.setAttribute("open", "");
+      for (const one of region.querySelectorAll("details > summary")) one.parentElement.open = open.includes(one.firstChild.textContent);
     }
   } catch {
     waiting = setTimeout(refresh, 1000);

@@ -1,4 +1,4 @@
-"""The part of `starter.py audit` that is about events."""
+"""The part of the audit that is about events."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager

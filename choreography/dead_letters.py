@@ -1,0 +1,12 @@
+"""The dead letters of the services that react."""
+
+from choreography.reactions import REACTIONS
+from messaging.progress import FailureState, Progress
+
+SERVICES = {line.service.name for line in REACTIONS}
+
+
+def given_up(progress: Progress) -> list[str]:
+    """The orders of which a service could not handle an event, and does not try any more."""
+    dead = (one for one in progress.failures(FailureState.DEAD) if one.consumer in SERVICES)
+    return list(dict.fromkeys(one.recorded.event.correlationid for one in dead))

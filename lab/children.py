@@ -1,0 +1,59 @@
+"""The processes that the laboratory starts end with it, even when it is killed: a guard watches for its end.
+
+The guard is one small process for all of them. It reads a pipe, on which each child is named, and which the system
+closes when this program ends, whatever ends it. Then it ends those that are left.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+
+_GUARD = """
+import os, signal, sys, time
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_IGN)
+left = set()
+for line in sys.stdin:
+    (left.add if line[0] == "+" else left.discard)(int(line[1:]))
+def end(number):
+    for pid in list(left):
+        try:
+            os.killpg(pid, number)
+        except OSError:
+            left.discard(pid)
+end(signal.SIGTERM)
+deadline = time.monotonic() + 5
+while left and time.monotonic() < deadline:
+    time.sleep(0.05)
+    end(0)
+end(signal.SIGKILL)
+"""
+
+_lock = threading.Lock()  # never taken by a signal's handler
+_guard: subprocess.Popen[bytes] | None = None
+
+
+def started(pid: int) -> None:
+    """This process leads a group of its own, and ends with us."""
+    _write(f"+{pid}\n")
+
+
+def ended(pid: int) -> None:
+    """It ended by itself, so its number may soon be another's."""
+    _write(f"-{pid}\n")
+
+
+def _write(line: str) -> None:
+    global _guard
+    with _lock:
+        if _guard is None:
+            _guard = subprocess.Popen(
+                [sys.executable, "-S", "-E", "-c", _GUARD],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        assert _guard.stdin is not None
+        os.write(_guard.stdin.fileno(), line.encode())

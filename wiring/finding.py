@@ -1,0 +1,84 @@
+"""Finds orders of both styles by a query, the newest first, with what their records and their own state say of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from client.contracts import PlacedOrder, Stage
+from client.errors import NoSuchOrder
+from client.order_query import OrderQuery
+from client.records import OrderRecords
+from kernel.errors import SettingsError
+from services.orders.contracts import OrderStatus
+from wiring.clients import Clients
+
+_FIRST = 200
+_AT_ONCE = 20
+_WITHOUT_PROBLEMS = (Stage.PROCESSING, Stage.REVIEW)
+_UNSETTLED = (OrderStatus.IN_PROGRESS, OrderStatus.NEEDS_ATTENTION)
+
+
+async def find_page(clients: Clients, query: OrderQuery, limit: int, page: int = 1) -> list[PlacedOrder]:
+    """A page of the orders that fit; the first is 1. Raises what the clients raise."""
+    found: list[PlacedOrder] = []
+    async for placed in find(clients, query, at_least=limit * page):
+        found.append(placed)
+        if len(found) == limit * page:
+            break
+    chosen = found[limit * (page - 1) :]
+    return chosen if query.asks_for_detail else await _looked_at(clients, chosen)
+
+
+async def find(clients: Clients, query: OrderQuery, *, at_least: int = _FIRST) -> AsyncIterator[PlacedOrder]:
+    """All that fit. Each is looked at more closely only if the query asks for that."""
+    now, seen, limit = datetime.now(UTC), set[str](), max(at_least, _FIRST)
+    status = query.status or (OrderStatus.IN_PROGRESS if query.stage in _WITHOUT_PROBLEMS else None)
+    while True:
+        recent = await clients.recent(query.style, status, limit)
+        fresh = [placed for placed in recent if placed.state.order_id not in seen]
+        seen |= {placed.state.order_id for placed in fresh}
+        recorded = await _with_records(clients.records, fresh)
+        due = [placed for placed in recorded if query.may_fit(placed, now)]
+        if query.asks_for_detail:
+            due = [placed for placed in await _looked_at(clients, due) if query.fits(placed, now)]
+        for placed in due:
+            yield placed
+        if len(recent) < limit:
+            return
+        limit *= 4
+
+
+async def _with_records(records: OrderRecords, orders: Sequence[PlacedOrder]) -> list[PlacedOrder]:
+    """Whose each is, and its amount, as far as it is on record."""
+    try:
+        of = await records.of([placed.state.order_id for placed in orders])
+    except SettingsError:  # they are listed all the same, without what only the record has
+        return list(orders)
+    known = []
+    for placed in orders:
+        record = of.get(placed.state.order_id)
+        if record:
+            state = placed.state.model_copy(update={"total": placed.state.total or record.total})
+            placed = replace(placed, state=state, customer_id=record.customer_id)
+        known.append(placed)
+    return known
+
+
+async def _looked_at(clients: Clients, orders: Sequence[PlacedOrder]) -> list[PlacedOrder]:
+    """With what is stuck, what is being tried and until when, of those that have not ended."""
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def look(placed: PlacedOrder) -> PlacedOrder:
+        if placed.state.status not in _UNSETTLED:
+            return placed
+        async with places:
+            try:
+                now = await (await clients.client(placed.style)).get(placed.state.order_id)
+            except NoSuchOrder:
+                return placed
+        total = now.state.total or placed.state.total
+        state = now.state.model_copy(update={"total": total})
+        return replace(now, state=state, placed_at=placed.placed_at, customer_id=placed.customer_id)
+
+    return list(await asyncio.gather(*map(look, orders)))
