@@ -96,7 +96,7 @@ class Worker:
         self._deaths = deaths
         self._shop = Services(settings)
         self.events = EventBus(settings, self._shop)
-        self._subscriptions = {one.name: one for one in reactions(self.events)}
+        self._subscriptions = {service.name: reactions(self.events, service) for service in SERVICES}
 
     async def run(self, away: Collection[str]) -> None:
         """Until nothing is left to do."""
