@@ -50,7 +50,9 @@ def bench(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
-    """Measure orders beside a bare workflow of four empty activities, with a server and databases of their own.
+    """Measure what an order costs, beside a bare workflow.
+
+    The bare workflow has four empty activities. Both run on a server and databases of their own.
 
     With TEMPORAL_ADDRESS set: on that server. It must have no other worker, and its CPU is not seen.
     """
