@@ -8,7 +8,7 @@ from choreography.dead_letters import SERVICES
 from choreography.projection import OrderView
 from choreography.reaction import Reaction, lines_of, must_be_done, that_failed
 from choreography.reactions import REACTIONS
-from client.attention import AttentionEntry, entries_of, stalled
+from client.attention import AttentionEntry, entries_of, plain, stalled
 from client.contracts import PendingStep, PlacedOrder, Stage
 from kernel.contracts import Policy, Style
 from messaging.progress import DeliveryFailure
@@ -58,7 +58,7 @@ def _pending(failure: DeliveryFailure, order: OrderView, policy: Policy) -> Pend
     return PendingStep(
         step=step_that_failed(failure, order),
         attempt=failure.attempts + 1,
-        error=failure.error,
+        error=plain(failure.error),
         since=since,
         deadline=since + timedelta(seconds=policy.undo_deadline if is_must else policy.step_deadline),
     )
@@ -68,7 +68,7 @@ def _stalled(order: OrderView, policy: Policy) -> AttentionEntry:
     """No service has failed, and yet nothing happens."""
     last = order.events[-1]
     may_be_undone = order.stop is None and not order.is_past_pivot
-    patience = policy.step_deadline if may_be_undone else policy.undo_deadline
+    allowed = policy.step_deadline if may_be_undone else policy.undo_deadline
     return stalled(
         order.order_id,
         Style.CHOREOGRAPHY,
@@ -76,4 +76,4 @@ def _stalled(order: OrderView, policy: Policy) -> AttentionEntry:
         last.time,
         "it is undone" if may_be_undone else "it waits for an operator",
         f"starter.py trace {order.order_id}",
-    ).model_copy(update={"then_at": last.time + timedelta(seconds=patience)})
+    ).model_copy(update={"then_at": last.time + timedelta(seconds=allowed)})

@@ -3,6 +3,7 @@
 Each entry says what is stuck, why, since when, what happens by itself, and which command mends it.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,9 @@ _AT_THE_DEADLINE = {
     Kind.FORWARD: "it waits for an operator",
     Kind.NOTE: "it is given up, and the order goes on",
 }
+
+
+_KINDS_OF_ERROR = re.compile(r"^((NonRetryable|NotAccepted|NotAnswering|Outage|Unavailable): )+")
 
 
 class AttentionKind(StrEnum):
@@ -150,6 +154,11 @@ def in_review(
         command=f"starter.py review {order_id} approve, or decline",
         link=link,
     )
+
+
+def plain(error: str) -> str:
+    """An error without the names by which only this program knows its kind; a service's refusal keeps its name."""
+    return _KINDS_OF_ERROR.sub("", error)
 
 
 def at_the_deadline(step: str) -> str:

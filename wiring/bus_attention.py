@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select
 
-from client.attention import AttentionEntry, AttentionKind, Part
+from client.attention import AttentionEntry, AttentionKind, Part, plain
 from kernel.database import Database
 from kernel.outbox import is_waiting, outbox
 from messaging.lag import MOST, Lag, lag
@@ -95,7 +95,7 @@ def _dead(letter: DeliveryFailure) -> AttentionEntry:
         subject=letter.id,
         order_id=letter.recorded.event.correlationid,
         step=letter.consumer,
-        why=letter.error,
+        why=plain(letter.error),
         since=datetime.fromtimestamp(letter.first_failed_at, UTC),
         attempt=letter.attempts,
         then="nothing: it is not handled any more",
@@ -122,7 +122,7 @@ def _finding(found: AuditFinding, made_at: datetime) -> AttentionEntry:
         step=found.invariant,
         why=found.detail,
         since=made_at,
-        then="nothing: the next audit tells whether it still holds",
+        then="nothing: the next audit shows whether it still holds",
         command="starter.py audit",
     )
 
@@ -142,7 +142,7 @@ def _of_consumer(found: Lag, after: timedelta, now: datetime) -> Iterator[Attent
         yield AttentionEntry(
             kind=kind,
             subject=subject,
-            why=f"{found.retrying[-1].error}; {behind}",
+            why=f"{plain(found.retrying[-1].error)}; {behind}",
             since=since,
             attempt=max(one.attempts for one in found.retrying),
             then="they are tried again, and are dead letters in the end",
