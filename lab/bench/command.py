@@ -107,6 +107,7 @@ async def _with_workers(settings: Settings, meter: Meter, run: Bench, *, eager: 
     await ensure_search_attributes(client)
     flows = Flows(client, settings)
     with closing(Services(settings)) as shop:
+        shop.open_all(ON_TEMPORAL)
         bare = baseline.worker(client, settings.max_concurrent_activities, eager=eager)
         async with AsyncExitStack() as running:
             for worker in (bare, *build(client, settings, shop, ON_TEMPORAL)):
