@@ -107,7 +107,7 @@ def build(
                 activities=[each for one in SERVICES for each in hosted.get(one.name) or not_hosted(one)],
                 no_remote_activities=True,
                 # The sandbox would take a third of this process' time; tests replay every history in it, and ruff
-                # refuses in workflows/ what cannot be replayed (docs/decisions/0016-no-sandbox-in-production.md).
+                # refuses in workflows/ what cannot be replayed (docs/decisions/0017-no-sandbox-in-production.md).
                 workflow_runner=UnsandboxedWorkflowRunner(),
                 max_concurrent_workflow_tasks=_ORDERS_AT_ONCE,
                 sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
@@ -164,12 +164,16 @@ async def _run(
         opening = [Supervised(one, one.name, state) for one in openings]
         running += [asyncio.create_task(one.run()) for one in opening]
         running += await parts.enter_async_context(on_the_bus(settings, services, roles, state))
+        if OPERATIONS in roles:
+            from wiring.operators import notifying
+
+            running += await parts.enter_async_context(notifying(settings, services, state))
         if WEB in roles:
             from web.server import page
 
             running += await parts.enter_async_context(page(settings, stage))
         running += [asyncio.create_task(worker.run()) for worker in workers]
-        observer.started(RunningWorker(roles, services, client, workers))
+        observer.started(RunningWorker(roles, services, client, workers, state))
         ready()
         _log.info("ready: %s at %s", ", ".join(roles), where)
         stopped = asyncio.create_task(stop.wait())

@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 for command in (up, web, demo, incidents, compare, outages, bench):
     app.command()(command)
-# A table is no paragraph to be filled: that is what the backspace tells the formatter.
+# A table is no paragraph to be filled: the backspace makes the formatter keep it.
 app.command(epilog=re.sub(r"\n\n(?=    )", "\n\n\b\n", faults_help or ""))(worker)
 
 

@@ -20,7 +20,6 @@ from lab.bench.measure import Flow
 from lab.sample import sample_order
 from lab.settings import LabSettings
 from lab.worker_process import WorkerProcess
-from services import SERVICES
 from services.orders.contracts import OrderStatus
 from wiring.bus import open_bus
 from wiring.bus_roles import on_the_bus
@@ -176,8 +175,7 @@ class Contenders:
 
 def _opened(settings: LabSettings) -> Services:
     services = Services(settings)
-    for service in SERVICES:
-        services.open(service)
+    services.open_all(ON_TEMPORAL)
     return services
 
 
