@@ -223,7 +223,7 @@ def main(role: RoleOption = None, processes: ProcessesOption = None) -> int:
     supervisor = Supervisor(settings)
     count = processes or settings.processes or (1 if role or supervisor.is_there else default_count())
     if count > 1:
-        begin_logging(Observer())
+        begin_logging(observer_of(settings.model_copy(update={"metrics_port": None})))
         return supervise(settings, __file__, roles, frozenset({WEB, OPERATIONS}), count)
     observer = observer_of(settings)
     begin_logging(observer)
