@@ -28,7 +28,7 @@ class Commands(LazyGroup):
         Entry("catalogue", "List products, with prices and pieces on hand.", "cli.reports:catalogue"),
         Entry("analytics", "Show conversion, revenue, refusals and time to ship.", "cli.analytics:analytics"),
         Entry("audit", "Check that money, stock, parcels and events add up.", "cli.reports:audit"),
-        Entry("schedules", "List, run and pause what runs by itself.", "cli.schedules:schedules"),
+        Entry("schedules", "List what is scheduled, run it now, pause and resume it.", "cli.schedules:schedules"),
         Entry("events", "Look at the bus, replay it, settle dead letters.", "cli.event_commands:events"),
     )
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 from temporalio.client import Client
-from temporalio.worker import Interceptor, Worker
+from temporalio.worker import Interceptor, UnsandboxedWorkflowRunner, Worker
 
 from activities.not_hosted import not_hosted
 from activities.refusal_interceptor import RefusalInterceptor
@@ -25,6 +25,7 @@ from services import SERVICES
 from settings import Settings, load
 from wiring.bus_roles import on_the_bus
 from wiring.observer import Observer, RunningWorker, observer_of
+from wiring.processes import Supervisor, default_count, supervise
 from wiring.program import exit_code_of, leave
 from wiring.roles import BY_DEFAULT, ON_TEMPORAL, OPERATIONS, ROLES, SAGA, WEB
 from wiring.services import Services
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("worker")
 
 _BEAT_SECONDS = 5
+# Of those whose steps are tried in place, each soon; the others wait on the server.
+_ORDERS_AT_ONCE = 16
 
 
 def _known(roles: list[str] | None) -> list[str] | None:
@@ -50,9 +53,19 @@ def _known(roles: list[str] | None) -> list[str] | None:
 RoleOption = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="|".join(ROLES),
+        metavar="ROLE",
         callback=_known,
-        help="What to run; may be given several times. Without it: everything but the page, web.",
+        help=f"What to run; repeatable. One of: {', '.join(ROLES)}. Without it: everything but the page, web.",
+    ),
+]
+
+
+ProcessesOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="In how many processes; also PROCESSES. Without it: half as many as cores, or one for given roles.",
+        show_default=False,
     ),
 ]
 
@@ -93,6 +106,10 @@ def build(
                 # Any saga worker may meet any order, and answers what that one tries in place.
                 activities=[each for one in SERVICES for each in hosted.get(one.name) or not_hosted(one)],
                 no_remote_activities=True,
+                # The sandbox would take a third of this process' time; tests replay every history in it, and ruff
+                # refuses in workflows/ what cannot be replayed (docs/decisions/0015-no-sandbox-in-production.md).
+                workflow_runner=UnsandboxedWorkflowRunner(),
+                max_concurrent_workflow_tasks=_ORDERS_AT_ONCE,
                 sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
                 **common,
             )
@@ -106,13 +123,21 @@ async def run(
     observer: Observer,
     wrap: Wrap = unwrapped,
     stage: "Stage | None" = None,
+    ready: Callable[[], None] = lambda: None,
 ) -> int:
     """Until a signal; the exit code. Raises SettingsError, Unreachable."""
     async with observer.serving():
-        return await _run(settings, roles, observer, wrap, stage)
+        return await _run(settings, roles, observer, wrap, stage, ready)
 
 
-async def _run(settings: Settings, roles: Sequence[str], observer: Observer, wrap: Wrap, stage: "Stage | None") -> int:
+async def _run(
+    settings: Settings,
+    roles: Sequence[str],
+    observer: Observer,
+    wrap: Wrap,
+    stage: "Stage | None",
+    ready: Callable[[], None],
+) -> int:
     services, state = Services(settings, observer.wrap(wrap)), Parts()
     hosts = [service for service in SERVICES if service.name in roles]
     openings = [OnceMade(f"service {one.name}", partial(_opened, services, one), state) for one in hosts]
@@ -145,6 +170,7 @@ async def _run(settings: Settings, roles: Sequence[str], observer: Observer, wra
             running += await parts.enter_async_context(page(settings, stage))
         running += [asyncio.create_task(worker.run()) for worker in workers]
         observer.started(RunningWorker(roles, services, client, workers))
+        ready()
         _log.info("ready: %s at %s", ", ".join(roles), where)
         stopped = asyncio.create_task(stop.wait())
         beating = asyncio.create_task(_beat(settings.heartbeat)) if settings.heartbeat else stopped
@@ -184,19 +210,30 @@ def begin_logging(observer: Observer) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def main(role: RoleOption = None) -> int:
+def main(role: RoleOption = None, processes: ProcessesOption = None) -> int:
     """Run the order saga, its services' activities, and the consumers of their events, until SIGTERM or SIGINT."""
     if os.environ.get("FAULTS"):
         raise SettingsError("FAULTS: worker.py injects no faults; unset it, or use 'python -m lab worker'")
     settings = load()
+    roles = role or BY_DEFAULT
+    supervisor = Supervisor(settings)
+    count = processes or settings.processes or (1 if role or supervisor.is_there else default_count())
+    if count > 1:
+        begin_logging(Observer())
+        return supervise(settings, __file__, roles, frozenset({WEB, OPERATIONS}), count)
     observer = observer_of(settings)
     begin_logging(observer)
-    return asyncio.run(run(settings, role or BY_DEFAULT, observer))
+    return asyncio.run(run(settings, roles, observer, ready=supervisor.ready))
 
 
 def program(name: str, command: Callable[..., int], epilog: str | None = None) -> int:
     """Run a worker's command line; its exit code."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app = typer.Typer(
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
     app.command(epilog=epilog)(command)
     return exit_code_of(app, name)
 

@@ -68,7 +68,7 @@ def _stalled(order: OrderView, policy: Policy) -> AttentionEntry:
     """No service has failed, and yet nothing happens."""
     last = order.events[-1]
     may_be_undone = order.stop is None and not order.is_past_pivot
-    patience = policy.step_deadline if may_be_undone else policy.undo_deadline
+    allowed = policy.step_deadline if may_be_undone else policy.undo_deadline
     return stalled(
         order.order_id,
         Style.CHOREOGRAPHY,
@@ -76,4 +76,4 @@ def _stalled(order: OrderView, policy: Policy) -> AttentionEntry:
         last.time,
         "it is undone" if may_be_undone else "it waits for an operator",
         f"starter.py trace {order.order_id}",
-    ).model_copy(update={"then_at": last.time + timedelta(seconds=patience)})
+    ).model_copy(update={"then_at": last.time + timedelta(seconds=allowed)})

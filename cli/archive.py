@@ -45,7 +45,7 @@ async def between(bus: Bus, begin: int, end: int) -> AsyncIterator[Entry]:
 
 
 async def behind(bus: Bus, positions: dict[int, int]) -> int:
-    """How many events come after these positions, whoever wants them."""
+    """How many events come after these positions, of any type."""
     log = [one async for one in between(bus, min(positions.values()), await bus.head())]
     return sum(one.position > positions.get(one.partition, one.position) for one in log)
 

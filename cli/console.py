@@ -1,6 +1,7 @@
 """What the commands print: one JSON document on standard output for scripts, or a few lines for a person."""
 
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -8,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.markup import escape as without_markup  # noqa: TID251 - only `shown`, below, calls it
-from rich.table import Table
+from rich.table import Column, Table
 
 from client.attention import at_the_deadline
 from client.contracts import PendingStep, PlacedOrder, Stage, StepReport
@@ -20,7 +22,9 @@ from kernel.errors import UserError
 from kernel.visible import visible, visible_json
 from services.orders.contracts import OrderStatus
 
-_WIDTH = None if sys.stdout is not None and sys.stdout.isatty() else 120  # a file or a pipe has no width of its own
+_WIDE = 100
+# A file or a pipe has no width of its own; COLUMNS gives it one.
+_WIDTH = None if "COLUMNS" in os.environ or (sys.stdout is not None and sys.stdout.isatty()) else 120
 
 out = Console(highlight=False, soft_wrap=True, emoji=False, width=_WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
@@ -96,9 +100,12 @@ def as_document(placed: PlacedOrder) -> dict[str, object]:
     return state | {"pending": pending, "style": placed.style, "workflow_id": placed.workflow_id, "link": placed.link}
 
 
-def show(placed: PlacedOrder) -> None:
+def show(placed: PlacedOrder, *, as_decided: bool = False) -> None:
+    """Args: as_decided: a person wanted it so; what was undone then is no failure, and has no cross."""
     state = placed.state
     mark, style = _LOOKS[state.status]
+    if as_decided and state.status in (OrderStatus.REJECTED, OrderStatus.CANCELLED):
+        mark, style = "–", "default"
     line = f"[{style}]{mark} {shown(state.order_id)} {state.status}[/]"
     line += f"  {state.total}" if state.total else ""
     line += f"  parcel {shown(state.tracking_number)}" if state.tracking_number else ""
@@ -154,28 +161,32 @@ def _tried(pending: PendingStep, now: datetime) -> str:
 
 
 def orders_table(orders: Iterable[PlacedOrder]) -> Table:
-    """For 80 columns; ids are never cut, nor wrapped."""
-    is_wide, now = out.width >= 100, datetime.now(UTC)
-    table = Table()
-    table.add_column("order", no_wrap=True, overflow="ignore")
+    """For 80 columns at least. An id that does not fit is folded, never cut: two cut ids may read the same."""
+    listed, is_wide, now = list(orders), out.width >= _WIDE, datetime.now(UTC)
+    table = Table() if is_wide else Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    longest = max((len(placed.state.order_id) for placed in listed), default=0)
+    own_line = min(longest, out.width - (92 if is_wide else 52))
+    table.add_column("order", overflow="fold", min_width=own_line, max_width=own_line)
     if is_wide:
         table.add_column("style")
     table.add_column("status", no_wrap=True)
-    table.add_column("age", justify="right", no_wrap=True)
+    table.add_column("age", justify="right", no_wrap=True, min_width=6)  # 59 min
     table.add_column("amount", justify="right", no_wrap=True)
     table.add_column("why", overflow="fold")
-    for placed in orders:
+    for placed in listed:
         state, (mark, style) = placed.state, _LOOKS[placed.state.status]
         stage = state.stage if state.stage in (Stage.REVIEW, Stage.UNDOING) else state.status
         age = in_words(now - placed.placed_at) if placed.placed_at else ""
         amount = str(state.total) if state.total else ""
         styles = [placed.style] if is_wide else []
-        table.add_row(shown(state.order_id), *styles, f"[{style}]{mark} {stage}", age, amount, shown(why(placed)))
+        said = f"{mark} {stage}" if is_wide else str(stage).removeprefix("needs-")
+        reason = why(placed) if is_wide else why(placed).partition(":")[0]
+        table.add_row(shown(state.order_id), *styles, f"[{style}]{said}", age, amount, shown(reason))
     return table
 
 
 def table_of(*columns: str, rows: Iterable[Sequence[str]]) -> Table:
-    table = Table(*columns)
+    table = Table(*(Column(name, overflow="fold") for name in columns))
     for row in rows:
         table.add_row(*(shown(cell) for cell in row))
     return table

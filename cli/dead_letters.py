@@ -24,7 +24,7 @@ dead_letters = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="List, retry or discard events that a consumer could not handle.",
+    help="List, retry or discard what a consumer could not handle.",
 )
 
 OfConsumer = Annotated[str, typer.Option("--consumer", help="Only of this consumer.")]
@@ -60,7 +60,7 @@ def retry(
     dry_run: DryRun = False,
     rate: Rate = 100,
 ) -> int:
-    """Have dead letters handled again, by the consumers that gave them up."""
+    """Retry dead letters."""
     query = (consumer, order, kind, error)
 
     async def act(events: EventBus, letter: DeadLetter) -> None:

@@ -30,7 +30,7 @@ def deliveries(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of attempts.")] = 50,
     as_json: AsJson = False,
 ) -> int:
-    """List the attempts to deliver events to webhook endpoints, the newest first."""
+    """List deliveries to webhook endpoints, the newest first."""
 
     async def run(events: EventBus) -> Sequence[Delivery]:
         endpoints = _endpoints(events)
@@ -59,7 +59,10 @@ def resend(
     event: Annotated[str, typer.Argument(metavar="EVENT", help="Its id, or its position in the log.")],
     to: Annotated[str, typer.Option("--to", metavar="ENDPOINT", help="The webhook endpoint that is to get it.")],
 ) -> int:
-    """Deliver one event to a webhook endpoint once more, under the same webhook-id, also if it was accepted."""
+    """Deliver one event to a webhook endpoint once more.
+
+    It has the same webhook-id, and is delivered also if it was accepted.
+    """
 
     async def run(events: EventBus) -> str:
         subscription = _chosen(_endpoints(events), to)

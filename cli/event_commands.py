@@ -41,7 +41,10 @@ Types = Annotated[list[str] | None, typer.Option("--type", help="Only these type
 
 @events.command()
 def tail(types: Types = None, order: OfOrder = "", as_json: AsJson = False) -> int:
-    """Show events as they come, until Ctrl-C; with --json, one line each."""
+    """Show events as they come, until Ctrl-C.
+
+    With --json, each event is one line.
+    """
     rule = Rule(types=tuple(types or ("*",)))
 
     async def run(on_bus: EventBus) -> int:
@@ -103,7 +106,7 @@ def replay(
         typer.Option("--from", metavar="TIME|SEQUENCE", help="Such as 2026-03-01T12:00:00Z, or a position; 0: all."),
     ],
 ) -> int:
-    """Send a consumer back to a point of the archive: it handles the events since then again.
+    """Replay events to a consumer, from a position or a time.
 
     What a consumer made that cannot be forgotten, such as a mail, is not made a second time.
     """
@@ -131,7 +134,10 @@ def replay(
 
 @events.command()
 def consumers(as_json: AsJson = False) -> int:
-    """List who reads the bus, and how many events each has not handled; exits 1 if one cannot read on."""
+    """List who reads the bus, and how far behind each is.
+
+    The exit code is 1 if a consumer cannot read on.
+    """
 
     found = with_bus(load(), consumers_on_record, for_reading=True)
     if as_json:

@@ -27,7 +27,10 @@ def republish(
     order: OfOrder = "",
     since: Annotated[str, typer.Option(metavar="TIME", help="Only from this time on: 2026-03-01T12:00:00Z.")] = "",
 ) -> int:
-    """Append to the log again what services have published, unless it is there: for a log that lost events."""
+    """Append lost events to the log again, from the outboxes.
+
+    What is on the log already is not appended twice.
+    """
     settings, names = load(), frozenset(one.name for one in SERVICES)
     if service and service not in names:
         raise BadInput(f"there is no service '{service}'; there are: {', '.join(sorted(names))}")
@@ -54,7 +57,7 @@ def adopt(
     names: Annotated[list[str] | None, typer.Argument(metavar="CONSUMER", help="Who; repeatable.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
 ) -> int:
-    """Have consumers begin again, with the log that there is now, where they have read another one.
+    """Begin again with another log: one restored from a backup.
 
     What they know already, they know again; first append what is missing, with 'events republish'.
     """

@@ -92,14 +92,14 @@ def list_orders(
     return GOOD
 
 
-def show_order(placed: PlacedOrder, as_json: bool, *, steps: bool = False) -> int:
+def show_order(placed: PlacedOrder, as_json: bool, *, steps: bool = False, as_decided: bool = False) -> int:
     """Print an order; the exit code that stands for its status."""
     if as_json:
         print_json(as_document(placed))
     else:
         if steps and placed.state.steps:
             console.out.print(console.steps_table(placed))
-        console.show(placed)
+        console.show(placed, as_decided=as_decided)
     return exit_code(placed)
 
 

@@ -14,7 +14,7 @@ def schemas(
     event: Annotated[str | None, typer.Argument(metavar="TYPE", help="An event's type, envelope, or asyncapi.")] = None,
     folder: Annotated[Path | None, typer.Option(help="Write all of them there instead.")] = None,
 ) -> int:
-    """Print the events' schemas: names, one as JSON, or all as files."""
+    """Print the events' schemas: names, one, or all as files."""
     documents = schema_documents()
     if folder:
         folder.mkdir(parents=True, exist_ok=True)

@@ -61,5 +61,5 @@ def _settle(order: str, decide: Callable[[OrderClient], Awaitable[None]], as_jso
         return await client.outcome(order)
 
     placed = with_clients(load(), run)
-    show_order(placed, as_json)
+    show_order(placed, as_json, as_decided=True)
     return BAD_END if placed.state.status is OrderStatus.NEEDS_ATTENTION else GOOD

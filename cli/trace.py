@@ -35,7 +35,7 @@ def trace(order: OrderArgument, as_json: AsJson = False) -> int:
     if as_json:
         print_json(documents(events))
     else:
-        out.print(tree_of(order, events))
+        out.print(tree_of(order, events), soft_wrap=False)  # what does not fit is folded under its branch
     return GOOD
 
 

@@ -1,5 +1,7 @@
 """`python -m lab`: everything that is not part of a deployed system."""
 
+import re
+
 import typer
 
 from lab.bench.command import bench
@@ -18,11 +20,13 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="The laboratory: run the system with faults, measure it, and compare the two styles.",
 )
 for command in (up, web, demo, incidents, compare, outages, bench):
     app.command()(command)
-app.command(epilog=faults_help)(worker)
+# A table is no paragraph to be filled: the backspace makes the formatter keep it.
+app.command(epilog=re.sub(r"\n\n(?=    )", "\n\n\b\n", faults_help or ""))(worker)
 
 
 def main() -> int:

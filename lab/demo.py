@@ -3,11 +3,11 @@
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from rich import box
-from rich.table import Column, Table
+from rich.table import Table
 
 from audit.books import OrderBooks, read
 from audit.invariants import Report, audit
@@ -21,6 +21,7 @@ from kernel.contracts import Style
 from kernel.errors import SettingsError
 from kernel.money import Money
 from lab.folder import empty, folder_of_our_own
+from lab.pasted import pasted
 from lab.sample import GOOD_CARD, sample_order
 from lab.servers.temporal import DevServer
 from lab.settings import LabSettings, load
@@ -113,7 +114,7 @@ KILLED = Scenario("killed", "kill -9 of the worker between the charge and its re
 
 
 def demo() -> int:
-    """Run real orders through five services; some complete, some fail half-way and are undone."""
+    """Run orders that complete, fail and are compensated."""
     settings = _settings()
     with listening(), folder_of_our_own(settings.data_dir):
         return _demo(settings)
@@ -142,8 +143,9 @@ def _demo(settings: LabSettings) -> int:
         check()
         out.print("Starting the worker ...")
         worker.start()
-        good = run_until_stopped(_orders(settings, worker))
-        _explore(settings)
+        run = f"demo-{time.strftime('%H%M%S')}"
+        good = run_until_stopped(_orders(settings, worker, run))
+        _explore(settings, CHOREOGRAPHED.order(run).order_id)
     except Stopped:
         out.print("Stopping ...")
         raise
@@ -154,9 +156,8 @@ def _demo(settings: LabSettings) -> int:
         server.stop()
 
 
-async def _orders(settings: LabSettings, worker: WorkerProcess) -> bool:
+async def _orders(settings: LabSettings, worker: WorkerProcess, run: str) -> bool:
     clients = Clients(settings)
-    run = f"demo-{time.strftime('%H%M%S')}"
     scenarios = (*SCENARIOS, CHOREOGRAPHED, KILLED)
     out.print(f"Placing {len(scenarios)} orders ...\n")
     first = asyncio.gather(*(_play(clients, scenario, run) for scenario in SCENARIOS))
@@ -176,8 +177,9 @@ async def _orders(settings: LabSettings, worker: WorkerProcess) -> bool:
     ]
     out.print()
     out.print(_table(scenarios, placed, as_expected, books.orders))
+    _reasons(scenarios, placed)
     out.print("The choreographed order's events; each stands under the one that caused it:")
-    out.print(story)
+    out.print(story, soft_wrap=False)
     out.print()
     _verdict(report, as_expected, worker)
     return all(as_expected) and not report.violations and worker.restarts > 0
@@ -204,23 +206,29 @@ async def _unless_dead(worker: WorkerProcess, orders: asyncio.Future[list[Placed
 def _table(
     scenarios: tuple[Scenario, ...], placed: list[PlacedOrder], as_expected: list[bool], books: dict[str, OrderBooks]
 ) -> Table:
-    table = Table("", Column("order", no_wrap=True), "ended", box=box.SIMPLE_HEAD)
+    table = Table("order", "ended", box=box.SIMPLE_HEAD)
     for column in ("charged", "refunded", "pieces", "parcels"):
         table.add_column(column, justify="right")
-    table.add_column("why", overflow="fold")
     for scenario, one, good in zip(scenarios, placed, as_expected, strict=True):
         book = books[one.state.order_id]
         table.add_row(
-            "[green]✓" if good else "[bold red]✗",
             f"[link={one.link}]{scenario.name}[/link]" if one.link else scenario.name,
-            one.state.status,
+            one.state.status if good else f"[bold red]✗ {one.state.status}, not {scenario.expected}",
             _euros(book.charged),
             _euros(book.refunded),
             str(sum(book.held.values()) or ""),
             str(book.parcels_booked or ""),
-            shown(one.state.reason) or scenario.story,
         )
     return table
+
+
+def _reasons(scenarios: Sequence[Scenario], placed: Sequence[PlacedOrder]) -> None:
+    """One line each, as wide as it is."""
+    out.print("Why orders did not complete:")
+    for scenario, one in zip(scenarios, placed, strict=True):
+        if one.state.reason and one.state.status is not COMPLETED:
+            out.print(f"  {scenario.name:<15} {shown(one.state.reason)}")
+    out.print()
 
 
 def _euros(amount: int) -> str:
@@ -228,17 +236,20 @@ def _euros(amount: int) -> str:
 
 
 def _verdict(report: Report, as_expected: list[bool], worker: WorkerProcess) -> None:
-    out.print("Charged, refunded: what the card processor's ledger says. Pieces: stock that the order has taken.\n")
-    out.print("The audit, over all the services' databases, the card processor's ledger and the courier's records:")
+    out.print("Charged, refunded: by the card processor's ledger. Pieces: stock that it took.\n")
+    out.print("The audit, over the services' databases, the ledger and the courier's records:")
     show_audit(report)
     out.print(f"The worker was killed and started again: {worker.restarts}×")
     if not all(as_expected):
         complain("an order did not end as expected; see the table")
 
 
-def _explore(settings: LabSettings) -> None:
+def _explore(settings: LabSettings, choreographed: str) -> None:
     out.print(f"\nAll of it in the Temporal UI: {settings.link('default', '').rstrip('/')}")
     out.print("Open 'undeliverable' there: the charge, and then each undo, newest first.")
+    out.print("The same in a terminal:")
+    for words in (("list",), ("trace", choreographed), ("audit",)):
+        out.print(f"  {pasted(settings, *words)}")
     if sys.stdin.isatty() and sys.stdout.isatty():
         page = WorkerProcess(settings, log=settings.data_dir / "page.log", program="web")
         page.start()

@@ -8,8 +8,8 @@ id matches a pattern such as `demo-*`. Kinds:
     lost         takes effect, then the reply is lost
     slow         waits this many seconds, then goes on
     refuse       refuses, for good
-    kill-before  the process dies at once, before the effect
-    kill-after   the process dies at once, after the commit and before the reply
+    kill-before  the process dies before the effect
+    kill-after   the process dies between the commit and the reply
 
 The companies behind the services can fail too: `gateway.charge`, `gateway.reverse`, `courier.book`, `courier.cancel`.
 """

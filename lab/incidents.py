@@ -136,7 +136,7 @@ def _explain(settings: LabSettings, environment: dict[str, str]) -> None:
     out.print("  .venv/bin/python starter.py attention")
     out.print("\ndocs/operating.md says what each means, and what mends it. Outside of the shop:")
     out.print("  inventory comes back by itself after some minutes;")
-    out.print(f"  whoever runs the endpoint erp starts it with: touch {settings.data_dir / 'erp-is-up'}")
+    out.print(f"  start the endpoint erp with: touch {settings.data_dir / 'erp-is-up'}")
     out.print(f"\nTemporal UI: http://localhost:{settings.ui_port}. Ctrl-C ends the shop.")
 
 

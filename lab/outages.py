@@ -47,7 +47,7 @@ _STEPS = ("OrderCreated", "NoFraudDetected", "StockReserved", "PaymentProcessed"
 
 
 def outages() -> int:
-    """Measure what goes on while a part is away, in each style; takes some minutes."""
+    """Measure what goes on while a part is away; takes minutes."""
     # A server that is away is what we are here for; so a repeated call is not logged each time.
     Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter="ERROR"))))
     logging.basicConfig(level=logging.ERROR)

@@ -12,7 +12,10 @@ from wiring.stopping import is_asked_to_stop, listening
 
 
 def up() -> int:
-    """Run a dev server, a worker and the page, until Ctrl-C; with FAULTS, as the worker's help describes."""
+    """Run a dev server, a worker and the page, until Ctrl-C.
+
+    With FAULTS set, the worker injects them: see 'python -m lab worker --help'.
+    """
     settings = load()
     with listening(), folder_of_our_own(settings.data_dir):
         return _up(settings)

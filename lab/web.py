@@ -15,7 +15,10 @@ _ATTEMPT_SECONDS = 4
 
 
 def web() -> int:
-    """Run the page with faults to choose, until SIGTERM or SIGINT; 'up' and 'demo' run it and its worker."""
+    """Run the page alone, with faults to choose.
+
+    'up' and 'demo' run it beside their worker.
+    """
     settings = load()
     observer = observer_of(settings)
     begin_logging(observer)

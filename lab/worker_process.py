@@ -39,6 +39,7 @@ class WorkerProcess:
             "TEMPORAL_PORT": str(settings.temporal_port),
             "UI_PORT": str(settings.ui_port),
             "FAULTS": settings.faults,
+            "PROCESSES": str(settings.processes or 1),  # one, so that who kills it has killed the worker
             "PYTHONPATH": str(_ROOT),
             "BUS_URL": settings.bus_url,
             "BUS_STREAM": settings.bus_stream,

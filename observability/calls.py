@@ -1,4 +1,4 @@
-"""Every call of a service's operation, in either style: whoever wants to know of it stands around it."""
+"""Every call of a service's operation, in either style, as metrics and logs observe it."""
 
 import threading
 from collections import OrderedDict

@@ -8,7 +8,7 @@ from kernel.trouble import described
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 5.0
+TIMEOUT_SECONDS = 5.0
 
 Question = Callable[[], Coroutine[Any, Any, T]]
 
@@ -27,7 +27,7 @@ class Inquiry(Generic[T]):
             try:
                 answers[name] = await self._answer(name, question)
             except TimeoutError:
-                failures[name] = f"no answer within {PATIENCE_SECONDS:g} s"
+                failures[name] = f"no answer within {TIMEOUT_SECONDS:g} s"
             except Exception as error:  # noqa: BLE001 - whatever it is, this part cannot be seen, and the others can
                 failures[name] = described(error)
 
@@ -38,7 +38,7 @@ class Inquiry(Generic[T]):
         if name not in self._under_way:
             self._under_way[name] = asyncio.create_task(question())
         task = self._under_way[name]
-        done, _ = await asyncio.wait([task], timeout=PATIENCE_SECONDS)
+        done, _ = await asyncio.wait([task], timeout=TIMEOUT_SECONDS)
         if not done:
             raise TimeoutError
         self._under_way.pop(name, None)

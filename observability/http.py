@@ -6,7 +6,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
-_PATIENCE_SECONDS = 10
+_TIMEOUT_SECONDS = 10
 
 
 class Answer(NamedTuple):
@@ -46,7 +46,7 @@ class _Server(ThreadingHTTPServer):
 
 def _handler(routes: Mapping[str, Route]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        timeout = _PATIENCE_SECONDS
+        timeout = _TIMEOUT_SECONDS
         server_version, sys_version = "order-saga", ""
 
         def do_GET(self) -> None:

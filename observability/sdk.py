@@ -6,7 +6,7 @@ import urllib.request
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
 _ATTEMPTS = 5
-_PATIENCE_SECONDS = 3
+_TIMEOUT_SECONDS = 3
 
 
 class SdkMetrics:
@@ -17,7 +17,7 @@ class SdkMetrics:
 
     def read(self) -> bytes:
         """In Prometheus' text format. Raises OSError."""
-        with urllib.request.urlopen(self._url, timeout=_PATIENCE_SECONDS) as answer:  # noqa: S310 - our own address
+        with urllib.request.urlopen(self._url, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - our own address
             text: bytes = answer.read()
         return text
 

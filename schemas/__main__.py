@@ -5,12 +5,14 @@ import sys
 from pathlib import Path
 
 from schemas.compatibility import broken
+from schemas.contracts import FILE, broken_contracts, document
 from schemas.export import documents
 from schemas.names import FOLDER
 
 GOOD, BAD, BAD_INPUT = 0, 1, 2
 
 DOCS = Path(__file__).parent.parent / FOLDER
+CONTRACTS = Path(__file__).parent.parent / FILE
 
 _INSTEAD = """\
 Leave the event as it is, and publish a new one beside it, under a name of its own; drop the old one once no consumer \
@@ -20,14 +22,18 @@ reads it and no archive has it. If no consumer can be hurt: python -m schemas --
 def main() -> int:
     asked = _parser().parse_args()
     baseline = asked.against or DOCS
+    contracts = (asked.against or DOCS).parent / CONTRACTS.name
     if asked.against and not baseline.is_dir():
         return _complain([f"{baseline} is no folder"], BAD_INPUT)
     try:
         reasons = broken(_read(baseline), documents())
+        reasons += broken_contracts(contracts.read_text() if contracts.exists() else "")
         if reasons and not asked.allow_breaking:
             return _complain([*reasons, _INSTEAD], BAD)
         if asked.check:
             stale = [f"{FOLDER}/{name} is not what the code says; run `make schemas`" for name in _stale()]
+            if _are_contracts_stale():
+                stale.append(f"{FILE} is not what the code says; run `make schemas`")
             return _complain(stale, BAD)
         _write()
         return _complain(reasons, GOOD)
@@ -52,6 +58,10 @@ def _read(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text(encoding="utf-8", errors="replace") for path in folder.glob("*.json")}
 
 
+def _are_contracts_stale() -> bool:
+    return not CONTRACTS.exists() or CONTRACTS.read_text() != document()
+
+
 def _stale() -> list[str]:
     there, wanted = _read(DOCS), documents()
     return sorted(name for name in there.keys() | wanted.keys() if there.get(name) != wanted.get(name))
@@ -59,6 +69,9 @@ def _stale() -> list[str]:
 
 def _write() -> None:
     DOCS.mkdir(parents=True, exist_ok=True)
+    if _are_contracts_stale():
+        CONTRACTS.write_text(document(), encoding="utf-8", newline="\n")
+        print(f"{FILE} is written")
     wanted = documents()
     for name in _stale():
         if name in wanted:

@@ -19,7 +19,7 @@ import httpx
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Where clouds tell a machine its secrets, beside 169.254.169.254, which is link-local.
+# Where clouds give a machine its secrets, beside 169.254.169.254, which is link-local.
 _METADATA = frozenset(
     map(ipaddress.ip_address, ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254"))
 )
@@ -41,7 +41,7 @@ def post(url: str, headers: Mapping[str, str], body: str, *, seconds: float, lin
 
     Args:
         seconds: for all of it, from the resolution of the name to the last byte of the head.
-        link_local: whether it may go to link-local addresses, and those where a cloud tells its secrets.
+        link_local: whether it may go to link-local addresses, and those where a cloud gives out secrets.
 
     Raises:
         PostFailed: there was no answer in time, or the address is not one to connect to.
@@ -59,7 +59,7 @@ def post(url: str, headers: Mapping[str, str], body: str, *, seconds: float, lin
 
 
 def is_refused(host: str) -> bool:
-    """Whether this host is an address that is link-local, or where a cloud tells its secrets."""
+    """Whether this host is an address that is link-local, or where a cloud gives out secrets."""
     try:
         return _is_local_to_a_link(ipaddress.ip_address(host.strip("[]")))
     except ValueError:

@@ -50,7 +50,7 @@ class Endpoint(BaseModel):
         secret: `whsec_` and 24 to 64 random bytes in Base64, shared with the endpoint.
         previous_secret: the one before, while the endpoint changes over: deliveries are signed with both.
         allow_http: deliver without encryption.
-        allow_link_local: deliver to link-local addresses, and to those where a cloud tells a machine its secrets.
+        allow_link_local: deliver to link-local addresses, and to those where a cloud gives a machine its secrets.
         timeout: of one whole exchange.
         types: patterns of event types; `content` as in a Rule, such as {"style": ["choreography"]}.
         per_second: deliveries at most, by each process.

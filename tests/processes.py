@@ -66,6 +66,7 @@ def environment_of(settings: LabSettings, namespace: str) -> Environment:
         "TEMPORAL_NAMESPACE": namespace,
         "UI_PORT": str(settings.ui_port),
         "FAULTS": settings.faults,
+        "PROCESSES": "1",
         "PYTHONPATH": str(ROOT),
         "SCHEDULES__RECONCILIATION_EVERY": str(settings.schedules.reconciliation_every),
         "SCHEDULES__AUDIT_EVERY": str(settings.schedules.audit_every),
@@ -161,6 +162,10 @@ class WorkerUnderTest:
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         self._process = process
         self.log = log
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     async def says(self, words: str) -> None:
         async with asyncio.timeout(_SECONDS):

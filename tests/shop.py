@@ -95,6 +95,7 @@ async def worker_running(
     shop = Services(settings, faults_of(settings))
     async with AsyncExitStack() as stack:
         stack.callback(shop.close)
+        shop.open_all(roles)
         for worker in build(client, settings, shop, roles):
             await stack.enter_async_context(worker)
         yield

@@ -43,7 +43,7 @@ def published(settings: LabSettings) -> list[tuple[str, dict[str, object]]]:
 
 
 @pytest.mark.parametrize("style", list(Style))
-def test_a_refund_at_the_processor_s_desk_is_noted_and_a_further_one_is_a_finding(
+def test_a_refund_at_the_processor_itself_is_noted_and_a_further_one_is_a_finding(
     settings: LabSettings, style: Style
 ) -> None:
     with closing(Database(settings.url_of("orders"))) as database, database.begin() as tx:

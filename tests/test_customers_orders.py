@@ -73,7 +73,7 @@ FIRST: dict[str, Any] = {
         ({"ship_to": dict.fromkeys(FIRST["ship_to"], "x"), "customer_id": "d"}, " and 2 more things"),
     ],
 )
-def test_the_difference_of_two_orders_is_in_words_and_says_no_content(changes: dict[str, Any], words: str) -> None:
+def test_the_difference_of_two_orders_is_in_words_and_shows_no_content(changes: dict[str, Any], words: str) -> None:
     said = differences(FIRST, FIRST | changes)
     assert said.endswith(words)
     assert "tok_" not in said

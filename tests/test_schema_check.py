@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
+from schemas.contracts import FILE
 from schemas.names import FOLDER
 
 ROOT = Path(__file__).parent.parent
@@ -34,8 +35,19 @@ class Project:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.docs = root / FOLDER
-        for folder in ("kernel", "schemas", "services", "choreography", "messaging", FOLDER):
+        for folder in (
+            "kernel",
+            "schemas",
+            "services",
+            "choreography",
+            "messaging",
+            "client",
+            "workflows",
+            "activities",
+            FOLDER,
+        ):
             shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / FILE, root / FILE)
 
     def edit(self, file: str, old: str, new: str) -> None:
         text = (self.root / file).read_text()

@@ -1,4 +1,4 @@
-"""Where audits and reconciliations leave what they found, whoever runs them: `attention` shows the last of each."""
+"""Where every audit and reconciliation leaves what it found: `attention` shows the last of each."""
 
 import time
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ class AuditReport(Contract):
 
 
 class Found(Protocol):
-    """An audit's report, as whoever made it has it; who reads it later loads no audit."""
+    """An audit's report, in the terms of its readers, which load no audit."""
 
     @property
     def orders(self) -> int: ...

@@ -122,7 +122,7 @@ def _finding(found: AuditFinding, made_at: datetime) -> AttentionEntry:
         step=found.invariant,
         why=found.detail,
         since=made_at,
-        then="nothing: the next audit tells whether it still holds",
+        then="nothing: the next audit shows whether it still holds",
         command="starter.py audit",
     )
 

@@ -1,4 +1,4 @@
-"""What may pass by itself: whoever runs on meets it, and tries again."""
+"""What may pass by itself: a program that runs on tries again."""
 
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError

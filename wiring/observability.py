@@ -30,7 +30,7 @@ from wiring.observer import Observer, RunningWorker
 
 T = TypeVar("T")
 
-_PATIENCE_SECONDS = 15
+_TIMEOUT_SECONDS = 15
 _SDK = "temporal-sdk"
 
 
@@ -140,7 +140,7 @@ class _Observing(Observer):
         """Run it in the process' event loop, from a thread; None when that does not answer."""
         assert self._loop is not None
         try:
-            return asyncio.run_coroutine_threadsafe(work, self._loop).result(_PATIENCE_SECONDS)
+            return asyncio.run_coroutine_threadsafe(work, self._loop).result(_TIMEOUT_SECONDS)
         except (TimeoutError, RuntimeError):
             work.close()
             return None

@@ -22,7 +22,7 @@ from wiring.observer import RunningWorker
 from wiring.roles import OPERATIONS
 
 FRESH_SECONDS = 10.0
-_PATIENCE_SECONDS = 4.0  # less than a source has: what does not answer is an entry of its own
+_TIMEOUT_SECONDS = 4.0  # less than a source has: what does not answer is an entry of its own
 
 
 class Observed:
@@ -97,7 +97,7 @@ class Observed:
         """Of the whole shop. It asks a lot, so that two scrapes that follow each other soon get the same."""
         if time.monotonic() > self._asked_at + FRESH_SECONDS:
             self._asked_at, self._clients = time.monotonic(), self._clients or Clients(self._settings)
-            self._entries = await attention(self._settings, self._clients, _PATIENCE_SECONDS)
+            self._entries = await attention(self._settings, self._clients, _TIMEOUT_SECONDS)
         return samples.needs_attention(self._entries)
 
     async def _failing(self) -> list[Sample]:

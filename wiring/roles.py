@@ -14,7 +14,7 @@ AT_WORK = (
     *ON_TEMPORAL,
     *ON_THE_BUS,
 )
-# What a worker runs, unless it is told otherwise.
+# What a worker runs, unless roles are given.
 BY_DEFAULT = (
     *AT_WORK,
     OPERATIONS,

@@ -1,7 +1,7 @@
 """Opens the services over their databases, each when it is first asked for."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
@@ -13,6 +13,7 @@ from kernel.database import Database
 from kernel.environment import EnvironmentSettings, one_line
 from kernel.errors import DatabaseDown, Outage, SettingsError
 from kernel.service import Provider, Service, Wrap, unwrapped
+from services import SERVICES
 from settings import Settings
 
 P = TypeVar("P")
@@ -50,6 +51,12 @@ class Services:
     def provider(self, provider: Provider[P]) -> P:
         with self.usable(provider.name):
             return self._wrap(provider.name, provider.open(_Site(self, self._settings, provider.name)))
+
+    def open_all(self, names: Collection[str]) -> None:
+        """Those of these services. Raises DatabaseDown, SettingsError."""
+        for service in SERVICES:
+            if service.name in names:
+                self.open(service)
 
     def activities(self, service: Service[P]) -> Sequence[Callable[..., object]]:
         """They answer with an outage until the service is opened."""

@@ -82,7 +82,7 @@ def standard_streams() -> Iterator[Output]:
 
 
 def reader_is_gone() -> bool:
-    """Whether nobody reads standard output any more: for a command that would go on for ever."""
+    """Whether nobody reads standard output any more: for a command that would not end by itself."""
     return isinstance(sys.stdout, Output) and sys.stdout.failure is not None
 
 

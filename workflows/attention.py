@@ -70,7 +70,7 @@ class OrchestratedAttention:
         found = await asyncio.gather(*map(self._of_open, open_ones.values()))
         entries = [entry for entries in found for entry in entries] + await self._of_stranded()
         if MOST in (len(waiting), len(running)):
-            why = f"there are more than {MOST} orders of a kind, and only so many were looked at"
+            why = f"there are more than {MOST} orders of a kind, and only these were looked at"
             entries.append(unseen("orders in Temporal", why, "starter.py list --status in-progress"))
         return entries
 

@@ -28,6 +28,7 @@ from kernel.errors import SettingsError
 from services.orders.contracts import OrderStatus
 from workflows.attention import OrchestratedAttention
 from workflows.contracts import BEING_CANCELLED, CancelRequest, workflow_id
+from workflows.failing_tasks import has_failing_task
 from workflows.handles import Handle
 from workflows.lookup import Known, Lookup
 from workflows.order_saga import OrderSaga
@@ -100,7 +101,10 @@ class OrchestrationClient:
         try:
             while not (await asyncio.wait([ended], timeout=_POLL_SECONDS))[0]:
                 described = await self._lookup.described(order_id)
-                if described and described.typed_search_attributes.get(ORDER_STAGE) in _WAITS_FOR_A_PERSON:
+                if described is None:
+                    continue
+                stage = described.typed_search_attributes.get(ORDER_STAGE)
+                if stage in _WAITS_FOR_A_PERSON or has_failing_task(described):
                     break
         finally:
             ended.cancel()

@@ -15,7 +15,7 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from client.contracts import PendingStep
+from client.contracts import OrderState, PendingStep, Stage
 from client.errors import NoSuchOrder
 from client.order_id import check_order_id
 from client.records import OrderOnRecord, OrderRecords
@@ -23,6 +23,7 @@ from kernel.contracts import Style
 from kernel.errors import SettingsError
 from services.orders.contracts import OrderStatus
 from workflows.contracts import order_id_of, workflow_id
+from workflows.failing_tasks import failing_task
 from workflows.handles import Handle, handle_of
 from workflows.newest import newest
 from workflows.order_saga import OrderSaga
@@ -87,9 +88,18 @@ class Lookup:
         recorded = [record.order_id for record in await self._records.newest(Style.ORCHESTRATION, status, limit)]
         if status is OrderStatus.NEEDS_ATTENTION:
             recorded += await self._without_a_run()
-        joined = await self._joined(found, recorded)
+        joined = await asyncio.gather(*map(self._unless_failing, await self._joined(found, recorded)))
         fitting = [known for known in joined if status in (None, known.standing.state.status)]
         return sorted(fitting, key=lambda known: known.placed_at or _LONG_AGO, reverse=True)[:limit]
+
+    async def _unless_failing(self, known: Known) -> Known:
+        """The index does not know that a workflow's task fails again and again."""
+        state, workflow = known.standing.state, known.workflow
+        if workflow is None or workflow.run is not Run.RUNNING or state.status is not OrderStatus.IN_PROGRESS:
+            return known
+        run = await self._one_of_many(state.order_id)
+        why = await failing_task(self._client, run) if run else ""
+        return replace(known, standing=Standing(_failing(state, why))) if why else known
 
     async def stranded(self, limit: int) -> list[Known]:
         """The orders that need a person, and that no workflow moves. Raises SettingsError."""
@@ -110,8 +120,10 @@ class Lookup:
             raise NoSuchOrder(f"there is no order {order_id}; 'starter.py list' shows those that are")
         return Known(joined, workflow, record, run)
 
-    async def _own_word(self, run: WorkflowExecution) -> OfWorkflow:
+    async def _own_word(self, run: WorkflowExecutionDescription) -> OfWorkflow:
         by_index, handle = of_index(run), handle_of(self._client, run.id)
+        if why := await failing_task(self._client, run):
+            return replace(by_index, state=_failing(by_index.state, why))
         if run.status is WorkflowExecutionStatus.COMPLETED:
             return replace(by_index, state=await handle.result())
         if run.status in (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CANCELED):
@@ -148,9 +160,13 @@ class Lookup:
                 found.append(Known(joined, workflow, record, run))
         return found
 
-    async def _one_of_many(self, order_id: str) -> WorkflowExecution | None:
+    async def _one_of_many(self, order_id: str) -> WorkflowExecutionDescription | None:
         async with self._places:
             return await self.described(order_id)
+
+
+def _failing(state: OrderState, why: str) -> OrderState:
+    return state.model_copy(update={"status": OrderStatus.NEEDS_ATTENTION, "stage": Stage.ATTENTION, "reason": why})
 
 
 def _indexed_as(status: OrderStatus | None) -> str:

@@ -15,7 +15,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities import activity_name
-    from client.contracts import Resolution, Stage, StepReport
+    from client.contracts import Resolution, ResolveBy, Stage, StepReport
     from kernel.contracts import Command, Contract, Policy, Steps
     from kernel.errors import AlreadyUndone, KeyReused
     from kernel.keys import Key
@@ -63,6 +63,7 @@ class Saga:
         self._reports: dict[str, StepReport] = {}
         self._notifying: asyncio.Task[None] | None = None
         self.cancel_reason: str | None = None
+        self.retries = 0  # that an operator has asked for
         self.undoing = False
         self.past_pivot = False
 
@@ -161,6 +162,7 @@ class Saga:
 
     def resolve(self, resolution: Resolution) -> None:
         """An operator's decision on what is stuck, or on one step of it."""
+        self.retries += resolution.decision is ResolveBy.RETRY
         self._required.resolve(resolution)
 
     @property

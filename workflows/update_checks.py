@@ -11,6 +11,9 @@ with workflow.unsafe.imports_passed_through():
     from workflows.saga import Saga
 
 
+MOST_RETRIES = 200  # of a workflow's 2,000 updates and 50,000 events, so that an operator's settlement always fits
+
+
 def can_cancel(saga: Saga, request: CancelRequest, reason: str) -> None:
     """A second cancel is refused too: a workflow takes few updates, and an operator's must be among them."""
     _check_length(request.reason)
@@ -36,6 +39,8 @@ def can_resolve(saga: Saga, resolution: Resolution) -> None:
         raise _not_now("NotYet", "something of it is still being tried; look at the order again in a moment")
     if resolution.step and resolution.step not in saga.problems:
         raise _not_now("NoSuchProblem", f"{resolution.step} is not stuck; {', '.join(saga.problems)} is")
+    if resolution.decision is ResolveBy.RETRY and saga.retries >= MOST_RETRIES:
+        raise _not_now("TooOften", f"it was tried again {MOST_RETRIES} times: settle it by hand, and say resolved")
     parcel = saga.held_back_by if resolution.step in ("", saga.held_back_by) else ""
     if resolution.decision.is_about_a_parcel and not parcel:
         said = f"{resolution.decision} is for a shipment that cannot be called back; say resolved"

@@ -50,7 +50,9 @@ def bench(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
-    """Measure orders beside a bare workflow of four empty activities, with a server and databases of their own.
+    """Measure what an order costs, beside a bare workflow.
+
+    The bare workflow has four empty activities. Both run on a server and databases of their own.
 
     With TEMPORAL_ADDRESS set: on that server. It must have no other worker, and its CPU is not seen.
     """
@@ -105,6 +107,7 @@ async def _with_workers(settings: Settings, meter: Meter, run: Bench, *, eager: 
     await ensure_search_attributes(client)
     flows = Flows(client, settings)
     with closing(Services(settings)) as shop:
+        shop.open_all(ON_TEMPORAL)
         bare = baseline.worker(client, settings.max_concurrent_activities, eager=eager)
         async with AsyncExitStack() as running:
             for worker in (bare, *build(client, settings, shop, ON_TEMPORAL)):

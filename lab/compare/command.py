@@ -26,7 +26,9 @@ def compare(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for scripts.")] = False,
 ) -> int:
-    """Compare the two styles: the same orders through each, with databases and servers of their own.
+    """Compare the two styles: same orders, faults and crashes.
+
+    Each style runs with databases and servers of its own.
 
     With BUS_URL set, on that bus, in streams of its own; with TEMPORAL_ADDRESS, on that server, which must have no
     other worker. Exit codes: 0 when no invariant is violated and every order is finished; 1 otherwise; 2 bad input.

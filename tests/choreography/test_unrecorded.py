@@ -18,7 +18,7 @@ SOON = Policy(attempt_timeout=5, step_deadline=1, undo_deadline=1, review_deadli
 AWAY = "orders.create=down:*,orders.reject=down:*,orders.flag=down:*"
 WAYS = [
     Resolution(decision=ResolveBy.RETRY),
-    Resolution(decision=ResolveBy.RESOLVED, note="told by phone"),
+    Resolution(decision=ResolveBy.RESOLVED, note="agreed by phone"),
 ]
 
 

@@ -79,8 +79,8 @@ async def test_a_step_that_is_retried_says_why_since_when_and_until_when(termina
         assert entry["step"] == "inventory.reserve"
         assert "inventory.reserve is down" in entry["why"]
         assert entry["attempt"] > 1
-        patience = datetime.fromisoformat(entry["then_at"]) - datetime.fromisoformat(entry["since"])
-        assert patience.total_seconds() == pytest.approx(PATIENT.step_deadline, abs=1)
+        wait = datetime.fromisoformat(entry["then_at"]) - datetime.fromisoformat(entry["since"])
+        assert wait.total_seconds() == pytest.approx(PATIENT.step_deadline, abs=1)
         assert entry["then"].endswith("at its deadline the order is undone")
         assert entry["command"] == f"starter.py cancel out-{style}"
 
@@ -163,8 +163,8 @@ async def test_a_review_says_until_when_somebody_may_decide(terminal: Terminal) 
     found = await _entries(terminal, "review")
     for style in STYLES:
         entry = found[f"held-{style}"]
-        patience = datetime.fromisoformat(entry["then_at"]) - datetime.fromisoformat(entry["since"])
-        assert patience.total_seconds() == pytest.approx(PATIENT.review_deadline)
+        wait = datetime.fromisoformat(entry["then_at"]) - datetime.fromisoformat(entry["since"])
+        assert wait.total_seconds() == pytest.approx(PATIENT.review_deadline)
         assert "large amount" in entry["why"]
         assert entry["command"].startswith(f"starter.py review held-{style} ")
 

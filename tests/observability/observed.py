@@ -113,6 +113,7 @@ async def observed_shop(
         await stack.enter_async_context(observer.serving())
         services = Services(settings, observer.wrap(faults_of(settings)))
         stack.callback(services.close)
+        services.open_all(roles)
         client = await _client_of(observer, settings, namespace)
         workers = build(client, settings, services, roles, observer.interceptors)
         if OPERATIONS in roles:

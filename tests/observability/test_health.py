@@ -24,7 +24,7 @@ from wiring.services import Services
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("observability.checks.PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr("observability.checks.TIMEOUT_SECONDS", 0.3)
 
 
 @contextmanager
@@ -98,7 +98,7 @@ async def test_a_worker_is_not_ready_when_it_does_not_fetch_from_its_queue(serve
 async def test_a_process_whose_event_loop_stands_still_is_not_alive(
     shop: ObservedShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wiring.observability._PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("wiring.observability._TIMEOUT_SECONDS", 0.2)
     answers: list[tuple[int, str]] = []
     asking = threading.Thread(target=lambda: answers.append(shop.port._get("/healthz")))
     asking.start()

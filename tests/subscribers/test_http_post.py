@@ -79,7 +79,7 @@ def dripping(text: bytes) -> Iterator[str]:
 
 @pytest.mark.parametrize("text", [b"x-more: and more\r\n", b"x"], ids=["headers", "bytes of a header"])
 def test_an_answer_that_comes_in_drips_is_given_up_in_time(text: bytes) -> None:
-    """It would go on for ever, if each read had the whole time."""
+    """It would go on without an end, if each read had the whole time."""
     with dripping(text) as url, pytest.raises(PostFailed, match=r"the exchange took too long|ReadTimeout"):
         post(url, {}, "{}", seconds=0.5, link_local=False)
 

@@ -140,3 +140,17 @@ async def test_the_record_of_a_problem_does_not_hold_up_the_undos(shop: ShopUnde
     assert shop.books(order).held == {}
     assert (await _resolved(shop, order, RETRY)).status is OrderStatus.REJECTED
     assert step_is("orders.flag", "failed")(await shop.state(order))
+
+
+async def test_a_script_that_keeps_retrying_leaves_room_for_an_operator(
+    shop: ShopUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A workflow takes 2,000 updates; one that is refused is none of them."""
+    monkeypatch.setattr("workflows.update_checks.MOST_RETRIES", 2)
+    order = sample_order("refused-always-payments.refund", **undeliverable())
+    await shop.run(order)
+    for _ in range(2):
+        assert (await _resolved(shop, order, RETRY)).status is OrderStatus.NEEDS_ATTENTION
+    with pytest.raises(NotNow, match="settle it by hand"):
+        await shop.saga().resolve(order.order_id, RETRY)
+    assert (await _resolved(shop, order, BY_HAND)).status is OrderStatus.REJECTED
