@@ -7,6 +7,7 @@ import os
 import secrets
 import shlex
 import threading
+import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,7 +25,7 @@ from lab.settings import LabSettings, load
 from lab.worker_process import WorkerProcess
 from wiring.attention import attention
 from wiring.clients import Clients
-from wiring.stopping import check, is_asked_to_stop, listening, pause, run_until_stopped
+from wiring.stopping import check, is_asked_to_stop, listening, run_until_stopped
 from wiring.temporal import connect
 from workflows.contracts import workflow_id
 
@@ -77,7 +78,7 @@ def _incidents(settings: LabSettings, environment: dict[str, str]) -> int:
         run_until_stopped(_unless_dead(worker, _prepare(settings)))
         _explain(settings, environment)
         while not is_asked_to_stop():
-            pause(0.2)
+            time.sleep(0.1)
         out.print("Stopping ...")
         return 0
     finally:
