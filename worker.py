@@ -107,7 +107,7 @@ def build(
                 activities=[each for one in SERVICES for each in hosted.get(one.name) or not_hosted(one)],
                 no_remote_activities=True,
                 # The sandbox would take a third of this process' time; tests replay every history in it, and ruff
-                # refuses in workflows/ what cannot be replayed (docs/decisions/0015-no-sandbox-in-production.md).
+                # refuses in workflows/ what cannot be replayed (docs/decisions/0018-no-sandbox-in-production.md).
                 workflow_runner=UnsandboxedWorkflowRunner(),
                 max_concurrent_workflow_tasks=_ORDERS_AT_ONCE,
                 sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
