@@ -6,12 +6,13 @@ INSTALLED := .venv/installed
 export PYTHONUNBUFFERED = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo up test check format schemas bench histories pictures lock clean
+.PHONY: help demo up test crash-points check format schemas bench histories pictures lock clean
 
 help:
 	@echo "make demo    everything from nothing: server, worker, and orders that complete, fail and are undone"
 	@echo "make up      server, worker and page in the foreground, for use with $(BIN)/python starter.py"
 	@echo "make test    the whole test suite, on real servers that it starts itself"
+	@echo "make crash-points  a death at every commit and at every operation, and each pair of them on the way of the money"
 	@echo "make check   ruff, mypy --strict, import-linter, activities and the table of reactions, no event changed so that a reader breaks"
 	@echo "make schemas docs/events: the schemas of all events, and who publishes and consumes them"
 	@echo "make bench   what an order costs, as ratios to a bare workflow"
@@ -63,6 +64,9 @@ TEST_WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest $(TEST_WORKERS) $(ARGS)
+
+crash-points: $(INSTALLED)
+	@CRASH_POINTS=1 $(BIN)/python -m pytest $(TEST_WORKERS) $(wildcard tests/test_crashes.py tests/*/test_crashes.py tests/*/test_every_crash.py) $(ARGS)
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

@@ -164,12 +164,16 @@ async def _run(
         opening = [Supervised(one, one.name, state) for one in openings]
         running += [asyncio.create_task(one.run()) for one in opening]
         running += await parts.enter_async_context(on_the_bus(settings, services, roles, state))
+        if OPERATIONS in roles:
+            from wiring.operators import notifying
+
+            running += await parts.enter_async_context(notifying(settings, services, state))
         if WEB in roles:
             from web.server import page
 
             running += await parts.enter_async_context(page(settings, stage))
         running += [asyncio.create_task(worker.run()) for worker in workers]
-        observer.started(RunningWorker(roles, services, client, workers))
+        observer.started(RunningWorker(roles, services, client, workers, state))
         ready()
         _log.info("ready: %s at %s", ", ".join(roles), where)
         stopped = asyncio.create_task(stop.wait())

@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field, SecretStr, field_validator
@@ -81,6 +82,11 @@ class NotificationSettings(EnvironmentSettings):
         if not re.fullmatch(_ADDRESS, address):
             raise ValueError("must be an address with {customer_id} before the @, such as {customer_id}@example.com")
         return address
+
+    def mailer(self, folder: Path) -> Mailer:
+        """To the mail server; without one, into this folder."""
+        url = self.smtp_url.get_secret_value()
+        return SmtpServer(url, self.sender, self.timeout) if url else EmlFolder(folder, self.sender)
 
     def address_of(self, customer_id: str) -> str:
         """A customer's address. No two customers have the same: what is no plain name gets a digest behind an `=`."""
@@ -164,10 +170,7 @@ def _forget(tx: Connection, events: Iterable[CloudEvent]) -> None:
 def notifications(context: SubscriberContext) -> Iterable[Subscription]:
     """Raises SettingsError."""
     settings = NotificationSettings.read()
-    url = settings.smtp_url.get_secret_value()
-    mailer: Mailer = EmlFolder(context.data_dir / "mail", settings.sender)
-    if url:
-        mailer = SmtpServer(url, settings.sender, settings.timeout)
+    mailer = settings.mailer(context.data_dir / "mail")
     database = context.database(NAME)
     subscriber = Notifications(database, mailer, settings)
     subscriber.open()

@@ -35,6 +35,11 @@ def redacted(event: CloudEvent) -> CloudEvent:
     return event.model_copy(update={"data": _public(event.data, kinds)})
 
 
+def masked(text: str) -> str:
+    """The text, with what looks like a card's token made unknown."""
+    return _TOKEN.sub("tok_…", text)
+
+
 def without_data(event: CloudEvent) -> CloudEvent:
     """The event without data: enough for an inbox, which need not keep what its subscriber does not use."""
     return event.model_copy(update={"data": {}})
@@ -43,7 +48,7 @@ def without_data(event: CloudEvent) -> CloudEvent:
 def _public(value: Any, contracts: Sequence[type[Contract]]) -> Any:
     """What may leave of a value that is one of these contracts, a list of them, or, with none, plain JSON."""
     if isinstance(value, str):
-        return _TOKEN.sub("tok_…", value)
+        return masked(value)
     if isinstance(value, list):
         return [_public(one, contracts) for one in value]
     if not isinstance(value, dict):

@@ -36,7 +36,11 @@ _SECRET_BYTES = range(24, 65)  # as Standard Webhooks says
 
 
 class NotAccepted(Exception):
-    """The endpoint did not take the event, this time."""
+    """The endpoint did not take the event, this time. `wish`: for how many seconds it asks to be left alone."""
+
+    def __init__(self, why: str, wish: float = 0) -> None:
+        super().__init__(why)
+        self.wish = wish
 
 
 class NotAnswering(NotAccepted, Unavailable):
@@ -117,8 +121,6 @@ class Deliveries:
         self._endpoint = endpoint
         self._database = database
         self._rate_limit = rate_limit
-        secrets = [secret for secret in (endpoint.secret, endpoint.previous_secret) if secret]
-        self._signers = [Webhook(secret.get_secret_value()) for secret in secrets]
         self._asked_to_wait: dict[str, float] = {}  # seconds, by event
 
     def subscription(self) -> Subscription:
@@ -180,25 +182,41 @@ class Deliveries:
         return RetryPolicy(endpoint.first_pause, endpoint.longest_pause, endpoint.give_up_after)
 
     def _deliver(self, event: CloudEvent, message_id: str, body: str) -> None:
-        now = datetime.now(UTC)
-        headers = {
-            "content-type": "application/cloudevents+json",
-            "webhook-id": message_id,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": " ".join(signer.sign(message_id, now, body) for signer in self._signers),
-        }
-        url, allowed = str(self._endpoint.url), self._endpoint.allow_link_local
         try:
-            answer = post(url, headers, body, seconds=self._endpoint.timeout, link_local=allowed)
-        except PostFailed as failure:
-            raise NotAnswering(str(failure)) from failure
-        status = answer.status
-        if status == HTTPStatus.GONE:
-            raise NonRetryable("the endpoint wants no more events: 410 Gone")
-        if not 200 <= status < 300:
-            self._asked_to_wait[event.id] = wish = _seconds(answer.headers.get("retry-after", ""), now)
-            is_down = status >= HTTPStatus.INTERNAL_SERVER_ERROR and not wish
-            raise (NotAnswering if is_down else NotAccepted)(f"the endpoint answers {status}")
+            deliver(self._endpoint, message_id, body, "application/cloudevents+json")
+        except NotAccepted as error:
+            if error.wish:
+                self._asked_to_wait[event.id] = error.wish
+            raise
+
+
+def deliver(endpoint: Endpoint, message_id: str, body: str, content_type: str) -> None:
+    """Post it, signed, once.
+
+    Raises:
+        NotAccepted: with the seconds that the endpoint wishes to be left alone, if it says so.
+        NonRetryable: the endpoint is gone.
+    """
+    now = datetime.now(UTC)
+    secrets = [secret for secret in (endpoint.secret, endpoint.previous_secret) if secret]
+    signatures = [Webhook(secret.get_secret_value()).sign(message_id, now, body) for secret in secrets]
+    headers = {
+        "content-type": content_type,
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": " ".join(signatures),
+    }
+    try:
+        answer = post(str(endpoint.url), headers, body, seconds=endpoint.timeout, link_local=endpoint.allow_link_local)
+    except PostFailed as failure:
+        raise NotAnswering(str(failure)) from failure
+    status = answer.status
+    if status == HTTPStatus.GONE:
+        raise NonRetryable("the endpoint wants no more events: 410 Gone")
+    if not 200 <= status < 300:
+        wish = _seconds(answer.headers.get("retry-after", ""), now)
+        is_down = status >= HTTPStatus.INTERNAL_SERVER_ERROR and not wish
+        raise (NotAnswering if is_down else NotAccepted)(f"the endpoint answers {status}", wish)
 
 
 def _message_id(event: CloudEvent) -> str:

@@ -71,11 +71,11 @@ class ChoreographedShop:
                     await asyncio.sleep(0.02)
 
     def books(self, order: Order) -> OrderBooks:
-        return read(self.settings).orders.get(order.order_id, OrderBooks())
+        return read(self.settings, [order.order_id]).orders.get(order.order_id, OrderBooks())
 
     def violations(self, order: Order) -> list[Violation]:
         """What the audit has against this order, or against the stock."""
-        return [v for v in audit(self.settings).violations if v.order_id in ("", order.order_id)]
+        return audit(self.settings, orders=[order.order_id]).violations
 
 
 @asynccontextmanager

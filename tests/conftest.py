@@ -29,6 +29,7 @@ NAMESPACES = (
     "default",
     "processes",
     "crashes",
+    "deaths",
     "roles",
     "late",
     "nobody",

@@ -5,10 +5,11 @@ from audit.invariants import audit as audit_books
 from settings import Settings
 from wiring.audit_of_events import audit_of_events
 from wiring.audit_reports import keep_report
+from wiring.stranded_orders import audit_of_workflows
 
 
 def audit(settings: Settings, since: int = 0, since_in_words: str = "") -> Report:
-    """Judge all books, and all events.
+    """Judge all books, all events, and whether somebody moves each order that is not over.
 
     Args:
         since: only orders that changed since then (milliseconds since 1970), or are not over.
@@ -17,6 +18,7 @@ def audit(settings: Settings, since: int = 0, since_in_words: str = "") -> Repor
         SettingsError, BusDown: something cannot be read.
     """
     report = audit_books(settings, since)
+    report.violations += audit_of_workflows(settings, report.not_judged)
     report.violations += audit_of_events(settings, report.not_judged, since)
     if since:
         why = (

@@ -39,7 +39,14 @@ def readiness(observed: Observed) -> dict[str, Question[None]]:
     if observed.is_on_the_bus:
         checks["bus"] = partial(_is_readable, observed)
         checks["consumers"] = partial(_read_on, observed)
+    for name, why in observed.worker.parts.failing.items():
+        checks[name] = partial(_fails, why)
     return checks
+
+
+async def _fails(why: str) -> None:
+    """A part that is run again and again, or waits for its database. Raises NotReady."""
+    raise NotReady(why)
 
 
 async def _answers(database: Database) -> None:

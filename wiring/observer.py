@@ -19,16 +19,18 @@ if TYPE_CHECKING:
     from temporalio.worker import Interceptor, Worker
 
     from wiring.services import Services
+    from wiring.supervision import Parts
 
 
 @dataclass(frozen=True)
 class RunningWorker:
-    """A worker's process, once everything in it runs."""
+    """A worker's process, once everything in it runs. `parts` says which of its parts do not work now."""
 
     roles: Sequence[str]
     services: Services
     client: Client | None
     temporal_workers: Sequence[Worker]
+    parts: Parts
 
 
 class Observer:

@@ -50,7 +50,7 @@ class OpenShop(Terminal):
         await asyncio.gather(*(self.saga.outcome(order.order_id) for order in orders))
 
     def books(self, order_id: str) -> OrderBooks:
-        return read(self.settings).orders.get(order_id, OrderBooks())
+        return read(self.settings, [order_id]).orders.get(order_id, OrderBooks())
 
     def link(self, order_id: str) -> str:
         return f"http://localhost:{self.settings.ui_port}/namespaces/{NAMESPACE}/workflows/{workflow_id(order_id)}"

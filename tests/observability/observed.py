@@ -24,6 +24,7 @@ from wiring.observer import Observer, RunningWorker, observer_of
 from wiring.operations import operations_worker
 from wiring.roles import BY_DEFAULT, OPERATIONS
 from wiring.services import Services
+from wiring.supervision import Parts
 from worker import build
 
 NAMESPACE = "observed"
@@ -118,10 +119,11 @@ async def observed_shop(
         workers = build(client, settings, services, roles, observer.interceptors)
         if OPERATIONS in roles:
             workers.append(await operations_worker(client, settings, observer.interceptors))
-        await stack.enter_async_context(on_the_bus(settings, services, roles))
+        parts = Parts()
+        await stack.enter_async_context(on_the_bus(settings, services, roles, parts))
         for worker in workers:
             await stack.enter_async_context(worker)
-        observer.started(RunningWorker(roles, services, client, workers))
+        observer.started(RunningWorker(roles, services, client, workers, parts))
         choreographed = await stack.enter_async_context(clients_of(settings))
         yield ObservedShop(ShopUnderTest(settings, client), choreographed, Port(settings.metrics_port or 0), services)
 

@@ -20,6 +20,7 @@ from tests.observability.observed import ObservedShop, Port
 from tests.processes import NOBODY_LISTENS
 from wiring.observer import RunningWorker, observer_of
 from wiring.services import Services
+from wiring.supervision import Parts
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ async def test_a_worker_is_not_ready_while_temporal_does_not_answer(server: LabS
     async with observer.serving():
         assert await port.ready() == {"process": "is starting"}
         client = await Client.connect(NOBODY_LISTENS, lazy=True, runtime=observer.runtime)
-        observer.started(RunningWorker(["saga"], services, client, []))
+        observer.started(RunningWorker(["saga"], services, client, [], Parts()))
         assert (await port.ready()).keys() == {"Temporal"}
         observer.stopping()
         assert await port.ready() == {"process": "is stopping"}
@@ -89,9 +90,11 @@ async def test_a_worker_is_not_ready_when_it_does_not_fetch_from_its_queue(serve
     port, observer, services = Port(settings.metrics_port or 0), observer_of(settings), Services(settings)
     async with observer.serving():
         client = await Client.connect(f"127.0.0.1:{server.temporal_port}", runtime=observer.runtime)
-        worker = Worker(client, task_queue="never-fetched", activities=[_nothing])
-        observer.started(RunningWorker(["orders"], services, client, [worker]))
+        parts, worker = Parts(), Worker(client, task_queue="never-fetched", activities=[_nothing])
+        observer.started(RunningWorker(["orders"], services, client, [worker], parts))
         assert await port.ready() == {"task queue never-fetched": "NotReady: it is not fetched from"}
+        parts.failing["relay of orders"] = "KeyError: 'a bug'"
+        assert (await port.ready())["relay of orders"] == "NotReady: KeyError: 'a bug'"
     services.close()
 
 
