@@ -17,6 +17,7 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 import choreography.events
+import client.events
 import services
 from choreography.events import OrderContent
 from choreography.reaction import Reaction
@@ -82,7 +83,7 @@ def test_the_committed_documents_are_what_the_code_says() -> None:
 
 
 def test_no_event_is_missing() -> None:
-    modules = [choreography.events.__name__]
+    modules = [choreography.events.__name__, client.events.__name__]
     for package in pkgutil.iter_modules(services.__path__, "services."):
         if package.ispkg and find_spec(f"{package.name}.events"):
             modules.append(f"{package.name}.events")
