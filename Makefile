@@ -15,7 +15,7 @@ help:
 	@echo "make crash-points  a death at every commit and at every operation, and each pair of them on the way of the money"
 	@echo "make check   ruff, mypy --strict, import-linter, activities and the table of reactions, no event changed so that a reader breaks"
 	@echo "make schemas docs/events: the schemas of all events, and who publishes and consumes them"
-	@echo "make bench   what an order costs, as ratios to a bare workflow"
+	@echo "make bench   what an order costs, in each way to run it, beside a bare workflow and beside DBOS"
 	@echo "make clean   remove what the above have made: .venv and data"
 	@echo
 	@echo "Ports taken? make demo TEMPORAL_PORT=7300 UI_PORT=8300 WEB_PORT=8301. A server of your own? Set TEMPORAL_ADDRESS."
@@ -85,6 +85,8 @@ schemas: $(INSTALLED)
 	@$(BIN)/python -m schemas $(ARGS)
 
 bench: $(INSTALLED)
+	@$(BIN)/python -c 'import dbos' 2>/dev/null || { echo "Installing DBOS, beside which an order is put (once) ..."; \
+		$(BIN)/python -m pip install --require-hashes -r requirements-bench.lock | grep -v 'already satisfied'; }
 	@$(BIN)/python -m lab bench $(ARGS)
 
 histories: $(INSTALLED)
@@ -100,6 +102,7 @@ lock:
 	$(COMPILE) -o requirements-core.lock
 	$(COMPILE) --all-extras -o requirements.lock
 	$(COMPILE) --all-extras --group dev -o requirements-dev.lock
+	$(COMPILE) --all-extras --group dev --group bench -c requirements-dev.lock -o requirements-bench.lock
 
 clean:
 	rm -rf .venv data

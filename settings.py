@@ -54,6 +54,7 @@ class Settings(EnvironmentSettings):
     `steps` is where the steps of an orchestrated order are tried first: `in-place` in the saga's worker, or by `queue`.
     A step that has been retried for longer than `attention_after` needs a person; so does a consumer that is behind.
     `processes` is in how many a worker runs; without it, the worker decides by its roles and the cores.
+    `actor` is who decides on orders with these commands; the login name, if it is empty.
     `heartbeat` is a file that a worker touches while all of it runs.
     `metrics_port` is where a worker serves metrics and health; without one, it does not.
     """
@@ -73,6 +74,7 @@ class Settings(EnvironmentSettings):
     policy: Policy = Policy()
     steps: Steps = Steps.IN_PLACE
     attention_after: Seconds = 60
+    actor: str = Field("", max_length=100)
     shutdown_grace: Seconds = 20
     processes: int | None = Field(None, ge=1)
     heartbeat: Path | None = None

@@ -107,7 +107,7 @@ def build(
                 activities=[each for one in SERVICES for each in hosted.get(one.name) or not_hosted(one)],
                 no_remote_activities=True,
                 # The sandbox would take a third of this process' time; tests replay every history in it, and ruff
-                # refuses in workflows/ what cannot be replayed (docs/decisions/0015-no-sandbox-in-production.md).
+                # refuses in workflows/ what cannot be replayed (docs/decisions/0018-no-sandbox-in-production.md).
                 workflow_runner=UnsandboxedWorkflowRunner(),
                 max_concurrent_workflow_tasks=_ORDERS_AT_ONCE,
                 sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
@@ -223,7 +223,7 @@ def main(role: RoleOption = None, processes: ProcessesOption = None) -> int:
     supervisor = Supervisor(settings)
     count = processes or settings.processes or (1 if role or supervisor.is_there else default_count())
     if count > 1:
-        begin_logging(Observer())
+        begin_logging(observer_of(settings.model_copy(update={"metrics_port": None})))
         return supervise(settings, __file__, roles, frozenset({WEB, OPERATIONS}), count)
     observer = observer_of(settings)
     begin_logging(observer)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from choreography.attention import attention, line_that_failed, placed, step_that_failed
 from choreography.dead_letters import SERVICES, given_up
@@ -38,6 +38,8 @@ _POLL_SECONDS = 0.05
 _LONGEST_POLL_SECONDS = 0.5
 _ANSWER_SECONDS = 2.0
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+E = TypeVar("E", bound=Event)
 
 Settle = Callable[[str, CloudEvent], None]
 
@@ -124,16 +126,17 @@ class ChoreographyClient:
             pause = min(1.3 * pause, _LONGEST_POLL_SECONDS)
         return await self.get(order_id)
 
-    async def cancel(self, order_id: str, reason: str) -> None:
+    async def cancel(self, order_id: str, reason: str, actor: str = "") -> None:
         """Raises NoSuchOrder, NotNow, TooLong."""
-        check_length(reason)
+        check_length(reason, actor)
         too_late = f"order {order_id}: it is too late to cancel: "
         order = await self._in_progress(order_id)
         if order.is_past_pivot:
             raise NotNow(f"{too_late}the parcel is on its way")
         if order.is_being_undone:
             raise NotNow(f"{too_late}it is being undone already ({order.reason})")
-        await self._publish(order_id, CancelRequested(reason=reason), _unique(order_id), "/customer")
+        requested = _by(actor, CancelRequested(reason=reason))
+        await self._publish(order_id, requested, _unique(order_id), "/customer")
         while True:
             order = await self._order(order_id)
             if order.is_past_pivot:
@@ -144,11 +147,11 @@ class ChoreographyClient:
 
     async def review(self, order_id: str, review: Review) -> None:
         """Raises NoSuchOrder, NotNow, TooLong."""
-        check_length(review.note)
+        check_length(review.note, review.actor)
         order = await self._in_progress(order_id)
         if order.stage is not Stage.REVIEW:
             raise NotNow(f"order {order_id}: the order is not held for review")
-        decided = ReviewDecided(decision=review.decision, note=review.note)
+        decided = _by(review.actor, ReviewDecided(decision=review.decision, note=review.note))
         await self._publish(order_id, decided, _unique(order_id), "/reviewer")
 
     async def resolve(self, order_id: str, resolution: Resolution) -> None:
@@ -156,8 +159,7 @@ class ChoreographyClient:
 
         Raises NoSuchOrder, NotNow, TooLong.
         """
-        check_length(resolution.note)
-        check_length(resolution.step)
+        check_length(resolution.note, resolution.step, resolution.actor)
         order = await self._in_progress(order_id)
         if not order.problems:
             raise NotNow(f"order {order_id}: the order does not need attention")
@@ -170,15 +172,15 @@ class ChoreographyClient:
             _check_decision(step_that_failed(dead_letter, order), resolution.decision)
         for dead_letter in stuck:
             if resolution.decision is ResolveBy.RETRY:
-                await self.retry(dead_letter)
+                await self.retry(dead_letter, resolution.actor)
             else:
                 await self._settle_by_hand(dead_letter, order, resolution)
 
-    async def retry(self, dead_letter: DeliveryFailure) -> None:
+    async def retry(self, dead_letter: DeliveryFailure, actor: str = "") -> None:
         """Have a service's dead letter handled again; it does not need attention while it is."""
         event = dead_letter.recorded.event
         order = await self._look(event.correlationid)
-        settled = AttentionSettled(step=step_that_failed(dead_letter, order), note="")
+        settled = _by(actor, AttentionSettled(step=step_that_failed(dead_letter, order), note=""))
         await self._publish(event.correlationid, settled, _unique(event.correlationid), "/operator")
         await asyncio.to_thread(self._progress.requeue, dead_letter.consumer, event.id)
 
@@ -191,13 +193,14 @@ class ChoreographyClient:
             )
         if resolution.decision.is_about_a_parcel:
             raise NotNow(f"order {order.order_id}: no shipment of it is stuck; say resolved")
-        settled = AttentionSettled(step="", note=resolution.note, reason=order.reason)
+        settled = _by(resolution.actor, AttentionSettled(step="", note=resolution.note, reason=order.reason))
         await self._publish(order.order_id, settled, _unique(order.order_id), "/operator")
 
     async def _settle_by_hand(self, dead_letter: DeliveryFailure, order: OrderView, resolution: Resolution) -> None:
         """The order goes on as if the service had done it; how an order ends, its own service publishes."""
         order_id, event, note = order.order_id, dead_letter.recorded.event, resolution.note
-        settled = AttentionSettled(step=step_that_failed(dead_letter, order), note=note, reason=order.reason)
+        step = step_that_failed(dead_letter, order)
+        settled = _by(resolution.actor, AttentionSettled(step=step, note=note, reason=order.reason))
         await self._publish(order_id, settled, _unique(order_id), "/operator")
         line = line_that_failed(dead_letter, order)
         instead = _undone_by_hand(line.operation, note) if line else None
@@ -278,6 +281,11 @@ def _undone_by_hand(operation: Operation[Any], note: str) -> Event | None:
     """What an undo's service would have published, had it found nothing to undo."""
     kinds = (event for event in operation.publishes if issubclass(event, UndoneEvent))
     return next((event.model_validate({"had_effect": False, "reason": note}) for event in kinds), None)
+
+
+def _by(actor: str, event: E) -> E:
+    """The event with who is behind it, if anybody says so; else without, as older readers know it."""
+    return event.model_copy(update={"actor": actor}) if actor else event
 
 
 def _unique(order_id: str) -> str:

@@ -34,7 +34,7 @@ def screen(events: OrderEvents) -> ScreenOrder:
 
 def decide(events: OrderEvents) -> DecideOnFraud:
     decided = events.first(ReviewDecided)
-    return DecideOnFraud(**events.request, decision=decided.decision, note=decided.note)
+    return DecideOnFraud(**events.request, decision=decided.decision, note=decided.note, actor=decided.actor)
 
 
 def reserve(events: OrderEvents) -> ReserveStock:
@@ -60,7 +60,8 @@ def undo(because: type[Event]) -> Callable[[OrderEvents], Undo]:
     """For the reason that the event gives."""
 
     def command(events: OrderEvents) -> Undo:
-        return Undo(**events.request, reason=reason_of(events.published(because)))
+        event = events.published(because)
+        return Undo(**events.request, reason=reason_of(event), actor=event.data.get("actor", ""))
 
     return command
 
@@ -77,7 +78,9 @@ def flag(events: OrderEvents) -> FlagOrder:
     done = in_words({step: problem for step, problem in before.items() if step not in stuck})
     settled = "; ".join(f"{one} – {by_operator.note}" for one in done) or by_operator.note
     ended = _ended(by_operator.step, events)
-    return FlagOrder(**request, problem=problem, settled=settled, ended=ended, reason=by_operator.reason)
+    return FlagOrder(
+        **request, problem=problem, settled=settled, ended=ended, reason=by_operator.reason, actor=by_operator.actor
+    )
 
 
 def _ended(step: str, events: OrderEvents) -> OrderStatus | None:

@@ -30,9 +30,10 @@ class OrderPlaced(Event):
 
 
 class CancelRequested(Event):
-    """The customer does not want it any more."""
+    """The customer does not want it any more; `actor` is who says so for the customer."""
 
     reason: str
+    actor: str = ""
 
 
 class ReviewDecided(Event):
@@ -40,6 +41,7 @@ class ReviewDecided(Event):
 
     decision: Decision
     note: str
+    actor: str = ""
 
 
 class OrderStalled(FailureEvent):
@@ -56,11 +58,12 @@ class AttentionNeeded(Event):
 
 
 class AttentionSettled(Event):
-    """What an operator did: `step` is empty for all that is stuck; `note` says how, if it was by hand."""
+    """What the operator `actor` did: `step` is empty for all that is stuck; `note` says how, if it was by hand."""
 
     step: str
     note: str
     reason: str = ""  # why the order is undone, if it is
+    actor: str = ""
 
 
 # Who publishes what no service does, by CloudEvents' `source`.

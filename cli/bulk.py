@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import console
-from cli.console import AsJson, BadInput, print_json
+from cli.console import Actor, AsJson, BadInput, actor_of, print_json
 from cli.many import DryRun, Rate, run_each, show_summary
 from cli.query_options import NewerThan, OfCustomer, OfReason, OfStage, OfStep, OfStyle, OlderThan
 from client.bulk import Summary
@@ -44,6 +44,7 @@ def cancel(
     newer_than: NewerThan = None,
     every: All = False,
     note: Note = "",
+    actor: Actor = "",
     dry_run: DryRun = False,
     rate: Rate = 10,
     as_json: AsJson = False,
@@ -51,9 +52,10 @@ def cancel(
     """Cancel the orders in progress that a query finds."""
     query = OrderQuery(None, stage, style, reason, step, customer, older_than, newer_than)
     chosen = _checked(query, every=every, status=OrderStatus.IN_PROGRESS)
+    who = actor_of(load(), actor)
 
     async def act(client: OrderClient, order_id: str) -> None:
-        await client.cancel(order_id, note)
+        await client.cancel(order_id, note, who)
 
     return _decide(f"cancel {note}", chosen, act, dry_run=dry_run, rate=rate, as_json=as_json)
 
@@ -68,6 +70,7 @@ def review(
     newer_than: NewerThan = None,
     every: All = False,
     note: Note = "",
+    actor: Actor = "",
     dry_run: DryRun = False,
     rate: Rate = 10,
     as_json: AsJson = False,
@@ -75,7 +78,7 @@ def review(
     """Decide on the orders held as possible frauds that a query finds."""
     query = OrderQuery(None, None, style, reason, "", customer, older_than, newer_than)
     chosen = _checked(query, every=every, status=OrderStatus.IN_PROGRESS, stage=Stage.REVIEW)
-    given = Review(decision=decision, note=note)
+    given = Review(decision=decision, note=note, actor=actor_of(load(), actor))
 
     async def act(client: OrderClient, order_id: str) -> None:
         await client.review(order_id, given)
@@ -94,6 +97,7 @@ def resolve(
     newer_than: NewerThan = None,
     every: All = False,
     note: Note = "",
+    actor: Actor = "",
     dry_run: DryRun = False,
     rate: Rate = 10,
     as_json: AsJson = False,
@@ -103,7 +107,7 @@ def resolve(
         raise BadInput("say in --note how they were settled by hand")
     query = OrderQuery(None, None, style, reason, step, customer, older_than, newer_than)
     chosen = _checked(query, every=every, status=OrderStatus.NEEDS_ATTENTION)
-    given = Resolution(decision=decision, note=note, step=step)
+    given = Resolution(decision=decision, note=note, step=step, actor=actor_of(load(), actor))
 
     async def act(client: OrderClient, order_id: str) -> None:
         await client.resolve(order_id, given)

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from getpass import getuser
 from typing import Annotated
 
 import typer
@@ -21,6 +22,7 @@ from client.order_query import why
 from kernel.errors import UserError
 from kernel.visible import visible, visible_json
 from services.orders.contracts import OrderStatus
+from settings import Settings
 
 _WIDE = 100
 # A file or a pipe has no width of its own; COLUMNS gives it one.
@@ -55,6 +57,20 @@ def _order_id(text: str) -> str:
 
 OrderArgument = Annotated[str, typer.Argument(metavar="ORDER", help="The order's id.", callback=check_order_id)]
 OfOrder = Annotated[str, typer.Option("--order", help="Only of this order.", callback=_order_id)]
+
+
+Actor = Annotated[
+    str,
+    typer.Option("--actor", help="Who decides; it is kept in the order's history. Else ACTOR, or the login name."),
+]
+
+
+def actor_of(settings: Settings, given: str) -> str:
+    """Who decides with a command."""
+    try:
+        return given or settings.actor or getuser()
+    except (OSError, KeyError):
+        return ""  # a container's user may have no name
 
 
 class BadInput(UserError):

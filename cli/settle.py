@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from cli.console import AsJson, BadInput, OrderArgument
+from cli.console import Actor, AsJson, BadInput, OrderArgument, actor_of
 from cli.orders import show_order
 from client.contracts import PlacedOrder, Resolution, ResolveBy, Review
 from client.protocol import OrderClient
 from services.fraud.contracts import Decision
 from services.orders.contracts import OrderStatus
-from settings import load
+from settings import Settings, load
 from wiring.clients import Clients, with_clients
 from wiring.program import BAD_END, GOOD
 
@@ -19,20 +19,26 @@ from wiring.program import BAD_END, GOOD
 def cancel(
     order: OrderArgument,
     reason: Annotated[str, typer.Option(help="Why; it is kept in the order's history.")] = "",
+    actor: Actor = "",
     as_json: AsJson = False,
 ) -> int:
     """Cancel an order for its customer; what was done is undone."""
-    return _settle(order, lambda client: client.cancel(order, reason), as_json)
+    settings = load()
+    who = actor_of(settings, actor)
+    return _settle(settings, order, lambda client: client.cancel(order, reason, who), as_json)
 
 
 def review(
     order: OrderArgument,
     decision: Annotated[Decision, typer.Argument(help="The decision.")],
     note: Annotated[str, typer.Option(help="Why; it is kept in the order's history.")] = "",
+    actor: Actor = "",
     as_json: AsJson = False,
 ) -> int:
     """Decide on an order that is held as a possible fraud."""
-    return _settle(order, lambda client: client.review(order, Review(decision=decision, note=note)), as_json)
+    settings = load()
+    given = Review(decision=decision, note=note, actor=actor_of(settings, actor))
+    return _settle(settings, order, lambda client: client.review(order, given), as_json)
 
 
 def resolve(
@@ -45,21 +51,23 @@ def resolve(
     ],
     note: Annotated[str, typer.Option(help="What was done; it is kept in the order's history.")] = "",
     step: Annotated[str, typer.Option(help="Only this step of those that are stuck, such as payments.refund.")] = "",
+    actor: Actor = "",
     as_json: AsJson = False,
 ) -> int:
     """Get an order that needs attention moving again."""
     if decision is not ResolveBy.RETRY and not note.strip():
         raise BadInput("say in --note how it was settled by hand")
-    resolution = Resolution(decision=decision, note=note, step=step)
-    return _settle(order, lambda client: client.resolve(order, resolution), as_json)
+    settings = load()
+    resolution = Resolution(decision=decision, note=note, step=step, actor=actor_of(settings, actor))
+    return _settle(settings, order, lambda client: client.resolve(order, resolution), as_json)
 
 
-def _settle(order: str, decide: Callable[[OrderClient], Awaitable[None]], as_json: bool) -> int:
+def _settle(settings: Settings, order: str, decide: Callable[[OrderClient], Awaitable[None]], as_json: bool) -> int:
     async def run(clients: Clients) -> PlacedOrder:
         client = await clients.client_of(order)
         await decide(client)
         return await client.outcome(order)
 
-    placed = with_clients(load(), run)
+    placed = with_clients(settings, run)
     show_order(placed, as_json, as_decided=True)
     return BAD_END if placed.state.status is OrderStatus.NEEDS_ATTENTION else GOOD

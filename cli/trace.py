@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.tree import Tree
 
+from choreography.causes import causes
 from cli.console import AsJson, OrderArgument, out, print_json, shown
 from client.errors import NoSuchOrder
 from kernel.envelope import CloudEvent
@@ -39,7 +40,7 @@ def trace(order: OrderArgument, as_json: AsJson = False) -> int:
 
 
 def tree_of(order_id: str, events: Sequence[Recorded]) -> Tree:
-    """Roots are what no event is behind: a person's word, or a command of the workflow's."""
+    """Roots are what no event is behind: a person's word, or a workflow's first command."""
     caused = _caused(events)
     began = min(recorded.event.time for recorded in events)
     tree = Tree(f"[bold]{shown(order_id)}[/] {shown(events[0].event.style)}, {len(events)} events")
@@ -52,21 +53,21 @@ def tree_of(order_id: str, events: Sequence[Recorded]) -> Tree:
 
 def documents(events: Sequence[Recorded]) -> list[dict[str, Any]]:
     """The same tree, nested: each event with its position in the log and what it `caused`."""
-    caused = _caused(events)
-    known = {recorded.event.id for recorded in events}
+    caused, known = _caused(events), {recorded.event.id for recorded in events}
 
     def document(recorded: Recorded) -> dict[str, Any]:
         event = recorded.event.model_dump(mode="json")
         effects = caused.get(recorded.event.id, [])
         return {"position": recorded.position, "event": event, "caused": [document(effect) for effect in effects]}
 
-    return [document(one) for one in events if one.event.causationid not in known]
+    return [document(one) for cause, effects in caused.items() if cause not in known for one in effects]
 
 
 def _caused(events: Sequence[Recorded]) -> dict[str, list[Recorded]]:
     caused: dict[str, list[Recorded]] = defaultdict(list)
+    cause = causes(events)
     for recorded in events:
-        caused[recorded.event.causationid].append(recorded)
+        caused[cause[recorded.event.id]].append(recorded)
     return dict(caused)
 
 

@@ -66,10 +66,11 @@ class OrderState(Contract):
 
 
 class Review(Contract):
-    """A person's decision on an order that is held as a possible fraud."""
+    """A person's decision on an order that is held as a possible fraud; `actor` is who decides."""
 
     decision: Decision
     note: str = ""
+    actor: str = ""
 
 
 class ResolveBy(StrEnum):
@@ -92,12 +93,13 @@ class ResolveBy(StrEnum):
 class Resolution(Contract):
     """An operator's way out: try again what failed, or record that it was settled by hand.
 
-    `step` is the one that is meant, such as `payments.refund`; empty for all that are stuck.
+    `step` is the one that is meant, such as `payments.refund`; empty for all that are stuck. `actor` is who decides.
     """
 
     decision: ResolveBy
     note: str = ""
     step: str = ""
+    actor: str = ""
 
 
 @dataclass(frozen=True)

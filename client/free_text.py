@@ -5,7 +5,8 @@ from client.errors import TooLong
 LONGEST = 1_000
 
 
-def check_length(text: str) -> None:
+def check_length(*texts: str) -> None:
     """For clients: contracts do not check it, since recorded histories may have longer ones. Raises TooLong."""
-    if len(text) > LONGEST:
-        raise TooLong(f"a reason or a note has at most {LONGEST:,} characters; this one has {len(text):,}")
+    longest = max(map(len, texts))
+    if longest > LONGEST:
+        raise TooLong(f"a reason or a note has at most {LONGEST:,} characters; this one has {longest:,}")

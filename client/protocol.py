@@ -20,8 +20,8 @@ class OrderClient(Protocol):
         """Wait until the order has ended, or waits for a person. Raises NoSuchOrder."""
         ...
 
-    def cancel(self, order_id: str, reason: str) -> Awaitable[None]:
-        """Cancel the order for its customer. Raises NoSuchOrder, NotNow."""
+    def cancel(self, order_id: str, reason: str, actor: str = "") -> Awaitable[None]:
+        """Cancel the order for its customer; `actor` is who else does so. Raises NoSuchOrder, NotNow."""
         ...
 
     def review(self, order_id: str, review: Review) -> Awaitable[None]:

@@ -83,9 +83,12 @@ class Command(Contract):
 
 
 class Undo(Command):
-    """Take back what was done under `key`. For a key never seen it leaves a tombstone."""
+    """Take back what was done under `key`. For a key never seen it leaves a tombstone. `actor` is who decided so."""
+
+    not_compared: ClassVar[frozenset[str]] = frozenset({"actor"})
 
     reason: str
+    actor: str = ""
 
     def in_words(self) -> str:
         return self.reason

@@ -15,6 +15,7 @@ from lab.settings import LabSettings
 _ROOT = Path(__file__).parent.parent
 _PAUSE_SECONDS = 0.2
 _BAD_SETTINGS = 2
+_BESIDE_THE_WORKER = 100
 
 
 class WorkerProcess:
@@ -46,6 +47,9 @@ class WorkerProcess:
             "SCHEDULES__RECONCILIATION_EVERY": str(settings.schedules.reconciliation_every),
             "SCHEDULES__AUDIT_EVERY": str(settings.schedules.audit_every),
         }
+        if settings.metrics_port:  # those of the worker's processes come one after the other
+            port = settings.metrics_port + (_BESIDE_THE_WORKER if program else 0)
+            self._environment["METRICS_PORT"] = str(port)
         # Faults come from the laboratory; without them it is the very worker that is deployed.
         faulty = "worker" if settings.faults else ""
         self._program = ["-m", "lab", program or faulty] if program or faulty else [str(_ROOT / "worker.py")]

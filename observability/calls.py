@@ -24,7 +24,7 @@ _REMEMBERED = 10_000
 class Call:
     """One attempt. `step` is `service.verb`; `attempt` counts from 1.
 
-    Temporal counts an activity's attempts. Those of a reaction are counted here, from the start of this process.
+    Temporal counts an activity's attempts, and what has failed in this process is counted here: the higher one is it.
     """
 
     step: str
@@ -89,7 +89,9 @@ class _Watched:
 
     def _call(self, method: Callable[[Command], object], verb: str, command: Command) -> object:
         step = f"{self._service}.{verb}"
-        attempt = activity.info().attempt if activity.in_activity() else self._failed.before(step, command.key) + 1
+        # Tried in place first, an activity's attempts are counted from 1 again.
+        of_activity = activity.info().attempt if activity.in_activity() else 1
+        attempt = max(of_activity, self._failed.before(step, command.key) + 1)
         call = Call(step, self._kinds[verb], command.order_id, command.style, attempt)
         with ExitStack() as stack:
             for one in self._around:

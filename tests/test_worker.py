@@ -12,6 +12,7 @@ from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import WorkflowHandle
 
 from audit.books import read
+from kernel.contracts import Steps
 from lab.settings import LabSettings
 from services.orders.contracts import OrderStatus
 from tests.conftest import client_of
@@ -120,7 +121,7 @@ async def test_a_worker_that_is_asked_to_stop_finishes_what_it_is_at(
 ) -> None:
     order = sample_order()
     async with worker_process(_environment(shop) | {"FAULTS": "shipping.ship=slow:2"}) as worker:
-        await shop.saga().place(order)
+        await shop.saga(steps=Steps.QUEUE).place(order)
         await eventually(lambda: _is_at(shop.handle(order), "shipping.ship"))
         worker.send(signal_number)
         assert await worker.exit_code() == 0

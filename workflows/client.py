@@ -116,10 +116,10 @@ class OrchestrationClient:
         found = await self._lookup.recent(status, limit)
         return [replace(self._placed(known.standing.state), placed_at=known.placed_at) for known in found]
 
-    async def cancel(self, order_id: str, reason: str) -> None:
+    async def cancel(self, order_id: str, reason: str, actor: str = "") -> None:
         """Raises NoSuchOrder, NotNow, TooLong."""
-        check_length(reason)
-        request = CancelRequest(reason=reason)
+        check_length(reason, actor)
+        request = CancelRequest(reason=reason, actor=actor)
         known = await self._lookup.find(order_id)
         if known.standing.can_start_again:
             await _answered(self._starting.start_again(order_id, known.record, cancelled_by=request))
@@ -130,14 +130,13 @@ class OrchestrationClient:
 
     async def review(self, order_id: str, review: Review) -> None:
         """Raises NoSuchOrder, NotNow, TooLong."""
-        check_length(review.note)
+        check_length(review.note, review.actor)
         known = await self._lookup.find(order_id)
         await self._update(known, lambda saga: saga.execute_update(OrderSaga.review, review))
 
     async def resolve(self, order_id: str, resolution: Resolution) -> None:
         """Raises NoSuchOrder, NotNow, TooLong."""
-        check_length(resolution.note)
-        check_length(resolution.step)
+        check_length(resolution.note, resolution.step, resolution.actor)
         known = await self._lookup.find(order_id)
         if not known.standing.can_start_again:
             await self._update(known, lambda saga: saga.execute_update(OrderSaga.resolve, resolution))

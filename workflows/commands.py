@@ -47,7 +47,11 @@ def screen(order: OrderInput, total: Money) -> ScreenOrder:
 
 def decide(order: OrderInput, review: Review) -> DecideOnFraud:
     return DecideOnFraud(
-        key=str(Key(order.order_id, "decide")), order_id=order.order_id, decision=review.decision, note=review.note
+        key=str(Key(order.order_id, "decide")),
+        order_id=order.order_id,
+        decision=review.decision,
+        note=review.note,
+        actor=review.actor,
     )
 
 
@@ -80,5 +84,6 @@ def flag(order: OrderInput, state: OrderState, settled: Settled | None, sequence
         settled=str(settled) if settled else "",
         ended=_ENDS.get(settled.step) if settled else None,
         reason=state.reason if settled else "",
+        actor=settled.actor if settled else "",
         sequence=sequence,
     )

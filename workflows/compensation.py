@@ -23,10 +23,11 @@ _LONGEST_REASON = 2_000
 class Abandoned(Exception):
     """The saga cannot go on, and what was done must be undone."""
 
-    def __init__(self, reason: str, *, cancelled: bool = False) -> None:
+    def __init__(self, reason: str, *, cancelled: bool = False, actor: str = "") -> None:
         super().__init__(reason)
         self.reason = reason[:_LONGEST_REASON]
         self.cancelled = cancelled
+        self.actor = actor
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Compensation(Generic[A]):
 
     def action(self, executions: ActivityExecutions, order_id: str, cause: Abandoned) -> RequiredAction:
         activity = self.on_cancel if cause.cancelled else self.undo
-        command = Undo(key=self.key, order_id=order_id, reason=cause.reason)
+        command = Undo(key=self.key, order_id=order_id, reason=cause.reason, actor=cause.actor)
         execute = partial(executions.within_undo_deadline, activity, command)
         if self.is_pivot:
             return RequiredAction(activity_name(activity), execute, "done", holds_back=True, too_late=TooLate.name)

@@ -58,4 +58,7 @@ BEING_CANCELLED = "BeingCancelled"  # why a second cancel is refused
 
 
 class CancelRequest(Contract):
+    """`actor` is who cancels the order for its customer."""
+
     reason: str = ""
+    actor: str = ""

@@ -106,7 +106,7 @@ class OrderSaga:
         review = await self._review.wait()
         await decide(commands.decide(self._order, review))
         if review.decision is Decision.DECLINE:
-            raise Abandoned(": ".join(filter(None, [DECLINED_IN_REVIEW, review.note])))
+            raise Abandoned(": ".join(filter(None, [DECLINED_IN_REVIEW, review.note])), actor=review.actor)
         self._reason = ""
 
     def _changed(self) -> None:
@@ -140,7 +140,8 @@ class OrderSaga:
     @workflow.update
     async def cancel(self, request: CancelRequest) -> None:
         """Cancel the order for its customer; what was done is undone."""
-        self._saga.cancel(": ".join(filter(None, ["Cancelled by the customer", request.reason])))
+        reason = ": ".join(filter(None, ["Cancelled by the customer", request.reason]))
+        self._saga.cancel(reason, request.actor)
 
     @cancel.validator
     def _can_cancel(self, request: CancelRequest) -> None:

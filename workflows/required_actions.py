@@ -40,6 +40,7 @@ class Settled:
     step: str
     problem: str
     note: str
+    actor: str
 
     def __str__(self) -> str:
         return f"{self.step}: {self.problem} – {self.note}"
@@ -117,10 +118,10 @@ class RequiredActions:
             del self._stuck[step]
             if resolution.decision is ResolveBy.DELIVERED:
                 self._report(step, "delivered", resolution.note)
-                self._problems_changed(Settled(step, problem, resolution.note))
+                self._problems_changed(Settled(step, problem, resolution.note, resolution.actor))
                 raise GoesForward
             self._report(step, "settled by hand", resolution.note)
-            self._problems_changed(Settled(step, problem, resolution.note))
+            self._problems_changed(Settled(step, problem, resolution.note, resolution.actor))
 
     async def _attempt(self, action: RequiredAction, *, local: bool) -> None:
         self._report(action.step, "running")

@@ -63,6 +63,7 @@ class Saga:
         self._reports: dict[str, StepReport] = {}
         self._notifying: asyncio.Task[None] | None = None
         self.cancel_reason: str | None = None
+        self._cancelled_by = ""
         self.retries = 0  # that an operator has asked for
         self.undoing = False
         self.past_pivot = False
@@ -149,16 +150,16 @@ class Saga:
             return False
         return True
 
-    def cancel(self, reason: str) -> None:
+    def cancel(self, reason: str, actor: str = "") -> None:
         """Wish the saga cancelled. Too late past the pivot; needless once it is undoing."""
         if self.cancel_reason is None and not (self.past_pivot or self.undoing):
-            self.cancel_reason = reason
+            self.cancel_reason, self._cancelled_by = reason, actor
             self._executions.stop()
 
     def stop_if_cancelled(self) -> None:
         """Raises Abandoned once the saga is wished cancelled."""
         if self.cancel_reason is not None:
-            raise Abandoned(self.cancel_reason, cancelled=True)
+            raise Abandoned(self.cancel_reason, cancelled=True, actor=self._cancelled_by)
 
     def resolve(self, resolution: Resolution) -> None:
         """An operator's decision on what is stuck, or on one step of it."""

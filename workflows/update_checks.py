@@ -16,7 +16,7 @@ MOST_RETRIES = 200  # of a workflow's 2,000 updates and 50,000 events, so that a
 
 def can_cancel(saga: Saga, request: CancelRequest, reason: str) -> None:
     """A second cancel is refused too: a workflow takes few updates, and an operator's must be among them."""
-    _check_length(request.reason)
+    _check_length(request.reason, request.actor)
     if saga.cancel_reason is not None:
         raise _not_now(BEING_CANCELLED, "the order is being cancelled already")
     if saga.past_pivot:
@@ -26,13 +26,13 @@ def can_cancel(saga: Saga, request: CancelRequest, reason: str) -> None:
 
 
 def can_review(review: Review, *, held: bool) -> None:
-    _check_length(review.note)
+    _check_length(review.note, review.actor)
     if not held:
         raise _not_now("NotHeld", "the order is not held for review")
 
 
 def can_resolve(saga: Saga, resolution: Resolution) -> None:
-    _check_length(resolution.note)
+    _check_length(resolution.note, resolution.actor)
     if not saga.problems:
         raise _not_now("NoProblem", "the order does not need attention")
     if not saga.waits_for_operator:
@@ -51,9 +51,9 @@ def can_resolve(saga: Saga, resolution: Resolution) -> None:
         raise _not_now("NoteMissing", "say in a note how it was settled by hand")
 
 
-def _check_length(text: str) -> None:
+def _check_length(*texts: str) -> None:
     try:
-        check_length(text)
+        check_length(*texts)
     except TooLong as error:
         raise _not_now("TooLong", str(error)) from None
 

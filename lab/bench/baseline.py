@@ -32,8 +32,18 @@ def worker(client: Client, max_concurrent_activities: int, *, eager: bool) -> Wo
     return Worker(
         client,
         task_queue=TASK_QUEUE,
-        workflows=[BaselineWorkflow],
+        workflows=[BaselineWorkflow, LocalBaselineWorkflow],
         activities=[nothing],
         max_concurrent_activities=max_concurrent_activities,
         disable_eager_activity_execution=not eager,
     )
+
+
+@workflow.defn
+class LocalBaselineWorkflow:
+    """The same four as local activities."""
+
+    @workflow.run
+    async def run(self) -> None:
+        for _ in range(_ACTIVITIES):
+            await workflow.execute_local_activity(nothing, start_to_close_timeout=timedelta(seconds=10))

@@ -1,8 +1,9 @@
-"""`make bench`: what an order costs, beside a bare workflow in the same process. A benchmark, never a timed test."""
+"""`make bench`: what an order costs, beside other durable executions. A benchmark, never a timed test."""
 
 import tempfile
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -14,33 +15,33 @@ from audit.invariants import audit
 from cli.console import err, out, print_json
 from kernel.catalogue import CatalogueSettings
 from kernel.contracts import Policy
-from lab.bench import baseline as baseline
-from lab.bench.flows import CATALOGUE, Flows, WrongOrders
-from lab.bench.measure import Meter, cost_of
-from lab.bench.report import Compared, Pair, Soak, Tenth, compare, soaked, tenth
+from lab.bench.flows import CATALOGUE, DBOS, IN_PLACE, Contender, Contenders, WrongOrders
+from lab.bench.measure import Cost, Meter, Round, cost_of
+from lab.bench.report import Compared, Soak, Tenth, compare, soaked, tenth
 from lab.servers.ports import free_ports
 from lab.servers.temporal import DevServer
+from lab.settings import LabSettings, load
 from services.fraud.contracts import FraudLimits
 from services.orders.contracts import OrderStatus
-from settings import Settings, load
-from wiring.roles import ON_TEMPORAL
-from wiring.services import Services
 from wiring.stopping import listening, run_until_stopped
 from wiring.temporal import connect, ensure_search_attributes
-from worker import build
 
 _ALONE, _MANY = 1, 50
 _WARM_UP = 20
-_SAMPLES = 10
+_SAMPLES = 5
 
-Bench = Callable[[Client, Flows, Meter], Awaitable[Compared | Soak]]
+Bench = Callable[[Client, list[Contender], Meter], Awaitable[Compared | Soak]]
 
 
 def bench(
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each flow, in turn.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each contender, in turn.")] = 5,
     orders: Annotated[int, typer.Option(min=10, help="Orders a round; a tenth of them when one at a time.")] = 200,
     at_once: Annotated[
         list[int] | None, typer.Option(min=1, help="Orders at once; repeatable.", show_default="1 and 50")
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, help="How many, for the contender in several; 1: without it.")] = 2,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only contenders with this in their name, and the bare one; repeatable.")
     ] = None,
     soak: Annotated[
         int | None, typer.Option(min=10, help="Instead: run this many orders, and watch the worker's memory.")
@@ -48,11 +49,14 @@ def bench(
     eager: Annotated[
         bool, typer.Option(help="Spare the bare workflow's activities the way through their task queue.")
     ] = False,
+    page: Annotated[Path | None, typer.Option(help="Also write the figures to this file, as Markdown.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
-    """Measure what an order costs, beside a bare workflow.
+    """Measure what an order costs, in all ways to run it, in turn.
 
-    The bare workflow has four empty activities. Both run on a server and databases of their own.
+    Orchestrated in place and by queue, and choreographed, each alone and with relay and subscribers; beside bare
+    workflows of four empty activities, and beside DBOS with the same services, where that is installed. Each has
+    databases of its own.
 
     With TEMPORAL_ADDRESS set: on that server. It must have no other worker, and its CPU is not seen.
     """
@@ -60,87 +64,92 @@ def bench(
     with listening(), tempfile.TemporaryDirectory(prefix="order-saga-bench-") as folder:
         settings = _settings(Path(folder))
         with _server(settings) as server_pid:
-            result = run_until_stopped(_with_workers(settings, Meter(server_pid), wanted, eager=eager))
+            run = _contend(settings, Meter(server_pid), wanted, processes, only or [], eager=eager)
+            result = run_until_stopped(run)
+    if page and isinstance(result, Compared):
+        page.write_text(result.page())
     if as_json:
         print_json(asdict(result))
     else:
-        out.print(result.table())
+        for table in result.tables():
+            out.print(table)
 
 
 def _comparing(rounds: int, orders: int, at_once: list[int]) -> Bench:
-    async def run(client: Client, flows: Flows, meter: Meter) -> Compared:
-        pairs: dict[int, list[Pair]] = {many: [] for many in at_once}
+    async def run(client: Client, contenders: list[Contender], meter: Meter) -> Compared:
+        found: dict[int, dict[str, list[Round]]] = {many: defaultdict(list) for many in at_once}
+        costs: dict[str, Cost] = {}
         for number in range(1, rounds + 1):
-            for many in at_once:
-                orders_now = orders if many > _ALONE else orders // 10
-                pair = Pair(
-                    bare=await meter.round(flows.bare, orders_now, many),
-                    saga=await meter.round(flows.saga, orders_now, many),
-                )
-                pairs[many].append(pair)
-                rates = f"bare {pair.bare.rate:.1f}, saga {pair.saga.rate:.1f} a second"
-                err.print(f"round {number} of {rounds}, {many} at once: {rates}")
-        return Compared(
-            at_once={many: compare(of_many) for many, of_many in pairs.items()},
-            bare=await cost_of(client, flows.bare, _SAMPLES),
-            saga=await cost_of(client, flows.saga, _SAMPLES),
-        )
+            for one in contenders:
+                async with one.opened() as opened:
+                    await meter.round(opened.flow, _WARM_UP, _WARM_UP)
+                    for many in at_once:
+                        orders_now = orders if many > _ALONE else max(10, orders // 10)
+                        measured = await meter.round(opened.flow, orders_now, many, opened.pids)
+                        found[many][one.name].append(measured)
+                        err.print(
+                            f"round {number} of {rounds}, {many} at once, {one.name}: {measured.rate:.1f} a second"
+                        )
+                    if number == rounds and not opened.pids:
+                        costs[one.name] = await cost_of(client, opened.flow, _SAMPLES)
+        return compare(found, costs)
 
     return run
 
 
 def _soaking(orders: int, at_once: int) -> Bench:
-    async def run(_client: Client, flows: Flows, meter: Meter) -> Soak:
+    async def run(_client: Client, contenders: list[Contender], meter: Meter) -> Soak:
         tenths: list[Tenth] = []
-        for number in range(1, 11):
-            one = tenth(await meter.round(flows.saga, orders // 10, at_once), meter.memory())
-            tenths.append(one)
-            err.print(f"{number} of 10 tenths: {one.rate:.1f} a second")
+        [in_place] = [one for one in contenders if one.name == IN_PLACE]
+        async with in_place.opened() as opened:
+            for number in range(1, 11):
+                one = tenth(await meter.round(opened.flow, orders // 10, at_once), meter.memory())
+                tenths.append(one)
+                err.print(f"{number} of 10 tenths: {one.rate:.1f} a second")
         return soaked(tenths)
 
     return run
 
 
-async def _with_workers(settings: Settings, meter: Meter, run: Bench, *, eager: bool) -> Compared | Soak:
-    """Everything in this process. Raises WrongOrders unless all orders are right."""
+async def _contend(
+    settings: LabSettings, meter: Meter, run: Bench, processes: int, only: list[str], *, eager: bool
+) -> Compared | Soak:
+    """Raises WrongOrders unless all orders are right."""
     client = await connect(settings)
     await ensure_search_attributes(client)
-    flows = Flows(client, settings)
-    with closing(Services(settings)) as shop:
-        shop.open_all(ON_TEMPORAL)
-        bare = baseline.worker(client, settings.max_concurrent_activities, eager=eager)
-        async with AsyncExitStack() as running:
-            for worker in (bare, *build(client, settings, shop, ON_TEMPORAL)):
-                await running.enter_async_context(worker)
-            for flow in (flows.bare, flows.saga):
-                await meter.round(flow, _WARM_UP, _WARM_UP)
-            result = await run(client, flows, meter)
-    _check(settings, flows.placed)
+    contenders = Contenders(client, settings, settings.data_dir / "catalogue.json", eager=eager).all(processes)
+    if all(one.name != DBOS for one in contenders):
+        err.print("DBOS is not installed, so it is left out; `make bench` installs it.")
+    kept = [one for one in contenders if not only or one.settings is None or any(part in one.name for part in only)]
+    result = await run(client, kept, meter)
+    for one in kept:
+        if one.settings is not None and (one.settings.data_dir / "orders.db").exists():
+            _check(one.name, one.settings)
     return result
 
 
-def _check(settings: Settings, placed: int) -> None:
+def _check(name: str, settings: LabSettings) -> None:
     report = audit(settings)
     if report.violations:
         first = report.violations[0]
-        raise WrongOrders(f"{len(report.violations)} violations, such as {first.invariant}: {first.detail}")
-    if report.by_status != {OrderStatus.COMPLETED: placed}:
-        raise WrongOrders(f"{placed} orders were placed, but the books have {report.by_status}")
-    err.print(f"{placed} orders, all completed: money, stock and parcels add up")
+        raise WrongOrders(f"{name}: {len(report.violations)} violations, such as {first.invariant}: {first.detail}")
+    if set(report.by_status) - {OrderStatus.COMPLETED}:
+        raise WrongOrders(f"{name}: all orders were to complete, but the books have {report.by_status}")
+    err.print(f"{name}: {report.orders} orders, all completed: money, stock and parcels add up")
 
 
-def _settings(folder: Path) -> Settings:
+def _settings(folder: Path) -> LabSettings:
     """The user's, but for what decides where an order is kept and whether it completes."""
     catalogue = folder / "catalogue.json"
     catalogue.write_text(CATALOGUE.model_dump_json())
     temporal_port, ui_port = free_ports(2)
-    own = {"temporal_port": temporal_port, "ui_port": ui_port, "data_dir": folder}
-    own |= {"database_url": "", "databases": {}, "policy": Policy()}
+    own = {"temporal_port": temporal_port, "ui_port": ui_port, "data_dir": folder, "bus_url": ""}
+    own |= {"database_url": "", "databases": {}, "policy": Policy(), "faults": ""}
     return load().model_copy(update=own).given(FraudLimits(), CatalogueSettings(catalogue=catalogue))
 
 
 @contextmanager
-def _server(settings: Settings) -> Iterator[int | None]:
+def _server(settings: LabSettings) -> Iterator[int | None]:
     """A server for the bench alone, and its process id; or the one that the settings name, and None."""
     if not DevServer.is_wanted():
         err.print("The server is not this program's own, so its CPU is not seen.")

@@ -1,7 +1,6 @@
 """What `make bench` measures: rounds of orders with their CPU, and what one order costs without any noise."""
 
 import asyncio
-import importlib.util
 import itertools
 import statistics
 import time
@@ -9,13 +8,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
 from sqlalchemy import Engine, event
 from temporalio.client import Client
-
-# Not everywhere: it comes with the PostgreSQL that the tests use.
-_psutil: Any = importlib.import_module("psutil") if importlib.util.find_spec("psutil") else None
+from temporalio.service import RPCError
 
 _SETTLE_SECONDS = 0.3
+_QUIET_SHARE = 0.2  # of one core
+_QUIET_WITHIN_SECONDS = 60
 
 Flow = Callable[[], Awaitable[str]]
 """Starts one workflow, waits for its end and gives its id."""
@@ -23,12 +23,17 @@ Flow = Callable[[], Awaitable[str]]
 
 @dataclass(frozen=True)
 class Round:
-    """Times in seconds; CPU in seconds of all orders together, the server's None when it cannot be seen from here."""
+    """Times in seconds; CPU in seconds of all orders together, also of what is done after their end.
+
+    `own_cpu` is this process', with the client and, but for those of processes, the workers; the server's is None when
+    it cannot be seen from here.
+    """
 
     orders: int
     elapsed: float
     latencies: tuple[float, ...]
-    worker_cpu: float
+    own_cpu: float
+    workers_cpu: float
     server_cpu: float | None
 
     @property
@@ -37,12 +42,12 @@ class Round:
 
 
 class Meter:
-    """Reads this process, which is the worker and places the orders too, and the server's if it is our own."""
+    """Reads this process, others that serve the orders, and the server if it is our own."""
 
     def __init__(self, server_pid: int | None) -> None:
-        self._server = _psutil.Process(server_pid) if _psutil and server_pid else None
+        self._server = psutil.Process(server_pid) if server_pid else None
 
-    async def round(self, flow: Flow, orders: int, at_once: int) -> Round:
+    async def round(self, flow: Flow, orders: int, at_once: int, pids: Sequence[int] = ()) -> Round:
         left = iter(range(orders))
         latencies: list[float] = []
 
@@ -52,60 +57,81 @@ class Meter:
                 await flow()
                 latencies.append(time.perf_counter() - began)
 
-        worker_cpu, server_cpu, began = time.process_time(), self._server_cpu(), time.perf_counter()
+        before, server, began = (time.process_time(), _cpu(pids)), self._server_cpu(), time.perf_counter()
         await asyncio.gather(*(customer() for _ in range(at_once)))
         elapsed = time.perf_counter() - began
-        await asyncio.sleep(_SETTLE_SECONDS)  # what the server still does for these orders is theirs, not the next's
+        await self._until_quiet(pids)  # what is still done for these orders is theirs, not the next's
         after = self._server_cpu()
         return Round(
             orders=orders,
             elapsed=elapsed,
             latencies=tuple(latencies),
-            worker_cpu=time.process_time() - worker_cpu,
-            server_cpu=None if after is None or server_cpu is None else after - server_cpu,
+            own_cpu=time.process_time() - before[0],
+            workers_cpu=_cpu(pids) - before[1],
+            server_cpu=None if after is None or server is None else after - server,
         )
 
-    def memory(self) -> float | None:
+    async def _until_quiet(self, pids: Sequence[int]) -> None:
+        deadline = time.monotonic() + _QUIET_WITHIN_SECONDS
+        while time.monotonic() < deadline:
+            used = time.process_time() + _cpu(pids)
+            await asyncio.sleep(_SETTLE_SECONDS)
+            if time.process_time() + _cpu(pids) - used < _QUIET_SHARE * _SETTLE_SECONDS:
+                return
+
+    def memory(self) -> float:
         """This process' resident memory in MB."""
-        return _psutil.Process().memory_info().rss / 1e6 if _psutil else None
+        return psutil.Process().memory_info().rss / 1e6
 
     def _server_cpu(self) -> float | None:
-        if self._server is None:
-            return None
-        times = self._server.cpu_times()
-        return float(times.user + times.system)
+        return None if self._server is None else _cpu([self._server.pid])
+
+
+def _cpu(pids: Sequence[int]) -> float:
+    times = [psutil.Process(pid).cpu_times() for pid in pids]
+    return float(sum(one.user + one.system for one in times))
 
 
 @dataclass(frozen=True, order=True)
 class Cost:
-    """What one workflow costs, whatever else the machine does."""
+    """What one order costs, whatever else the machine does; of Temporal's history None for what has none."""
 
-    history_events: int
-    state_transitions: int
-    history_bytes: int
+    history_events: int | None
+    state_transitions: int | None
+    history_bytes: int | None
     transactions: int
+    rows: int
 
 
 async def cost_of(client: Client, flow: Flow, times: int) -> Cost:
     """The dearest of several, one at a time: two steps side by side may be answered in one workflow task, or in two."""
-    return max([await _cost_of_one(client, flow) for _ in range(times)])
+    return max([await _cost_of_one(client, flow) for _ in range(times)], key=lambda one: one.history_events or 0)
 
 
 async def _cost_of_one(client: Client, flow: Flow) -> Cost:
-    """`transactions` are those of all databases of this process meanwhile."""
-    commits = itertools.count()
+    """`transactions` are those of all databases of this process meanwhile, and `rows` what they wrote."""
+    commits, rows = itertools.count(), [0]
 
     def commit(_connection: object) -> None:
         next(commits)
 
+    def executed(_connection: Any, cursor: Any, statement: str, *_more: Any) -> None:
+        if statement.lstrip()[:6].upper() in ("INSERT", "UPDATE", "DELETE"):
+            rows[0] += max(0, cursor.rowcount)
+
     event.listen(Engine, "commit", commit)
+    event.listen(Engine, "after_cursor_execute", executed)
     try:
         workflow_id = await flow()
     finally:
         event.remove(Engine, "commit", commit)
-    described = await client.get_workflow_handle(workflow_id).describe()
+        event.remove(Engine, "after_cursor_execute", executed)
+    try:
+        described = await client.get_workflow_handle(workflow_id).describe()
+    except RPCError:
+        return Cost(None, None, None, next(commits), rows[0])
     info = described.raw_description.workflow_execution_info
-    return Cost(info.history_length, info.state_transition_count, info.history_size_bytes, next(commits))
+    return Cost(info.history_length, info.state_transition_count, info.history_size_bytes, next(commits), rows[0])
 
 
 def percentile(rounds: Sequence[Round], percent: float) -> float:
@@ -114,7 +140,7 @@ def percentile(rounds: Sequence[Round], percent: float) -> float:
     return latencies[min(len(latencies) - 1, int(len(latencies) * percent / 100))]
 
 
-def median(rounds: Sequence[Round], figure: Callable[[Round], float | None]) -> float | None:
-    """Over the rounds; None when a round lacks the figure."""
-    values = [figure(one) for one in rounds]
-    return None if None in values else statistics.median(value for value in values if value is not None)
+def median(values: Sequence[float | None]) -> float | None:
+    """None when one of them is."""
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known and len(known) == len(values) else None

@@ -1,29 +1,20 @@
-"""What `make bench` says: ratios to the bare workflow first, for the machine's own speed cancels out in them."""
+"""What `make bench` says: ratios of rounds that ran beside each other, so that the machine's own speed cancels out."""
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich import box
 from rich.table import Column, Table
 
+from lab.bench.flows import BARE, DBOS, IN_PLACE
 from lab.bench.measure import Cost, Round, median, percentile
 
-RATE_AIM, EVENTS_AIM, TRANSITIONS_AIM = 0.7, 40, 26
-
 _NOTES = (
-    "Middle values of the rounds, p50 and p99 of all their orders; saga/bare: of rounds that ran one after the other.",
-    "Worker CPU is this whole process': workers, services with their databases, and the client that places the orders.",
-    "The bare workflow: four empty asynchronous activities, one after the other (see lab/bench/baseline.py).",
+    "Medians of the rounds; in brackets the least and the most. p50 and p99 of all orders. CPU in ms an order: of this",
+    "process (client, workers, services and their databases), of workers in processes of their own, and of the server.",
+    "DBOS runs the same services as steps of its own workflow: the good case only, with nothing to undo it.",
 )
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A round of the bare workflow and the round of orders that ran beside it."""
-
-    bare: Round
-    saga: Round
 
 
 @dataclass(frozen=True)
@@ -32,15 +23,65 @@ class Ratio:
     middle: float
     most: float
 
+    def __str__(self) -> str:
+        return f"{self.middle:.2f} ({self.least:.2f} – {self.most:.2f})"
+
 
 @dataclass(frozen=True)
-class Comparison:
-    """One figure of both flows; None for what could not be seen."""
+class Figures:
+    """One contender's, at one number of orders at once. Latencies and CPU in milliseconds."""
 
-    figure: str
-    bare: float | None
-    saga: float | None
-    ratio: Ratio | None
+    rate: float
+    p50: float
+    p99: float
+    own_cpu: float
+    workers_cpu: float
+    server_cpu: float | None
+    rate_to_bare: Ratio
+    rate_to_dbos: Ratio | None
+    p50_to_dbos: Ratio | None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """`at_once` by the number of orders at once, and by contender."""
+
+    rounds: int
+    at_once: Mapping[int, Mapping[str, Figures]]
+    costs: Mapping[str, Cost]
+    periphery_cpu: Mapping[int, float]
+
+    def tables(self) -> list[Table]:
+        tables = [table for at_once, figures in self.at_once.items() for table in _figures(at_once, figures)]
+        return [*tables, self._costs()]
+
+    def page(self) -> str:
+        """The same as Markdown, for docs/performance-figures.md."""
+        lines = ["# What an order costs: the figures", "", *(f"{line}" for line in _NOTES), ""]
+        lines += [f'Written by `make bench ARGS="--page docs/performance-figures.md"`, {self.rounds} rounds.', ""]
+        for at_once, figures in self.at_once.items():
+            names = (f"{at_once} at once", "a second", "to bare", "to DBOS", "p50, ms", "p50 to DBOS", "p99, ms")
+            lines += _markdown_head(*names, "own CPU", "workers' CPU", "server CPU")
+            for name, one in figures.items():
+                ratios = (str(one.rate_to_bare), str(one.rate_to_dbos or "–"))
+                cpu = map(_number, (one.own_cpu, one.workers_cpu, one.server_cpu))
+                latency = (_number(one.p50), str(one.p50_to_dbos or "–"), _number(one.p99))
+                lines.append(_markdown_row(name, _number(one.rate), *ratios, *latency, *cpu))
+            lines += ["", f"CPU of the periphery for an order in place: {self.periphery_cpu[at_once]:.1f} ms.", ""]
+        lines += _markdown_head("one order", "events", "transitions", "history bytes", "transactions", "rows")
+        for name, cost in self.costs.items():
+            known = (cost.history_events, cost.state_transitions, cost.history_bytes, cost.transactions, cost.rows)
+            lines.append(_markdown_row(name, *("–" if value is None else str(value) for value in known)))
+        return "\n".join(lines) + "\n"
+
+    def _costs(self) -> Table:
+        table = _table("one order, free of noise", "events", "transitions", "history bytes", "transactions", "rows")
+        for name, cost in self.costs.items():
+            known = (cost.history_events, cost.state_transitions, cost.history_bytes, cost.transactions, cost.rows)
+            table.add_row(name, *("–" if value is None else str(value) for value in known))
+        periphery = ", ".join(f"{cpu:.1f} ms at {at_once} at once" for at_once, cpu in self.periphery_cpu.items())
+        table.caption = "\n".join((*_NOTES, f"CPU of the periphery for an order in place: {periphery}."))
+        return table
 
 
 @dataclass(frozen=True)
@@ -49,51 +90,9 @@ class Tenth:
 
     orders: int
     rate: float
-    memory: float | None
-    worker_cpu: float
+    memory: float
+    own_cpu: float
     server_cpu: float | None
-
-
-Figure = Callable[[Sequence[Round]], float | None]
-
-_FIGURES: dict[str, Figure] = {
-    "completed a second": lambda rounds: median(rounds, lambda one: one.rate),
-    "p50, ms": lambda rounds: percentile(rounds, 50) * 1000,
-    "p99, ms": lambda rounds: percentile(rounds, 99) * 1000,
-    "worker CPU an order, ms": lambda rounds: median(rounds, lambda one: _each(one, one.worker_cpu)),
-    "server CPU an order, ms": lambda rounds: median(rounds, lambda one: _each(one, one.server_cpu)),
-}
-_RATE = next(iter(_FIGURES))
-
-
-@dataclass(frozen=True)
-class Compared:
-    """Both flows side by side, at each number of orders at once, and what one of each costs."""
-
-    at_once: dict[int, list[Comparison]]
-    bare: Cost
-    saga: Cost
-
-    def table(self) -> Table:
-        table = _table("", "bare", "saga", "saga/bare", "least – most", "aim")
-        for at_once, comparisons in self.at_once.items():
-            table.add_row(f"[bold]{at_once} at once")
-            for one in comparisons:
-                _add_comparison(table, one)
-            table.add_section()
-        table.add_row("[bold]the dearest of a few")
-        self._add_costs(table)
-        table.caption = "\n".join(_NOTES)
-        return table
-
-    def _add_costs(self, table: Table) -> None:
-        for name, bare, saga, aim in (
-            ("history events", self.bare.history_events, self.saga.history_events, f"≤ {EVENTS_AIM}"),
-            ("state transitions", self.bare.state_transitions, self.saga.state_transitions, f"≤ {TRANSITIONS_AIM}"),
-            ("bytes of history", self.bare.history_bytes, self.saga.history_bytes, ""),
-            ("database transactions", self.bare.transactions, self.saga.transactions, ""),
-        ):
-            table.add_row(f"  {name}", str(bare), str(saga), f"{saga / bare:.2f}" if bare else "–", "", aim)
 
 
 @dataclass(frozen=True)
@@ -102,43 +101,76 @@ class Soak:
 
     tenths: list[Tenth]
     second_half_to_first: float
-    memory_growth: float | None
+    memory_growth: float
 
-    def table(self) -> Table:
-        table = _table("orders", "a second", "worker CPU, ms", "server CPU, ms", "worker memory, MB")
+    def tables(self) -> list[Table]:
+        table = _table("orders", "a second", "own CPU, ms", "server CPU, ms", "memory, MB")
         placed = 0
         for one in self.tenths:
             placed += one.orders
-            table.add_row(str(placed), *map(_number, (one.rate, one.worker_cpu, one.server_cpu, one.memory)))
-        growth = "not seen" if self.memory_growth is None else f"{self.memory_growth:+.1f} MB since the first tenth"
+            table.add_row(str(placed), *map(_number, (one.rate, one.own_cpu, one.server_cpu, one.memory)))
+        growth = f"{self.memory_growth:+.1f} MB since the first tenth"
         table.caption = f"The second half's rate is {self.second_half_to_first:.2f} of the first's. Memory: {growth}."
-        return table
+        return [table]
 
 
-def compare(pairs: Sequence[Pair]) -> list[Comparison]:
-    bare, saga = [pair.bare for pair in pairs], [pair.saga for pair in pairs]
-    return [Comparison(name, figure(bare), figure(saga), _ratio(figure, pairs)) for name, figure in _FIGURES.items()]
+def compare(rounds: Mapping[int, Mapping[str, Sequence[Round]]], costs: Mapping[str, Cost]) -> Compared:
+    at_once = {
+        many: {name: _of(of_name, of_many[BARE], of_many.get(DBOS)) for name, of_name in of_many.items()}
+        for many, of_many in rounds.items()
+    }
+    with_periphery = f"{IN_PLACE}, with the periphery"
+    periphery = {many: figures[with_periphery].own_cpu - figures[IN_PLACE].own_cpu for many, figures in at_once.items()}
+    count = min(len(of_name) for of_many in rounds.values() for of_name in of_many.values())
+    return Compared(count, at_once, costs, periphery)
 
 
-def tenth(one: Round, memory: float | None) -> Tenth:
-    return Tenth(one.orders, one.rate, memory, one.worker_cpu / one.orders * 1000, _each(one, one.server_cpu))
+def tenth(one: Round, memory: float) -> Tenth:
+    server = None if one.server_cpu is None else _each(one, one.server_cpu)
+    return Tenth(one.orders, one.rate, memory, _each(one, one.own_cpu), server)
 
 
 def soaked(tenths: list[Tenth]) -> Soak:
     half = len(tenths) // 2
-    first, last = tenths[0].memory, tenths[-1].memory
     return Soak(
         tenths=tenths,
         second_half_to_first=_rate_of(tenths[half:]) / _rate_of(tenths[:half]),
-        memory_growth=None if first is None or last is None else last - first,
+        memory_growth=tenths[-1].memory - tenths[0].memory,
     )
 
 
-def _add_comparison(table: Table, one: Comparison) -> None:
-    aim = f"≥ {RATE_AIM}" if one.figure == _RATE else ""
-    middle = f"[bold]{one.ratio.middle:.2f}" if one.ratio else "–"
-    spread = f"{one.ratio.least:.2f} – {one.ratio.most:.2f}" if one.ratio else ""
-    table.add_row(f"  {one.figure}", _number(one.bare), _number(one.saga), middle, spread, aim)
+def _of(rounds: Sequence[Round], bare: Sequence[Round], dbos: Sequence[Round] | None) -> Figures:
+    rate = median([one.rate for one in rounds])
+    assert rate is not None
+    return Figures(
+        rate=rate,
+        p50=percentile(rounds, 50) * 1000,
+        p99=percentile(rounds, 99) * 1000,
+        own_cpu=median([_each(one, one.own_cpu) for one in rounds]) or 0,
+        workers_cpu=median([_each(one, one.workers_cpu) for one in rounds]) or 0,
+        server_cpu=median([None if one.server_cpu is None else _each(one, one.server_cpu) for one in rounds]),
+        rate_to_bare=_ratio([one.rate for one in rounds], [one.rate for one in bare]),
+        rate_to_dbos=_ratio([one.rate for one in rounds], [one.rate for one in dbos]) if dbos else None,
+        p50_to_dbos=_ratio(_p50s(rounds), _p50s(dbos)) if dbos else None,
+    )
+
+
+def _p50s(rounds: Sequence[Round]) -> list[float]:
+    return [percentile([one], 50) for one in rounds]
+
+
+def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> Ratio:
+    ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
+    return Ratio(min(ratios), statistics.median(ratios), max(ratios))
+
+
+def _figures(at_once: int, figures: Mapping[str, Figures]) -> tuple[Table, Table]:
+    rates = _table(f"{at_once} at once", "a second", "to bare", "to DBOS")
+    others = _table("", "p50, ms", "p99", "CPU: own", "workers", "server")
+    for name, one in figures.items():
+        rates.add_row(name, _number(one.rate), str(one.rate_to_bare), str(one.rate_to_dbos or "–"))
+        others.add_row(name, *map(_number, (one.p50, one.p99, one.own_cpu, one.workers_cpu, one.server_cpu)))
+    return rates, others
 
 
 def _table(first: str, *others: str) -> Table:
@@ -146,19 +178,17 @@ def _table(first: str, *others: str) -> Table:
     return Table(*columns, box=box.SIMPLE_HEAD, caption_justify="left")
 
 
-def _ratio(figure: Figure, pairs: Sequence[Pair]) -> Ratio | None:
-    ratios = []
-    for pair in pairs:
-        bare, saga = figure([pair.bare]), figure([pair.saga])
-        if not bare or saga is None:
-            return None
-        ratios.append(saga / bare)
-    return Ratio(min(ratios), statistics.median(ratios), max(ratios))
+def _markdown_head(*names: str) -> list[str]:
+    return [_markdown_row(*names), _markdown_row(*("---" for _ in names))]
 
 
-def _each(one: Round, seconds: float | None) -> float | None:
+def _markdown_row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _each(one: Round, seconds: float) -> float:
     """Milliseconds an order."""
-    return None if seconds is None else seconds / one.orders * 1000
+    return seconds / one.orders * 1000
 
 
 def _rate_of(tenths: Sequence[Tenth]) -> float:

@@ -65,8 +65,11 @@ class Screened(Contract):
 class DecideOnFraud(Command):
     """A person's decision, or the deadline's, on an order held as a possible fraud."""
 
+    not_compared: ClassVar[frozenset[str]] = frozenset({"actor"})
+
     decision: Decision
     note: str
+    actor: str = ""
 
     def in_words(self) -> str:
         return f"{self.decision}: {self.note}" if self.note else self.decision

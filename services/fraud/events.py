@@ -9,6 +9,7 @@ class NoFraudDetected(Event):
     score: int
     reviewed: bool = False
     note: str = ""
+    actor: str = ""
 
 
 class PossibleFraud(Event):
@@ -19,4 +20,6 @@ class PossibleFraud(Event):
 
 
 class FraudConfirmed(FailureEvent):
-    """The order is taken for a fraud."""
+    """The order is taken for a fraud: by the rules, or by `actor`."""
+
+    actor: str = ""

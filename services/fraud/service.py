@@ -63,9 +63,9 @@ class Fraud:
             score = tx.scalar(select(screenings.c.score).where(held)) or 0
             decided = FraudDecided(decision=command.decision)
             if command.decision is Decision.APPROVE:
-                return decided, NoFraudDetected(score=score, reviewed=True, note=command.note)
+                return decided, NoFraudDetected(score=score, reviewed=True, note=command.note, actor=command.actor)
             reason = ": ".join(filter(None, [DECLINED_IN_REVIEW, command.note]))
-            return decided, FraudConfirmed(reason=reason)
+            return decided, FraudConfirmed(reason=reason, actor=command.actor)
 
         try:
             return self._operations.do(command, FraudDecided, effect)

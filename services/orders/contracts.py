@@ -110,14 +110,18 @@ class FlagOrder(Command):
 
     `settled` is the operator's note on what was settled by hand; it stays. With `ended` the end itself was: the order
     ends so, for `reason`, or for what `settled` says if that is empty. `sequence` grows from flag to flag of an order,
-    so that one which arrives late does not replace a newer one; 0 if the flags come in order.
+    so that one which arrives late does not replace a newer one; 0 if the flags come in order. `actor`
+    settled it.
     """
+
+    not_compared: ClassVar[frozenset[str]] = frozenset({"actor"})
 
     problem: str
     settled: str = ""
     ended: OrderStatus | None = None
     reason: str = ""
     sequence: int = 0
+    actor: str = ""
 
     def in_words(self) -> str:
         return self.problem or self.settled or "taken up by an operator"

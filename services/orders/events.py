@@ -41,17 +41,19 @@ class OrderRejected(FailureEvent):
 
 
 class OrderCancelled(Event):
-    """Its customer did not want it any more."""
+    """Its customer did not want it any more; `actor` is who cancelled it, if that was somebody else."""
 
     reason: str
     customer_id: str = ""
+    actor: str = ""
 
 
 class OrderFlagged(Event):
-    """The order needs an operator for `problem`, or, when that is empty, not any more; `settled` was done by hand."""
+    """The order needs an operator for `problem`, or not any more if it is empty; `actor` did `settled` by hand."""
 
     problem: str
     settled: str
+    actor: str = ""
 
 
 class OrderAdjusted(Event):

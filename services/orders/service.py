@@ -229,15 +229,19 @@ class Orders:
     def _take_back(self, command: Undo, status: OrderStatus, by_hand: FlagOrder | None = None) -> Undone:
         if self._is_of_other_style(command):
             return Undone(had_effect=False)
-        event = OrderCancelled if status is OrderStatus.CANCELLED else OrderRejected
+
+        def ended(customer_id: str = "") -> OrderCancelled | OrderRejected:
+            if status is OrderStatus.CANCELLED:
+                return OrderCancelled(reason=command.reason, customer_id=customer_id, actor=command.actor)
+            return OrderRejected(reason=command.reason, customer_id=customer_id)
 
         def effect(tx: Connection) -> Event:
             if not self._end(tx, command, status, command.reason, by_hand):
                 raise CannotUndo("the order is completed: paid and shipped")
             order = tx.execute(_ORDER, {"order_id": command.order_id}).one()
-            return event(reason=command.reason, customer_id=order.customer_id)
+            return ended(order.customer_id)
 
-        return self._operations.undo(command, effect, otherwise=event(reason=command.reason))
+        return self._operations.undo(command, effect, otherwise=ended())
 
     def _end(
         self, tx: Connection, command: Command, status: OrderStatus, reason: str, by_hand: FlagOrder | None = None
@@ -274,7 +278,8 @@ class Orders:
                 tx.execute(update(orders).where(of_order).values(values))
             if not is_changed:
                 return
-        event = OrderFlagged(problem=problem or "", settled=settled)
+        actor = command.actor if settled and isinstance(command, FlagOrder) else ""
+        event = OrderFlagged(problem=problem or "", settled=settled, actor=actor)
         unique = event_id(str(Key(command.order_id, "flag")), uuid.uuid4().hex)
         publish(tx, event, command, milliseconds(self._clock()), event_id=unique)
 

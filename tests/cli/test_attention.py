@@ -239,16 +239,34 @@ async def test_many_are_decided_on_by_a_query(terminal: Terminal) -> None:
     shown = await terminal.run("bulk", "resolve", "retry", "--step", "payments.refund", "--dry-run", "--json")
     assert (shown.code, set(shown.document)) == (0, stuck)
 
-    note = ("--note", "by bank transfer")
+    note = ("--note", "by bank transfer", "--actor", "night-shift")
     refused = await terminal.run("bulk", "resolve", "delivered", "--step", "payments.refund", *note, "--json")
     assert refused.code == 1
     assert set(refused.document["failed"]) == stuck
     resolved = await terminal.run("bulk", "resolve", "resolved", "--step", "payments.refund", *note, "--json")
     assert (resolved.code, resolved.document["done"]) == (0, len(STYLES))
-    approved = await terminal.run("bulk", "review", "approve", "--customer", "held")
+    approved = await terminal.run("bulk", "review", "approve", "--customer", "held", ACTOR="fraud-desk")
     assert (approved.code, approved.out) == (0, "2 done, 0 failed\n")
     for order_id in stuck | held:
         await terminal.run("watch", order_id, "--json")
     ended = (await terminal.run("list", "--json")).document
     assert {one["status"] for one in ended if one["order_id"] in stuck} == {"rejected"}
     assert {one["status"] for one in ended if one["order_id"] in held} == {"completed"}
+
+    for style in STYLES:  # and their events say who it was, for the audit log too
+        assert ("OrderFlagged", "night-shift") in await _decided_by(terminal, f"stuck-{style}")
+        assert ("NoFraudDetected", "fraud-desk") in await _decided_by(terminal, f"held-{style}")
+    assert ("AttentionSettled", "night-shift") in await _decided_by(terminal, "stuck-choreography")
+    assert ("ReviewDecided", "fraud-desk") in await _decided_by(terminal, "held-choreography")
+
+
+async def _decided_by(terminal: Terminal, order_id: str) -> set[tuple[str, str]]:
+    ran = await terminal.run("events", "list", "--order", order_id, "--json")
+    return {(one["event"]["type"], one["event"]["data"].get("actor", "")) for one in ran.document}
+
+
+async def test_a_cancel_says_who_it_was(terminal: Terminal) -> None:
+    for style in STYLES:
+        await terminal.run("cancel", f"out-{style}", "--reason", "out too long", "--actor", "night-shift")
+        assert ("OrderCancelled", "night-shift") in await _decided_by(terminal, f"out-{style}")
+    assert ("CancelRequested", "night-shift") in await _decided_by(terminal, "out-choreography")
