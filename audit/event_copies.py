@@ -17,7 +17,7 @@ from audit.reading import Sources, reading
 from audit.scratch import Scratch, batches
 from kernel import inbox
 from kernel.envelope import CloudEvent
-from kernel.keys import event_id
+from kernel.keys import Key, event_id
 from kernel.operations import operations
 from kernel.outbox import event_of, outbox
 from messaging.bus import Bus, Recorded, Unreadable
@@ -36,8 +36,10 @@ CREATE TABLE failed (consumer TEXT, event_id TEXT, state TEXT, correlation TEXT,
 CREATE TABLE written (service TEXT, event_id TEXT, digest BLOB, state TEXT, occurred_at INTEGER);
 CREATE TABLE received (service TEXT, event_id TEXT, digest BLOB);
 CREATE TABLE owed (service TEXT, key TEXT, types TEXT);
+CREATE TABLE by_nothing (service TEXT, event_id TEXT, type TEXT);
 CREATE TABLE on_bus
-    (position INTEGER, partition INTEGER, event_id TEXT, digest BLOB, source TEXT, type TEXT, sequence TEXT);
+    (position INTEGER, partition INTEGER, event_id TEXT, digest BLOB, source TEXT, type TEXT, sequence TEXT,
+    correlation TEXT, style TEXT);
 CREATE TABLE unreadable (position INTEGER, why TEXT);
 CREATE TABLE wanted (consumer TEXT, partition INTEGER, position INTEGER, event_id TEXT);
 """
@@ -92,7 +94,12 @@ def _streamed(tx: Connection) -> Connection:
 
 def _copy_service(scratch: Scratch, tx: Connection, service: str, since: int) -> None:
     written = tx.execute(select(outbox).where(outbox.c.occurred_at >= since))
-    scratch.add("INSERT INTO written VALUES (?, ?, ?, ?, ?)", (_written(service, row) for row in written))
+    for some in batches(written, BATCH):
+        scratch.add("INSERT INTO written VALUES (?, ?, ?, ?, ?)", (_written(service, row) for row in some))
+        keys = {row.event_id: str(Key.parse(row.event_id)) for row in some}
+        there = set(tx.scalars(select(operations.c.key).where(operations.c.key.in_(keys.values()))))
+        by_nothing = ((service, row.event_id, row.type) for row in some if keys[row.event_id] not in there)
+        scratch.add("INSERT INTO by_nothing VALUES (?, ?, ?)", by_nothing)
     received = inbox.all_received(tx, since=since)
     scratch.add("INSERT INTO received VALUES (?, ?, ?)", ((service, event.id, digest(event)) for event in received))
     done = tx.execute(select(operations).where(operations.c.recorded_at >= since))
@@ -124,7 +131,7 @@ async def _copy_bus(scratch: Scratch, bus: Bus, listeners: Sequence[Listener], s
             unreadable = [one for one in batch if isinstance(one, Unreadable)]
             scratch.add("INSERT INTO unreadable VALUES (?, ?)", ((one.position, one.why) for one in unreadable))
             events = [one for one in batch if isinstance(one, Recorded) and one.event.time >= moment]
-            scratch.add("INSERT INTO on_bus VALUES (?, ?, ?, ?, ?, ?, ?)", map(_on_bus, events))
+            scratch.add("INSERT INTO on_bus VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", map(_on_bus, events))
             scratch.add("INSERT INTO wanted VALUES (?, ?, ?, ?)", _wanted(events, listeners))
     finally:
         await reader.close()
@@ -132,7 +139,8 @@ async def _copy_bus(scratch: Scratch, bus: Bus, listeners: Sequence[Listener], s
 
 def _on_bus(one: Recorded) -> tuple[Any, ...]:
     event = one.event
-    return one.position, one.partition, event.id, digest(event), event.source, event.type, event.sequence
+    place = one.position, one.partition, event.id, digest(event)
+    return *place, event.source, event.type, event.sequence, event.correlationid, event.style
 
 
 def _wanted(events: Sequence[Recorded], listeners: Sequence[Listener]) -> Iterator[tuple[Any, ...]]:

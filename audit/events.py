@@ -4,7 +4,7 @@ A service keeps what it published and what it received, so that contents are com
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
@@ -48,6 +48,7 @@ async def audit_events(
     not_judged: list[NotJudged] | None = None,
     listeners: Sequence[Listener] = (),
     since: int = 0,
+    outside: Collection[str] = (),
 ) -> list[Violation]:
     """What does not hold of events and of those who consume them.
 
@@ -56,13 +57,15 @@ async def audit_events(
     Args:
         not_judged: gets what could not be compared, and why.
         since: only events of then and later, in milliseconds since 1970.
+        outside: who else publishes, by CloudEvents' `source` or its beginning; if empty, that is not judged.
 
     Raises:
         SettingsError, BusDown: something cannot be read.
     """
     with new_scratch() as copies:
         await copy_events(copies, sources, bus, listeners, since)
-        violations = [*_unreadable(copies), *_twice(copies), *_received(copies)]
+        violations = [*_unreadable(copies), *_twice(copies), *_of_two_styles(copies), *_received(copies)]
+        violations += _by_strangers(copies, outside)
         for service in SERVICES:
             violations += _unpublished(copies, sources, service.name)
             violations += _otherwise(copies, service.name)
@@ -80,6 +83,20 @@ def _twice(copies: Scratch) -> Iterator[Violation]:
     twice = "SELECT event_id FROM on_bus GROUP BY event_id HAVING count(DISTINCT digest) > 1"
     for (one,) in copies.rows(twice):
         yield _violation(one, _AS_WRITTEN, "is on the bus with two contents")
+
+
+def _of_two_styles(copies: Scratch) -> Iterator[Violation]:
+    for (order_id,) in copies.rows(
+        "SELECT correlation FROM on_bus GROUP BY correlation HAVING min(style) < max(style)"
+    ):
+        yield Violation(order_id=order_id, invariant="an order has one style", detail="its events have two")
+
+
+def _by_strangers(copies: Scratch, outside: Collection[str]) -> Iterator[Violation]:
+    known = {f"/{service.name}" for service in SERVICES}
+    for one, source in copies.rows("SELECT event_id, source FROM on_bus") if outside else ():
+        if source not in known and not any(f"{source}/".startswith(f"{of}/") for of in outside):
+            yield _violation(one, _FOUNDED, f"nobody publishes as {source}")
 
 
 def _received(copies: Scratch) -> Iterator[Violation]:
@@ -144,6 +161,9 @@ def _unfounded(copies: Scratch, sources: Sources, service: str, not_judged: list
         "SELECT event_id, on_bus.digest, type, sequence FROM on_bus WHERE source = ? "
         "AND NOT EXISTS (SELECT 1 FROM written WHERE written.event_id = on_bus.event_id AND service = ?)"
     )
+    for one, kind in copies.rows("SELECT event_id, type FROM by_nothing WHERE service = ?", service):
+        if kind not in _BY_NO_OPERATION:
+            yield _violation(one, _FOUNDED, f"the outbox of {service} has it, and no operation")
     earlier = 0
     for some in batches(copies.rows(query, f"/{service}", service), BATCH):
         with reading(sources, service) as tx:

@@ -10,6 +10,7 @@ from client.errors import NotNow
 from kernel.database import Database
 from lab.settings import LabSettings
 from services import SERVICES
+from services.orders.contracts import OrderStatus
 from services.orders.service import Orders
 from settings import Settings
 from tests.conftest import client_of
@@ -18,6 +19,7 @@ from wiring.services import Services
 from workflows import client as client
 from workflows import commands
 from workflows.contracts import OrderInput, PlaceOrder
+from workflows.visibility import ORDER_STATUS
 
 
 @pytest.mark.parametrize(("age", "invariants"), [(timedelta(hours=1), []), (timedelta(days=3), ["every order ends"])])
@@ -32,6 +34,16 @@ def test_an_order_that_never_ends_is_found(tmp_path: Path, age: timedelta, invar
     assert [violation.invariant for violation in audit(settings).violations] == invariants
     database.close()
     shop.close()
+
+
+async def test_an_order_is_in_progress_for_the_server_before_any_worker_has_seen_it(
+    server: LabSettings, tmp_path: Path
+) -> None:
+    shop = ShopUnderTest(server.model_copy(update={"data_dir": tmp_path}), await client_of(server, "nobody"))
+    order = sample_order()
+    await shop.saga().place(order)
+    described = await shop.handle(order).describe()
+    assert described.typed_search_attributes[ORDER_STATUS] == OrderStatus.IN_PROGRESS
 
 
 async def test_without_a_worker_nobody_is_kept_waiting(

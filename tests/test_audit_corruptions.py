@@ -234,6 +234,30 @@ BUS = [
         "bus: " + FORGED.format(id="'twice'", type="type", event="replace(event, ',\"currency\"', '9,\"currency\"')"),
         AS_WRITTEN,
     ),
+    (
+        "bus: " + FORGED.format(id="'twice'", type="type", event="replace(event, '/payments', '/nobody')"),
+        FOUNDED,
+    ),
+    (
+        "bus: "
+        + FORGED.format(
+            id="'ok:charge:Q'", type="type", event="replace(event, '\"choreography\"', '\"orchestration\"')"
+        ),
+        "an order has one style",
+    ),
+    (
+        "payments: INSERT INTO outbox (event_id, type, correlation, causation, style, data, occurred_at) "
+        f"VALUES ('ok:charge2:PaymentProcessed', 'PaymentProcessed', 'ok', 'x', 'choreography', '{{}}', {2**42})",
+        FOUNDED,
+    ),
+    (
+        "payments: INSERT INTO inbox (event_id, correlation, type, data, occurred_at, repeats, envelope) "
+        "SELECT 'ok:forged', correlation, type, data, occurred_at, 0, replace(envelope, event_id, 'ok:forged') "
+        "FROM inbox WHERE type = 'OrderCreated' AND correlation = 'ok'",
+        "what was received is on the bus",
+    ),
+    ("consumers: UPDATE positions SET position = position + 3, last_read = last_read + 3", PASSED),
+    ("audit_log: DELETE FROM inbox WHERE event_id = 'ok:charge:PaymentProcessed'", PASSED),
     ("payments: DELETE FROM outbox WHERE type = 'PaymentRefunded'", FOUNDED),
     (
         "payments: UPDATE outbox SET data = replace(data, ',\"currency\"', '9,\"currency\"') "

@@ -11,6 +11,7 @@ from audit.event_copies import Listener
 from audit.events import audit_events
 from audit.invariants import NotJudged, Violation
 from audit.reading import reading
+from choreography.events import PUBLISHED
 from choreography.reaction import lines_of
 from choreography.reactions import REACTIONS
 from choreography.reactor import rule_of
@@ -23,6 +24,8 @@ from services import SERVICES
 from settings import Settings
 from subscribers.audit_log import NAME as AUDIT_LOG
 from wiring.bus import EventBus, bus_is_there, with_bus
+
+_OUTSIDE = tuple(PUBLISHED)
 
 
 def audit_of_events(settings: Settings, not_judged: list[NotJudged], since: int = 0) -> list[Violation]:
@@ -46,7 +49,7 @@ def audit_of_events(settings: Settings, not_judged: list[NotJudged], since: int 
         listeners += _services(settings)
         listeners += _subscribers(events)
         return [
-            *await audit_events(settings, events.bus, not_judged, listeners, since),
+            *await audit_events(settings, events.bus, not_judged, listeners, since, _OUTSIDE),
             *audit_chain(events.database(AUDIT_LOG), events.progress),
         ]
 

@@ -49,6 +49,7 @@ def bench(
     eager: Annotated[
         bool, typer.Option(help="Spare the bare workflow's activities the way through their task queue.")
     ] = False,
+    page: Annotated[Path | None, typer.Option(help="Also write the figures to this file, as Markdown.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
     """Measure what an order costs, in all ways to run it, in turn.
@@ -65,6 +66,8 @@ def bench(
         with _server(settings) as server_pid:
             run = _contend(settings, Meter(server_pid), wanted, processes, only or [], eager=eager)
             result = run_until_stopped(run)
+    if page and isinstance(result, Compared):
+        page.write_text(result.page())
     if as_json:
         print_json(asdict(result))
     else:

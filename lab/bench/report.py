@@ -55,6 +55,25 @@ class Compared:
         tables = [table for at_once, figures in self.at_once.items() for table in _figures(at_once, figures)]
         return [*tables, self._costs()]
 
+    def page(self) -> str:
+        """The same as Markdown, for docs/performance-figures.md."""
+        lines = ["# What an order costs: the figures", "", *(f"{line}" for line in _NOTES), ""]
+        lines += [f'Written by `make bench ARGS="--page docs/performance-figures.md"`, {self.rounds} rounds.', ""]
+        for at_once, figures in self.at_once.items():
+            names = (f"{at_once} at once", "a second", "to bare", "to DBOS", "p50, ms", "p50 to DBOS", "p99, ms")
+            lines += _markdown_head(*names, "own CPU", "workers' CPU", "server CPU")
+            for name, one in figures.items():
+                ratios = (str(one.rate_to_bare), str(one.rate_to_dbos or "–"))
+                cpu = map(_number, (one.own_cpu, one.workers_cpu, one.server_cpu))
+                latency = (_number(one.p50), str(one.p50_to_dbos or "–"), _number(one.p99))
+                lines.append(_markdown_row(name, _number(one.rate), *ratios, *latency, *cpu))
+            lines += ["", f"CPU of the periphery for an order in place: {self.periphery_cpu[at_once]:.1f} ms.", ""]
+        lines += _markdown_head("one order", "events", "transitions", "history bytes", "transactions", "rows")
+        for name, cost in self.costs.items():
+            known = (cost.history_events, cost.state_transitions, cost.history_bytes, cost.transactions, cost.rows)
+            lines.append(_markdown_row(name, *("–" if value is None else str(value) for value in known)))
+        return "\n".join(lines) + "\n"
+
     def _costs(self) -> Table:
         table = _table("one order, free of noise", "events", "transitions", "history bytes", "transactions", "rows")
         for name, cost in self.costs.items():
@@ -157,6 +176,14 @@ def _figures(at_once: int, figures: Mapping[str, Figures]) -> tuple[Table, Table
 def _table(first: str, *others: str) -> Table:
     columns = [Column(first, no_wrap=True), *(Column(name, justify="right", no_wrap=True) for name in others)]
     return Table(*columns, box=box.SIMPLE_HEAD, caption_justify="left")
+
+
+def _markdown_head(*names: str) -> list[str]:
+    return [_markdown_row(*names), _markdown_row(*("---" for _ in names))]
+
+
+def _markdown_row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _each(one: Round, seconds: float) -> float:

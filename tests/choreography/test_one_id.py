@@ -1,5 +1,6 @@
 """One id is one order in both styles: checked where it is placed, and else settled by the orders service."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
@@ -87,7 +88,8 @@ async def test_of_two_that_were_placed_at_the_same_moment_the_first_on_record_is
         assert "exists already, with another content or style" in state.reason
     else:
         with pytest.raises(DifferentContent, match="was given to an orchestrated order at the same moment"):
-            await both.client(second).outcome(order.order_id)
+            async with asyncio.timeout(30):
+                await both.client(second).outcome(order.order_id)
 
         async def is_refused() -> bool:
             dead = both.events.eventing.progress.failures(FailureState.DEAD)

@@ -1,6 +1,7 @@
 """A consumer at work on every bus: each event once in effect, each order in order, and nobody stalled by another."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from kernel.envelope import CloudEvent
 from messaging.bus import PARTITIONS, Bus, Recorded, partition_of
+from messaging.locks import FileLocks
 from messaging.progress import DeliveryFailure, FailureState
 from messaging.subscription import NonRetryable, RetryPolicy, Rule, Unavailable
 from tests.messaging.conftest import SECONDS, Log, event, events
@@ -227,6 +229,31 @@ async def test_when_one_dies_the_other_goes_on(tmp_path: Path, log: Log) -> None
             await one.has_handled(2)
     one.close()
     other.close()
+
+
+async def test_who_does_not_get_a_partition_handles_nothing_of_it(
+    listener: Listener, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others hold all of them, and wait for all of them."""
+    others = FileLocks(listener.folder / "locks")
+    for partition in range(PARTITIONS):
+        assert others.take(f"listener-{partition}")
+        assert others.take(f"listener-{partition}-next")
+    refused: Counter[str] = Counter()
+    take = FileLocks.take
+
+    def count(locks: FileLocks, name: str) -> bool:
+        is_ours = take(locks, name)
+        refused[name] += not is_ours
+        return is_ours
+
+    monkeypatch.setattr(FileLocks, "take", count)
+    await bus.append([event(f"order-{number}") for number in range(8)])
+    async with listener.at_work(bus):
+        await until(lambda: all(refused[f"listener-{partition}-next"] > 1 for partition in range(PARTITIONS)))
+        assert listener.handled() == []
+        others.close()
+        await listener.has_handled(8)
 
 
 async def test_who_waits_for_a_partition_gets_it_in_turn(tmp_path: Path, log: Log) -> None:
