@@ -27,7 +27,7 @@ LOADS = {
     "relay": {"messaging"},
     "choreography": {"messaging", "choreography"},
     "subscribers": {"messaging", "subscribers", "httpx", "standardwebhooks", "rich"},  # rich: httpx loads it
-    "operations": {"audit", "messaging", "choreography", "subscribers"},
+    "operations": {"audit", "messaging", "choreography", "subscribers", "httpx", "standardwebhooks", "rich"},
     "web": {"web", "starlette", "messaging", "choreography", "subscribers"},
 }
 LOADED = re.compile(r"^import time:[ \d]+\|[ \d]+\| +([\w.]+)$", re.MULTILINE)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -140,9 +141,14 @@ class _Observing(Observer):
         """Run it in the process' event loop, from a thread; None when that does not answer."""
         assert self._loop is not None
         try:
-            return asyncio.run_coroutine_threadsafe(work, self._loop).result(_TIMEOUT_SECONDS)
-        except (TimeoutError, RuntimeError):
+            asked = asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError:  # it is closed
             work.close()
+            return None
+        try:
+            return asked.result(_TIMEOUT_SECONDS)
+        except (TimeoutError, CancelledError):
+            asked.cancel()
             return None
 
 

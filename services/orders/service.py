@@ -165,6 +165,8 @@ class Orders:
                 self._end_by_hand(command, command.ended)
         with self._database.begin() as tx:
             if command.cause is not None:
+                if command.ended is None and inbox.knows(tx, command.cause):
+                    return Flagged()  # a delivery that another one overtook: newer events may have been handled
                 inbox.note(tx, command.cause)
             self._mark(tx, command, command.problem, command.settled, command.sequence)
         return Flagged()

@@ -10,8 +10,9 @@ import pytest
 from ruamel.yaml import YAML
 from sqlalchemy import delete, insert, update
 
+from client.attention import AttentionKind
 from client.contracts import Resolution, ResolveBy, Review, Stage
-from client.order import OrderLine
+from client.order import Order, OrderLine
 from kernel.contracts import Style
 from kernel.database import Database
 from messaging.progress import FailureState
@@ -20,7 +21,7 @@ from services.fraud.contracts import Decision
 from services.payments.simulated_gateway import ledger
 from tests.observability.observed import ObservedShop
 from tests.processes import ROOT
-from tests.shop import eventually, sample_order, step_is, undeliverable
+from tests.shop import eventually, sample_order, undeliverable
 from tests.subscribers.http_endpoint import Answer, HttpEndpoint
 from wiring.operations import reconcile
 
@@ -78,12 +79,23 @@ async def _undo_failed(shop: ObservedShop, *_: object) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _ended_by_force(shop: ObservedShop, *_: object) -> AsyncIterator[None]:
-    order = sample_order("slow-payments.charge")
-    await shop.orchestrated.saga().place(order)
-    await shop.orchestrated.until(order, step_is("payments.charge", "running"))
+    order, saga = await _in_review(shop), shop.orchestrated.saga()
     await shop.orchestrated.handle(order).terminate("by mistake")
     yield
-    await shop.orchestrated.saga().resolve(order.order_id, Resolution(decision=ResolveBy.RETRY))
+    await saga.resolve(order.order_id, Resolution(decision=ResolveBy.RETRY))
+    await _approve(shop, order)
+
+
+async def _in_review(shop: ObservedShop) -> Order:
+    order = sample_order(lines=(OrderLine(sku="espresso-machine", quantity=1),))
+    await shop.orchestrated.saga().place(order)
+    await shop.orchestrated.until(order, lambda state: state.stage is Stage.REVIEW)
+    return order
+
+
+async def _approve(shop: ObservedShop, order: Order) -> None:
+    await shop.orchestrated.until(order, lambda state: state.stage is Stage.REVIEW)
+    await shop.orchestrated.saga().review(order.order_id, Review(decision=Decision.APPROVE))
     await shop.orchestrated.saga().outcome(order.order_id)
 
 
@@ -104,13 +116,10 @@ async def _review_overdue(
     shop: ObservedShop, _endpoint: HttpEndpoint, patch: pytest.MonkeyPatch
 ) -> AsyncIterator[None]:
     """By a clock that is 13 hours ahead."""
-    order = sample_order(lines=(OrderLine(sku="espresso-machine", quantity=1),))
-    await shop.orchestrated.saga().place(order)
-    await shop.orchestrated.until(order, lambda state: state.stage is Stage.REVIEW)
+    order = await _in_review(shop)
     patch.setattr("observability.samples.now", lambda: time.time() + 13 * 3600)
     yield
-    await shop.orchestrated.saga().review(order.order_id, Review(decision=Decision.APPROVE))
-    await shop.orchestrated.saga().outcome(order.order_id)
+    await _approve(shop, order)
 
 
 @asynccontextmanager
@@ -177,6 +186,18 @@ def test_there_are_eight_alerts_at_most_each_with_its_fault_and_its_runbook() ->
     assert RULES.keys() == FAULTS.keys()
     headings = set(re.findall(r"^### Alert: (\w+)$", RUNBOOK, re.MULTILINE))
     assert headings == RULES.keys()
+
+
+def test_whatever_needs_a_person_raises_an_alert() -> None:
+    by_kind = {value for rule in RULES.values() if rule.metric == "order_saga_attention" for value in rule.values}
+    by_a_metric_of_their_own = {
+        AttentionKind.REVIEW: "order_saga_oldest_review_seconds",
+        AttentionKind.DEAD_LETTER: "order_saga_dead_letters",
+        AttentionKind.QUARANTINED: "order_saga_dead_letters",
+        AttentionKind.WEBHOOK: "order_saga_webhook_failures",
+    }
+    assert set(by_a_metric_of_their_own.values()) <= {rule.metric for rule in RULES.values()}
+    assert by_kind | set(by_a_metric_of_their_own) == set(AttentionKind)
 
 
 @pytest.mark.parametrize("alert", RULES)

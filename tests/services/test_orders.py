@@ -5,6 +5,7 @@ import pytest
 
 from kernel.contracts import Command, Event, Policy, Style, Undone
 from kernel.database import Database
+from kernel.envelope import new_event
 from kernel.errors import AlreadyUndone, CannotUndo, KeyReused, TooLate
 from kernel.outbox import outbox
 from services.orders.contracts import (
@@ -432,3 +433,19 @@ def test_an_id_that_is_placed_in_both_styles_is_the_first_ones_and_the_other_und
     orders.flag(choreographed(ended_by_hand(OrderStatus.CANCELLED)))
     assert rows(database, orders_table, "style", "status", "problem") == [("orchestration", "in-progress", "")]
     assert published(database) == ["OrderCreated"]
+
+
+def test_an_event_that_is_handled_a_second_time_and_late_does_not_raise_the_flag_again(
+    orders: Orders, database: Database
+) -> None:
+    """A worker that lost its partition was slower than the one that has it now."""
+    orders.create(choreographed(create({MUG: 1})))
+    needed, settled = (
+        new_event(kind, {}, event_id=kind, source="/", correlation=ORDER, causation="-", style=Style.CHOREOGRAPHY)
+        for kind in ("AttentionNeeded", "AttentionSettled")
+    )
+    late = choreographed(flag("the refund did not arrive")).model_copy(update={"cause": needed})
+    orders.flag(late)
+    orders.flag(choreographed(flag("")).model_copy(update={"cause": settled}))
+    orders.flag(late)
+    assert rows(database, orders_table, "problem") == [("",)]
