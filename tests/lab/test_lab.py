@@ -73,6 +73,22 @@ async def test_up_ends_what_it_started(tmp_path: Path) -> None:
         assert attempt.connect_ex(("127.0.0.1", port)) != 0
 
 
+async def test_the_incidents_are_all_there_for_who_is_called(tmp_path: Path) -> None:
+    """It says that it is ready only when `attention` has an entry of each kind."""
+    shop, said = await _start("incidents", tmp_path), ""
+    assert shop.stdout is not None
+    async with asyncio.timeout(100):
+        while "Ctrl-C ends the shop" not in said:
+            line = (await shop.stdout.readline()).decode()
+            assert line, said
+            said += line
+    assert said.count("\n  - ") == 6
+    assert f". {tmp_path / 'incidents' / 'environment.sh'}" in said
+    shop.send_signal(signal.SIGINT)
+    await shop.communicate()
+    assert shop.returncode == 0
+
+
 async def test_what_up_started_ends_with_it_when_it_is_killed(tmp_path: Path) -> None:
     port = free_port()
     up = await _start("up", tmp_path, TEMPORAL_PORT=str(port))
