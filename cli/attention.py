@@ -58,7 +58,7 @@ def _show(entries: list[AttentionEntry], links: Mapping[str, str], now: datetime
         out.print()
         out.print("In the Temporal UI, where choreographed orders are not:")
         for what, link in links.items():
-            out.print(f"    {what:<19} {shown(link)}")
+            out.print(f"    {what:<21} {shown(link)}")
     counts = Counter(str(entry.kind) for entry in entries)
     out.print()
     out.print(table_of("needs you", "how many", rows=[(kind, str(n)) for kind, n in counts.most_common()]))

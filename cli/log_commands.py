@@ -1,5 +1,6 @@
 """`starter.py events republish` and `events adopt`: the way back when the log was lost, or restored from a backup."""
 
+import asyncio
 from contextlib import ExitStack, closing
 from typing import Annotated
 
@@ -69,7 +70,9 @@ def adopt(
         unknown = sorted(set(names or ()) - found.keys())
         if unknown:
             raise BadInput(f"there is no consumer '{unknown[0]}'; there are: {', '.join(found)}")
-        return [name for name in names or found if await _adopted(on_bus, found[name])]
+        chosen = names or list(found)
+        begins_again = await asyncio.gather(*(_adopted(on_bus, found[name]) for name in chosen))  # each waits its turn
+        return [name for name, begins in zip(chosen, begins_again, strict=True) if begins]
 
     adopted = with_bus(load(), run)
     if adopted:

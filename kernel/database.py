@@ -55,7 +55,7 @@ class Database:
             self.engine = self._sqlite("BEGIN" if for_reading else "BEGIN IMMEDIATE")
         else:
             options: dict[str, Any] = {"isolation_level": "REPEATABLE READ"} if for_reading else {}
-            options["connect_args"] = {"connect_timeout": _CONNECT_SECONDS}
+            options["connect_args"] = {"connect_timeout": self.url.query.get("connect_timeout", _CONNECT_SECONDS)}
             self.engine = create_engine(
                 self.url, pool_size=connections, max_overflow=0, hide_parameters=True, **options
             )

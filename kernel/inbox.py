@@ -4,7 +4,7 @@ Rows are not deleted by themselves, so an id is known for longer than any redeli
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -88,11 +88,22 @@ def received(tx: Connection, event: CloudEvent) -> Received:
 def once(database: Storage, event: CloudEvent, effect: Callable[[Connection], None]) -> bool:
     """Run `effect` and note the event in one transaction, unless it was received before; whether it ran."""
     with database.begin() as tx:
-        if tx.execute(_REPEATED, {"known": event.id}).rowcount:
-            return False
-        effect(tx)
-        record(tx, event)
-        return True
+        return _once(tx, event, effect)
+
+
+def once_each(database: Storage, effects: Iterable[tuple[CloudEvent, Callable[[Connection], None]]]) -> None:
+    """`once` for each of these, in one transaction: all of them or none."""
+    with database.begin() as tx:
+        for event, effect in effects:
+            _once(tx, event, effect)
+
+
+def _once(tx: Connection, event: CloudEvent, effect: Callable[[Connection], None]) -> bool:
+    if tx.execute(_REPEATED, {"known": event.id}).rowcount:
+        return False
+    effect(tx)
+    record(tx, event)
+    return True
 
 
 def settle(database: Storage, event: CloudEvent) -> bool:

@@ -7,7 +7,8 @@ import os
 import secrets
 import shlex
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +17,7 @@ from cli.console import out
 from client.attention import AttentionKind
 from client.order import Order
 from kernel.contracts import Style
+from kernel.errors import SettingsError
 from lab.folder import empty, folder_of_our_own
 from lab.sample import sample_order
 from lab.servers.temporal import DevServer
@@ -23,7 +25,7 @@ from lab.settings import LabSettings, load
 from lab.worker_process import WorkerProcess
 from wiring.attention import attention
 from wiring.clients import Clients
-from wiring.stopping import check, is_asked_to_stop, listening, pause, run_until_stopped
+from wiring.stopping import check, is_asked_to_stop, listening, run_until_stopped
 from wiring.temporal import connect
 from workflows.contracts import workflow_id
 
@@ -73,15 +75,24 @@ def _incidents(settings: LabSettings, environment: dict[str, str]) -> int:
         worker.start()
         os.environ.update(environment)  # what is looked at here has the same endpoints
         out.print("Letting six things go wrong ...")
-        run_until_stopped(_prepare(settings))
+        run_until_stopped(_unless_dead(worker, _prepare(settings)))
         _explain(settings, environment)
         while not is_asked_to_stop():
-            pause(0.2)
+            time.sleep(0.1)
         out.print("Stopping ...")
         return 0
     finally:
         worker.stop()
         server.stop()
+
+
+async def _unless_dead(worker: WorkerProcess, preparing: Coroutine[None, None, None]) -> None:
+    task = asyncio.ensure_future(preparing)
+    while not (await asyncio.wait([task], timeout=0.5))[0]:
+        if worker.wait(0):
+            task.cancel()
+            raise SettingsError("the worker did not come up; see worker.log in the data folder")
+    task.result()
 
 
 async def _prepare(settings: LabSettings) -> None:
@@ -114,13 +125,14 @@ def _environment(settings: LabSettings, port: int) -> dict[str, str]:
     url = f"http://127.0.0.1:{port}"
     erp = {"name": "erp", "url": f"{url}/erp", "secret": _SECRET, "types": ["OrderCompleted", "OrderRejected"]}
     crm = {"name": "crm", "url": f"{url}/crm", "secret": _SECRET, "types": ["OrderCancelled"]}
+    plain = {"allow_http": True}
     return {
         "DATA_DIR": str(settings.data_dir.absolute()),
         "TEMPORAL_PORT": str(settings.temporal_port),
         "UI_PORT": str(settings.ui_port),
         "BUS_STREAM": settings.bus_stream,
         "ATTENTION_AFTER": f"{settings.attention_after:g}",
-        "WEBHOOKS": json.dumps([erp | {"first_pause": 2, "longest_pause": 60}, crm]),
+        "WEBHOOKS": json.dumps([erp | plain | {"first_pause": 2, "longest_pause": 60}, crm | plain]),
     }
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from messaging.bus import Recorded
@@ -19,6 +20,9 @@ class HandlerPool:
 
     async def run(self, handle: Handler, recorded: Recorded) -> None:
         await asyncio.get_running_loop().run_in_executor(self._threads, handle, recorded)
+
+    async def run_all(self, handle_all: Callable[[Sequence[Recorded]], None], recorded: Sequence[Recorded]) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._threads, handle_all, recorded)
 
     def is_unavailable(self, event_id: str) -> asyncio.Event:
         """Set once another event is handled; once for each event, so that one that nobody takes keeps its pauses."""

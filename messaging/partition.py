@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from kernel.trouble import Trouble, described
+from kernel.waiting import is_set_within
 from messaging.bus import Bus, BusDown, Entry, Mark, Reader, Recorded, Unreadable
 from messaging.growth import drop
 from messaging.handling import HandlerPool, OrderQueue, reaction_and_cause
@@ -19,6 +20,7 @@ _log = logging.getLogger(__name__)
 _BATCH = 100
 _UNDER_WAY = 200
 _WAIT_SECONDS = 0.5
+_GATHER_SECONDS = 0.1
 _SAVE_SECONDS = 2.0
 _LOOK_SECONDS = 1.0
 _CHECK_SECONDS = 10.0
@@ -64,6 +66,7 @@ class PartitionSession:
         self._mark = self._saved_mark = Mark()
         self._saved_at = self._asked_at = self._looked_at = self._checked_at = time.monotonic()
         self._open: dict[int, Recorded] = {}  # read, and not handled yet; by position
+        self._gathered: list[Recorded] = []  # to be handled together
         self._tasks: set[asyncio.Task[None]] = set()
         self._queues: dict[str, OrderQueue] = {}  # by order
         self._in_hand: set[str] = set()  # the ids of what is started, and not done with
@@ -87,6 +90,7 @@ class PartitionSession:
                     entries = await self._next(reader)
                     for entry in entries:
                         await self._take_up(entry)
+                    await self._handle_gathered()
                     if not (entries or self._open):
                         await self._save()  # nothing is going on, so it costs nobody anything
                 else:
@@ -165,7 +169,30 @@ class PartitionSession:
         is_known = entry.event.id in self._in_hand | self._set_aside
         if self._subscription.rule.fits(entry.event) and not is_known:
             self._open[entry.position] = entry
-            self._start(entry)
+            if self._subscription.handle_all and entry.event.correlationid not in self._queues:
+                self._in_hand.add(entry.event.id)
+                self._gathered.append(entry)
+            else:
+                self._start(entry)
+
+    async def _handle_gathered(self) -> None:
+        """In one transaction; when that fails, each alone, so that one that cannot be handled stops no other."""
+        gathered, self._gathered = self._gathered, []
+        handle_all = self._subscription.handle_all
+        if not gathered or handle_all is None:
+            return
+        try:
+            async with self._pool.free:
+                await self._pool.run_all(handle_all, gathered)
+        except Exception:  # noqa: BLE001 - which of them it was is found, recorded and logged when each is handled alone
+            for recorded in gathered:
+                self._start(recorded)
+            return
+        for recorded in gathered:
+            self._open.pop(recorded.position, None)
+            self._in_hand.discard(recorded.event.id)
+        self._handled()
+        await is_set_within(self._stopping, _GATHER_SECONDS)
 
     async def _set_unreadable_aside(self, message: Unreadable) -> None:
         name = self._subscription.name

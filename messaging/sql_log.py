@@ -66,6 +66,9 @@ identity = Table(
 )
 
 
+_INSERT = insert(log)  # made once: building a statement costs more than running it
+
+
 class SqlLog:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -95,10 +98,10 @@ class SqlLog:
         recorded_at = int(time.time() * 1000)  # now, so that it grows with the positions
         ids = [row["event_id"] for row in rows]
         known = set(tx.scalars(select(log.c.event_id).where(log.c.event_id.in_(ids))))
-        for row in rows:
-            if row["event_id"] not in known:
-                known.add(row["event_id"])
-                tx.execute(insert(log), row | {"recorded_at": recorded_at})
+        new = {row["event_id"]: row | {"recorded_at": recorded_at} for row in reversed(rows)}  # the first of each id
+        fresh = [new[event_id] for event_id in dict.fromkeys(ids) if event_id not in known]
+        if fresh:
+            tx.execute(_INSERT, fresh)
 
     async def read(self, partition: int | None, after: int) -> Reader:
         return _SqlReader(self, self._tail, partition, after)

@@ -101,6 +101,8 @@ class Subscription:
 
     Args:
         handle: runs in a thread, and must be harmless twice. An exception means: try again.
+        handle_all: the same for several at once, with all effects in one transaction: all or none. If it fails, each is
+            handled alone. A consumer that has it gathers events for a moment.
         retry_policy: by event, since some wait for more than others.
         may_overtake: whether a failing event lets another of its order, which waits, go before it.
         from_latest: a new consumer, or a new type in its rule, begins with what comes next; without it, with the first
@@ -119,6 +121,7 @@ class Subscription:
     name: str
     rule: Rule
     handle: Handler
+    handle_all: Callable[[Sequence[Recorded]], None] | None = field(default=None, kw_only=True)
     retry_policy: Callable[[CloudEvent], RetryPolicy] = lambda _event: RetryPolicy()
     may_overtake: MayOvertake = _stays
     on_dead_letter: OnDeadLetter = _publishes_nothing

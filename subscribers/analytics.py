@@ -4,7 +4,7 @@ A fact says only what its event says, so neither the order of events nor their r
 was made of the events after a position can be forgotten and made again from the archive.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -62,6 +62,9 @@ facts = Table(
 )
 
 
+_INSERT = insert(facts)  # made once: building a statement costs more than running it
+
+
 def _of(*kinds: type[Event]) -> ColumnElement[bool]:
     return facts.c.type.in_([kind.type() for kind in kinds]) & facts.c.had_effect
 
@@ -112,12 +115,11 @@ class Analytics:
         self._database.alone(make)
 
     def handle(self, recorded: Recorded) -> None:
-        row = _fact(recorded.event) | {"position": recorded.position}
+        self.handle_all([recorded])
 
-        def keep(tx: Connection) -> None:
-            tx.execute(insert(facts), row)
-
-        inbox.once(self._database, without_data(recorded.event), keep)
+    def handle_all(self, several: Sequence[Recorded]) -> None:
+        """In one transaction."""
+        inbox.once_each(self._database, [_kept(recorded) for recorded in several])
 
     def forget(self, position: int) -> None:
         """Drop what was made of the events after this position, so that they can be handled again."""
@@ -126,6 +128,15 @@ class Analytics:
             received = inbox.inbox.c.event_id.in_(select(facts.c.event_id).where(later))
             tx.execute(delete(inbox.inbox).where(received))
             tx.execute(delete(facts).where(later))
+
+
+def _kept(recorded: Recorded) -> tuple[CloudEvent, Callable[[Connection], None]]:
+    row = _fact(recorded.event) | {"position": recorded.position}
+
+    def keep(tx: Connection) -> None:
+        tx.execute(_INSERT, row)
+
+    return without_data(recorded.event), keep
 
 
 def _fact(event: CloudEvent) -> dict[str, Any]:

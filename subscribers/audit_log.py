@@ -7,7 +7,7 @@ hash is then in no honest log. Triggers refuse changes by accident; who may drop
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, Text, insert, select, update
@@ -15,6 +15,7 @@ from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, 
 from kernel import inbox
 from kernel.contracts import Contract
 from kernel.database import Storage
+from kernel.envelope import CloudEvent
 from messaging.bus import Recorded
 from messaging.subscription import Rule, Subscription
 from subscribers.context import SubscriberContext
@@ -84,6 +85,13 @@ class AuditLog:
 
     def handle(self, recorded: Recorded) -> None:
         """Raises UnknownEvent."""
+        self.handle_all([recorded])
+
+    def handle_all(self, several: Sequence[Recorded]) -> None:
+        """In one transaction. Raises UnknownEvent."""
+        inbox.once_each(self._database, [self._appended(recorded) for recorded in several])
+
+    def _appended(self, recorded: Recorded) -> tuple[CloudEvent, Callable[[Connection], None]]:
         event = redacted(recorded.event)
 
         def append(tx: Connection) -> None:
@@ -96,7 +104,7 @@ class AuditLog:
             tx.execute(insert(entries), row)
             tx.execute(update(head).values(number=number, hash=row["hash"]))
 
-        inbox.once(self._database, without_data(event), append)
+        return without_data(event), append
 
 
 def newest(database: Storage) -> Head | None:
@@ -172,4 +180,8 @@ def audit_log(context: SubscriberContext) -> Iterable[Subscription]:
     database = context.database(NAME)
     subscriber = AuditLog(database)
     subscriber.open()
-    return [Subscription(NAME, Rule(), subscriber.handle, handled=partial(inbox.known, database))]
+    return [
+        Subscription(
+            NAME, Rule(), subscriber.handle, handle_all=subscriber.handle_all, handled=partial(inbox.known, database)
+        )
+    ]

@@ -147,7 +147,7 @@ def test_every_quote_of_fraud_is_in_the_files(before: Path) -> None:
 
 def test_every_quote_of_wrapping_is_what_the_patch_adds() -> None:
     quotes = [quote for heading, quote in _quotes() if "wrapping" in heading]
-    assert len(quotes) == 3
+    assert len(quotes) == 4
     added = "".join(f"\n{line[1:]}" for line in PATCH.read_text().splitlines() if line.startswith("+")) + "\n"
     assert [quote for quote in quotes if f"\n{quote}" not in added] == []
 

@@ -33,9 +33,11 @@ class Identities:
 
     Args:
         folder: where the key is kept if there is no secret to derive it from.
+        actor: who acts where nobody logs in; the user that runs this process, if it is empty.
     """
 
-    def __init__(self, settings: WebSettings, folder: Path) -> None:
+    def __init__(self, settings: WebSettings, folder: Path, actor: str = "") -> None:
+        self._local = actor or _user()
         self._token = settings.token.get_secret_value()
         self._proxy_secret = settings.proxy_secret.get_secret_value()
         self._open = not settings.needs_log_in
@@ -50,7 +52,7 @@ class Identities:
 
     def _actor(self, request: HTTPConnection) -> str:
         if self._open:
-            return _user()
+            return self._local
         if self._proxy_secret and _same(request.headers.get("x-proxy-secret", ""), self._proxy_secret):
             return _name(request.headers.get("x-forwarded-user", ""))
         return self._of_session(request.cookies.get(SESSION, ""))

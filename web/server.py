@@ -45,7 +45,7 @@ async def page(settings: Settings, stage: Stage | None = None) -> AsyncIterator[
     clients = Clients(settings)
     async with open_bus(settings) as events:
         live = Live(events.bus, clients)
-        identities = Identities(web, settings.data_dir)
+        identities = Identities(web, settings.data_dir, settings.actor)
         needs = Shared(lambda: attention(settings, clients), _LOOK_SECONDS)
         lagging = Shared(lambda: lags(events), _LOOK_SECONDS)
         site = Site(settings, events, clients, live, identities, stage, needs, lagging, templates())

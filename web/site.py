@@ -107,11 +107,6 @@ def checked_order_id(text: str) -> str:
         ) from None
 
 
-def signed(note: str, request: Request) -> str:
-    """A note with who wrote it."""
-    return f"{note} ({identity_of(request).actor})".strip()
-
-
 def done(to: str, notice: str = "") -> Response:
     """After a form: the page to look at, so that a reload sends nothing again."""
     response = RedirectResponse(to, 303)

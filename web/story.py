@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from choreography.causes import causes
 from client.contracts import PlacedOrder, Stage
 from kernel.contracts import Event, FailureEvent
 from kernel.envelope import CloudEvent
@@ -158,17 +159,17 @@ def step_of(event: CloudEvent) -> str:
 
 def tree(recorded: Sequence[Recorded]) -> list[tuple[int, Json]]:
     """The events as a tree of causes, each with its depth: under each event those that it caused."""
-    known = {one.event.id for one in recorded}
+    cause, known = causes(recorded), {one.event.id for one in recorded}
     lines: list[tuple[int, Json]] = []
 
     def grow(one: Recorded, depth: int) -> None:
         lines.append((depth, event_document(one)))
         for effect in recorded:
-            if effect.event.causationid == one.event.id != effect.event.id:
+            if cause[effect.event.id] == one.event.id != effect.event.id:
                 grow(effect, depth + 1)
 
     for one in recorded:
-        if one.event.causationid not in known:
+        if cause[one.event.id] not in known:
             grow(one, 0)
     return lines
 

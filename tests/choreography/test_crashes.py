@@ -1,4 +1,4 @@
-"""`kill -9` before and after the effect of a charge and a refund, without a conductor: the same ends.
+"""`kill -9` before and after the effect of a charge and a refund, on events alone: the same ends.
 
 Of every do and every undo with `make crash-points`; deaths inside of them are in test_every_crash.py.
 """

@@ -1,4 +1,4 @@
-"""A death before and after each commit of every order's way, without a conductor: the order ends as it would have.
+"""A death before and after each commit of every order's way, on events alone: the order ends as it would have.
 
 The ways are enumerated: from the table of reactions come the steps that must be on one of them, from a life without a
 death the commits. `make crash-points` also has each pair of deaths on the way of the money.

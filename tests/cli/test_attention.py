@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from typing import Any
@@ -23,7 +24,7 @@ from workflows.contracts import workflow_id
 
 NAMESPACE = "attention"
 STYLES = list(Style)
-FAULTS = "inventory.reserve=down:*@out-*,payments.refund=refuse:*@stuck-*,shipping.ship=slow:30@forced-*"
+FAULTS = "inventory.reserve=down:*@out-*,payments.refund=refuse:*@stuck-*,shipping.ship=slow:3@forced-*"
 PATIENT = POLICY.model_copy(update={"attempt_timeout": 60, "step_deadline": 600, "review_deadline": 600})
 
 
@@ -169,6 +170,18 @@ async def test_a_review_says_until_when_somebody_may_decide(terminal: Terminal) 
         assert entry["command"].startswith(f"starter.py review held-{style} ")
 
 
+async def test_a_saga_that_was_ended_by_force_says_so_and_how_it_goes_on(terminal: Terminal) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            ran = await terminal.run("attention", "--json")
+            forced = [one for one in ran.document if one["kind"] == "ended-by-force"]
+            if forced:
+                break
+    assert [one["order_id"] for one in forced] == ["forced-1"]
+    assert "terminated" in forced[0]["why"]
+    assert forced[0]["command"] == "starter.py resolve forced-1 retry"
+
+
 async def test_for_a_person_it_names_each_with_its_command_and_no_id_is_cut(terminal: Terminal) -> None:
     await _entries(terminal, "undo-failed")
     ran = await terminal.run("attention")
@@ -220,6 +233,19 @@ async def test_a_part_that_does_not_answer_is_itself_an_entry(terminal: Terminal
     assert ran.code == 1
     kinds = {one["subject"]: one["kind"] for one in ran.document}
     assert kinds["orchestration orders"] == "unseen"
+    assert kinds["stuck-choreography"] == "undo-failed"
+
+
+async def test_a_part_that_hangs_does_not_hang_the_answer(terminal: Terminal) -> None:
+    """Somebody takes the connection to a database, and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://user@127.0.0.1:{silent.getsockname()[1]}/payments?connect_timeout=2"
+        ran = await terminal.run(
+            "attention", "--json", TEMPORAL_ADDRESS=NOBODY_LISTENS, DATABASES=json.dumps({"payments": url})
+        )
+    assert ran.code == 1
+    kinds = {one["subject"]: one["kind"] for one in ran.document}
+    assert kinds["the database of payments"] == "unseen"
     assert kinds["stuck-choreography"] == "undo-failed"
 
 

@@ -36,7 +36,7 @@ async def _start(command: str, data: Path, **environment: str) -> asyncio.subpro
 
 async def test_the_demo_shows_every_outcome_and_ends_well(tmp_path: Path) -> None:
     demo = await _start("demo", tmp_path)
-    out, _ = await demo.communicate()
+    out = await _ended(demo)
     assert demo.returncode == 0, out.decode()
     for found in ("completed", "declined", "undeliverable", "fraud-approved", "cancelled", "killed", "add up"):
         assert found in out.decode()
@@ -49,7 +49,7 @@ async def test_a_port_that_is_taken_is_named_with_a_way_out(tmp_path: Path) -> N
         port = taken.getsockname()[1]
         for command in ("demo", "up"):
             program = await _start(command, tmp_path, UI_PORT=str(port))
-            out, _ = await program.communicate()
+            out = await _ended(program)
             assert program.returncode == 2
             assert f"port {port} is taken" in out.decode()
             assert "UI_PORT=" in out.decode()
@@ -61,16 +61,32 @@ async def test_up_ends_what_it_started(tmp_path: Path) -> None:
     said = await _ready(up)
     assert f" TEMPORAL_PORT={port} ".encode() in said, "the command can be pasted as it is"
     second = await _start("up", tmp_path)
-    out, _ = await second.communicate()
+    out = await _ended(second)
     assert second.returncode == 2
     assert "is in use by another 'make up' or 'make demo'" in out.decode()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) * 10:  # in the middle of each other's handler, too
         os.killpg(up.pid, number)
-    out, _ = await up.communicate()
+    out = await _ended(up)
     assert up.returncode == 0
     assert b"stopped" in out
     with socket.socket() as attempt:
         assert attempt.connect_ex(("127.0.0.1", port)) != 0
+
+
+async def test_the_incidents_are_all_there_for_who_is_called(tmp_path: Path) -> None:
+    """It says that it is ready only when `attention` has an entry of each kind."""
+    shop, said = await _start("incidents", tmp_path), ""
+    assert shop.stdout is not None
+    async with asyncio.timeout(100):
+        while "Ctrl-C ends the shop" not in said:
+            line = (await shop.stdout.readline()).decode()
+            assert line, said
+            said += line
+    assert said.count("\n  - ") == 6
+    assert f". {tmp_path / 'incidents' / 'environment.sh'}" in said
+    shop.send_signal(signal.SIGINT)
+    await shop.communicate()
+    assert shop.returncode == 0
 
 
 async def test_what_up_started_ends_with_it_when_it_is_killed(tmp_path: Path) -> None:
@@ -91,7 +107,7 @@ async def test_what_up_started_ends_with_it_when_it_is_killed(tmp_path: Path) ->
 async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, command: str) -> None:
     (tmp_path / "file").write_text("")
     program = await _start(command, tmp_path / "file" / "data")
-    out, _ = await program.communicate()
+    out = await _ended(program)
     assert program.returncode == 2
     assert f"the data folder {tmp_path}/file/data" in out.decode()
     assert "cannot be written: Not a directory; set DATA_DIR" in out.decode()
@@ -108,10 +124,22 @@ async def test_a_set_up_through_a_link_is_refused(tmp_path: Path) -> None:
     made = await asyncio.create_subprocess_exec(
         "make", "demo", f"PYTHON={sys.executable}", cwd=tmp_path, stdout=asyncio.subprocess.PIPE
     )
-    out, _ = await made.communicate()
+    out = await _ended(made)
     assert made.returncode != 0
     assert out.decode().startswith(".venv is a symbolic link")
     assert (target / "file").read_text() == "kept"
+
+
+async def _ended(program: asyncio.subprocess.Process) -> bytes:
+    """What it printed until its end, which has to come by itself."""
+    try:
+        async with asyncio.timeout(120):
+            out, _ = await program.communicate()
+            return out
+    finally:
+        if program.returncode is None:
+            program.terminate()
+            await program.wait()
 
 
 async def _ready(up: asyncio.subprocess.Process) -> bytes:
@@ -159,6 +187,6 @@ async def test_a_handler_may_be_interrupted_by_itself_at_any_line() -> None:
 
 async def test_up_injects_the_faults_it_is_given(tmp_path: Path) -> None:
     up = await _start("up", tmp_path, FAULTS="nonsense")
-    out, _ = await up.communicate()
+    out = await _ended(up)
     assert up.returncode == 2
     assert "FAULTS: 'nonsense' is not service.operation=kind[:count][@order]" in out.decode()

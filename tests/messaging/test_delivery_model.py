@@ -11,13 +11,21 @@ import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial as bound
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import Connection, event, insert
 
 from kernel import inbox
@@ -129,6 +137,11 @@ class Model:
         return set(trying.values())
 
 
+def entered(one: CloudEvent, tx: Connection) -> None:
+    """The effect of an event."""
+    tx.execute(insert(ledger), {"correlation": one.correlationid, "event_id": one.id})
+
+
 class Delivery(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -144,12 +157,17 @@ class Delivery(RuleBasedStateMachine):
         self.log.open()
         self.model = Model()
         self.numbers = itertools.count(1)
+        self.in_batches = False
 
     def _database(self, name: str) -> Database:
         database = Database(f"sqlite:///{self.folder}/{name}.db")
         # No machine loses its power here, and waiting for the disk is most of the time.
         event.listen(database.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
         return database
+
+    @initialize(in_batches=st.booleans())
+    def one_by_one_or_in_batches(self, in_batches: bool) -> None:
+        self.in_batches = in_batches
 
     @rule(published=st.lists(st.tuples(st.sampled_from(ORDERS), BEHAVIOURS), min_size=1, max_size=5))
     def publish(self, published: list[tuple[str, str]]) -> None:
@@ -284,15 +302,23 @@ class Delivery(RuleBasedStateMachine):
             if behaviour == "stubborn":
                 raise ConnectionError("not now")
 
-            def effect(tx: Connection) -> None:
-                row = {"correlation": recorded.event.correlationid, "event_id": recorded.event.id}
-                tx.execute(insert(ledger), row)
-
             process.writes()
-            inbox.once(self.databases["effects"], recorded.event, effect)
+            inbox.once(self.databases["effects"], recorded.event, bound(entered, recorded.event))
+
+        def handle_all(several: Sequence[Recorded]) -> None:
+            """One that fails is found before anything is written."""
+            if any(self.model.behaviour[recorded.event.id] != "fine" for recorded in several):
+                raise ConnectionError("one of them")
+            process.writes()
+            inbox.once_each(self.databases["effects"], [(one.event, bound(entered, one.event)) for one in several])
 
         return Subscription(
-            NAME, Rule(types=("OrderCreated",)), handle, retry_policy=lambda _: PATIENT, on_dead_letter=given_up
+            NAME,
+            Rule(types=("OrderCreated",)),
+            handle,
+            handle_all=handle_all if self.in_batches else None,
+            retry_policy=lambda _: PATIENT,
+            on_dead_letter=given_up,
         )
 
     def _broken(self) -> list[str]:

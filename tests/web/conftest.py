@@ -56,7 +56,7 @@ async def open_page(server: LabSettings, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("page")
     settings = server.model_copy(update={"data_dir": folder, "faults": "payments.refund=refuse@stuck-*"})
     port, log = free_port(), folder / "page.log"
-    environment = environment_of(settings, NAMESPACE) | {"WEB_PORT": str(port)}
+    environment = environment_of(settings, NAMESPACE) | {"WEB_PORT": str(port), "ACTOR": "an operator"}
     worker = WorkerProcess(with_stage(settings), log=folder / "worker.log", environment=environment)
     page = WorkerProcess(settings, log=log, program="web", environment=environment)
     worker.start()

@@ -1,6 +1,7 @@
 """The page in a real browser, over a real shop: what a customer, an operator and an onlooker see."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
@@ -8,8 +9,10 @@ from playwright.async_api import Browser, expect
 
 from audit.books import OrderBooks, read
 from audit.invariants import audit
+from messaging.bus import Recorded
 from tests.processes import until
 from tests.web.conftest import TIMEOUT, OpenPage, Visitor, visiting
+from wiring.bus import open_bus
 
 expect.set_options(timeout=TIMEOUT)
 
@@ -25,6 +28,11 @@ SCENES = {
 
 
 SERIOUS = ("serious", "critical")
+
+
+async def _events(page: OpenPage, order_id: str) -> Sequence[Recorded]:
+    async with open_bus(page.settings, for_reading=True) as events:
+        return await events.bus.of(order_id)
 
 
 async def _run(visitor: Visitor, scene: str, *, slow: bool = False) -> str:
@@ -176,6 +184,8 @@ async def test_orders_that_need_attention_are_resolved_one_by_one_and_in_bulk(
         await expect(page.locator(".title .pill")).to_have_text("rejected")
     await visitor.open("/orders/stuck-0")
     await expect(page.locator("#order")).to_contain_text("refunded by <i>bank transfer</i> 4711")
+    events = {one.event.type: one.event.data for one in await _events(open_page, "stuck-2")}
+    assert events["AttentionSettled"]["actor"] == "an operator"
     assert _books(open_page, "stuck-1").refunded == _books(open_page, "stuck-2").refunded == 2_400
 
 

@@ -180,8 +180,8 @@ def test_each_operation_is_on_a_way(aftermath: Aftermath) -> None:
     declared = {
         f"{service.name}.{one.verb}" for service in SERVICES for one in service.operations if one.kind is not Kind.NOTE
     }
-    only_without_a_conductor = {f"{SHIPPING.name}.{ShippingPort.withdraw.__name__}"}
-    assert declared - on_a_way == only_without_a_conductor
+    only_on_events = {f"{SHIPPING.name}.{ShippingPort.withdraw.__name__}"}
+    assert declared - on_a_way == only_on_events
 
 
 @pytest.mark.parametrize("name", WAYS)

@@ -17,7 +17,7 @@ from kernel.service import Kind
 from services import SERVICES
 from services.fraud.contracts import Decision
 from services.shipping.declaration import SHIPPING
-from web.site import BadForm, Site, done, signed, site_of
+from web.site import BadForm, Site, done, identity_of, site_of
 from wiring.dead_letters import dead_letters, discard, retry
 
 _MOST_AT_ONCE = 500
@@ -77,6 +77,7 @@ async def act(request: Request) -> Response:
     form = await site.form(request)
     name, _, only = form.get("act").partition(":")
     chosen, note = {only} if only else set(form.all("chosen")), form.get("note")
+    actor = identity_of(request).actor
     wanted = ACTS.get(name)
     if wanted is None or not chosen or len(chosen) > _MOST_AT_ONCE:
         raise BadForm(f"choose what is meant, {_MOST_AT_ONCE} entries at most")
@@ -84,7 +85,7 @@ async def act(request: Request) -> Response:
         raise BadForm(f"'{wanted.title}' needs a note: how it was settled by hand, or why it is given up")
     site.attention.forget()
     entries = [one for one in await site.attention.get() if one.id in chosen and wanted in acts_on(one)]
-    problems = await _at_once(entries, lambda entry: _do(site, entry, wanted, signed(note, request)))
+    problems = await _at_once(entries, lambda entry: _do(site, entry, wanted, note, actor))
     site.attention.forget()
     gone = len(chosen) - len(entries)
     parts = [f"{wanted.title}: {len(entries) - len(problems)} done."]
@@ -107,17 +108,17 @@ async def _at_once(entries: Iterable[AttentionEntry], do: Callable[[AttentionEnt
     return problems
 
 
-async def _do(site: Site, entry: AttentionEntry, wanted: Act, note: str) -> None:
+async def _do(site: Site, entry: AttentionEntry, wanted: Act, note: str, actor: str) -> None:
     if wanted in (AGAIN, DISCARD):
-        await _settle_letter(site, entry, wanted, note)
+        await _settle_letter(site, entry, wanted, f"{note} ({actor})")
         return
     client = await site.clients.client_of(entry.order_id)
     if wanted is CANCEL:
-        await client.cancel(entry.order_id, note)
+        await client.cancel(entry.order_id, note, actor)
     elif wanted in (APPROVE, DECLINE):
-        await client.review(entry.order_id, Review(decision=Decision(wanted.name), note=note))
+        await client.review(entry.order_id, Review(decision=Decision(wanted.name), note=note, actor=actor))
     else:
-        resolution = Resolution(decision=ResolveBy(wanted.name), note=note, step=entry.step)
+        resolution = Resolution(decision=ResolveBy(wanted.name), note=note, step=entry.step, actor=actor)
         await client.resolve(entry.order_id, resolution)
 
 

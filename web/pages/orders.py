@@ -11,7 +11,7 @@ from kernel.contracts import Style
 from messaging.progress import FailureState
 from services.orders.contracts import OrderStatus
 from web.letters import letters_of
-from web.site import BadForm, Site, done, order_id_in, signed, site_of
+from web.site import BadForm, Site, done, identity_of, order_id_in, site_of
 from web.story import order_document, tree
 from web.stream import OrderStream
 
@@ -73,7 +73,7 @@ async def cancel(request: Request) -> Response:
     site, order_id = site_of(request), order_id_in(request)
     form = await site.form(request)
     client = await site.clients.client_of(order_id)
-    await client.cancel(order_id, signed(form.get("reason"), request))
+    await client.cancel(order_id, form.get("reason"), identity_of(request).actor)
     return done(f"/orders/{order_id}", "The order is being cancelled: what was done is undone.")
 
 

@@ -14,7 +14,7 @@ from client.errors import NotNow
 from client.order import Address, Order, OrderLine
 from kernel.contracts import Style
 from services.fraud.contracts import Decision
-from web.site import BadForm, done, signed, site_of
+from web.site import BadForm, done, identity_of, site_of
 from web.stage import Scene, Stage
 
 _PLAIN = Scene(
@@ -63,7 +63,7 @@ async def review(request: Request) -> Response:
     site, run = site_of(request), _run_in(request)
     form = await site.form(request)
     try:
-        given = Review(decision=Decision(form.get("decision")), note=signed(form.get("note"), request))
+        given = Review(decision=Decision(form.get("decision")), note=form.get("note"), actor=identity_of(request).actor)
     except ValueError as error:
         raise BadForm(str(error)) from None
     for style in Style:

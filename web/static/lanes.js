@@ -14,7 +14,7 @@ export function drawLanes(svg, run, clock) {
   const left = width < 460 ? 68 : 86;
   const head = run.style === "orchestration" ? "workflow" : "people";
   const rows = [head, ...SERVICES];
-  canvas(svg, width, TOP + rows.length * ROW - 6);
+  canvas(svg, width, TOP + (rows.length - 1) * ROW + 24);
   const x = (at) => left + ((at - clock.began) / clock.span) * (width - left - RIGHT);
   const y = (name) => TOP + Math.max(0, rows.indexOf(name)) * ROW;
   rows.forEach((name, index) => {
