@@ -87,7 +87,7 @@ class Relay:
                     await asyncio.to_thread(self._set_aside, service, refused_one, refused.why)
             elif stopping:
                 return
-            else:
+            if len(positions) < _BATCH and not stopping:
                 await self._wait(service, _POLL_SECONDS)
             if time.monotonic() > looked_at + _LOOK_SECONDS:
                 looked_at = time.monotonic()

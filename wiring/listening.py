@@ -48,19 +48,20 @@ async def listening(
     """
     parts = parts or Parts()
     events = EventBus(settings, services, is_open=False)
-    relays: list[Relay] = []
+    relays: dict[str, Relay] = {}
 
-    def nudge() -> None:
-        for relay in relays:
-            relay.nudge()
+    def nudge(consumer: str) -> None:
+        """A service's reactions write to its own outbox; subscribers write to none."""
+        if consumer in relays:
+            relays[consumer].nudge()
 
     def consumers(maker: Maker) -> Sequence[Part]:
         made = maker.make()
-        return [*(events.consumer(one, nudge) for one in made.subscriptions), *made.parts]
+        return [*(events.consumer(one, partial(nudge, one.name)) for one in made.subscriptions), *made.parts]
 
     def relay(service: Service[Any]) -> Sequence[Part]:
-        relays.append(events.relay(service))
-        return relays[-1:]
+        relays[service.name] = events.relay(service)
+        return [relays[service.name]]
 
     makers = [maker for role in CONSUMERS if role in roles for maker in CONSUMERS[role](events)]
 

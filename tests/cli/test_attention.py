@@ -170,6 +170,18 @@ async def test_a_review_says_until_when_somebody_may_decide(terminal: Terminal) 
         assert entry["command"].startswith(f"starter.py review held-{style} ")
 
 
+async def test_a_saga_that_was_ended_by_force_says_so_and_how_it_goes_on(terminal: Terminal) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            ran = await terminal.run("attention", "--json")
+            forced = [one for one in ran.document if one["kind"] == "ended-by-force"]
+            if forced:
+                break
+    assert [one["order_id"] for one in forced] == ["forced-1"]
+    assert "terminated" in forced[0]["why"]
+    assert forced[0]["command"] == "starter.py resolve forced-1 retry"
+
+
 async def test_for_a_person_it_names_each_with_its_command_and_no_id_is_cut(terminal: Terminal) -> None:
     await _entries(terminal, "undo-failed")
     ran = await terminal.run("attention")

@@ -49,7 +49,7 @@ def main() -> None:
     temporal_port, ui_port, web_port = free_ports(3)
     with tempfile.TemporaryDirectory(prefix="order-saga-pictures-") as folder:
         settings = LabSettings(data_dir=Path(folder), temporal_port=temporal_port, ui_port=ui_port)
-        environment = {**os.environ, "WEB_PORT": str(web_port), "LOGNAME": "operator"}
+        environment = {**os.environ, "WEB_PORT": str(web_port), "ACTOR": "operator"}
         log = settings.data_dir / "pictures.log"
         server = DevServer(settings)
         worker = WorkerProcess(with_stage(settings), log=log, environment=environment)
