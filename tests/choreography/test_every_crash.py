@@ -104,8 +104,9 @@ class Worker:
             await self._relay(service)
         head = -1
         while head != (head := await self.events.bus.head()):
-            for service in self._subscriptions.keys() - set(away):
-                await self._consume(service)
+            for service in self._subscriptions:
+                if service not in away:
+                    await self._consume(service)
 
     async def _consume(self, service: str) -> None:
         subscription, progress = self._subscriptions[service], self.events.progress
@@ -123,10 +124,13 @@ class Worker:
         await reader.close()
 
     async def _relay(self, service: str) -> None:
+        """One event at a time, so that each order comes to its own points."""
         database = self._shop.database(service)
-        with database.begin() as tx:
-            positions, events = outbox.oldest(tx, f"/{service}", 100)
-        if positions:
+        while True:
+            with database.begin() as tx:
+                positions, events = outbox.oldest(tx, f"/{service}", 1)
+            if not positions:
+                return
             with self._deaths.at(events[0].correlationid, "relay"):
                 await self.events.bus.append(events)
                 with database.begin() as tx:
