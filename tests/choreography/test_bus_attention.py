@@ -75,6 +75,6 @@ async def test_what_an_audit_found_is_listed_until_one_finds_nothing(
     finding = AuditFinding(order_id="order-1", invariant="charged once", detail="charged twice")
     keep_report(settings, SimpleNamespace(orders=1, violations=[finding]))
     assert (await _found(settings, AttentionKind.AUDIT))["order-1"].why == "charged twice"
-    await asyncio.sleep(0.002)  # the reports are told apart by their milliseconds
+    await asyncio.sleep(0.002)  # the reports differ by their milliseconds
     keep_report(settings, SimpleNamespace(orders=1, violations=[]))
     assert await _found(settings, AttentionKind.AUDIT) == {}

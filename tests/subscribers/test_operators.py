@@ -116,7 +116,7 @@ def test_what_is_refused_for_good_is_logged_and_not_tried_again(place: Place, ca
 
         def send(self, mail: Mail) -> None:
             self.asked += 1
-            raise NonRetryable("the mail server says 550 no such mailbox")
+            raise NonRetryable("the mail server answered 550 no such mailbox")
 
     mailer = Refuses()
     made = notifier(place.database(NAME), ByMail(mailer, "nobody@example.com"))
