@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Places orders, looks at them, and gets them moving again, from the command line."""
+"""The command line: places, inspects and resolves orders."""
 
 import logging
 from typing import Annotated
@@ -16,14 +16,14 @@ class Commands(LazyGroup):
     table = (
         Entry("place", "Place an order, or many from a file.", "cli.place:place"),
         Entry("status", "Show where an order stands.", "cli.orders:status"),
-        Entry("watch", "Follow an order live, until it ends or waits for a person.", "cli.orders:watch"),
+        Entry("watch", "Follow an order live until it ends or needs a person.", "cli.orders:watch"),
         Entry("list", "List orders, the newest first.", "cli.orders:list_orders"),
-        Entry("attention", "List everything that needs you, and what mends it.", "cli.attention:attention"),
-        Entry("cancel", "Cancel an order for its customer; what was done is undone.", "cli.settle:cancel"),
-        Entry("review", "Decide on an order that is held as a possible fraud.", "cli.settle:review"),
-        Entry("resolve", "Get an order that needs attention moving again.", "cli.settle:resolve"),
-        Entry("bulk", "Cancel, review or resolve all orders that a query finds.", "cli.bulk:bulk"),
-        Entry("adjust", "Record what was settled outside after an order was completed.", "cli.adjust:adjust"),
+        Entry("attention", "List everything that needs a person, and how to resolve it.", "cli.attention:attention"),
+        Entry("cancel", "Cancel an order for its customer; completed steps are undone.", "cli.settle:cancel"),
+        Entry("review", "Approve or decline an order held as a possible fraud.", "cli.settle:review"),
+        Entry("resolve", "Resolve an order that needs attention.", "cli.settle:resolve"),
+        Entry("bulk", "Cancel, review or resolve all orders that match filters.", "cli.bulk:bulk"),
+        Entry("adjust", "Record a refund or return made outside after completion.", "cli.adjust:adjust"),
         Entry("trace", "Show an order's events as a tree: causes above effects.", "cli.trace:trace"),
         Entry("catalogue", "List products, with prices and pieces on hand.", "cli.reports:catalogue"),
         Entry("analytics", "Show conversion, revenue, refusals and time to ship.", "cli.analytics:analytics"),
@@ -48,10 +48,10 @@ def starter(
         bool, typer.Option("--version", is_eager=True, callback=show_version, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Place orders, look at them, and get them moving again.
+    """Place, inspect and resolve orders.
 
-    Exit codes: 0 completed or done; 1 rejected, cancelled, in need of attention, or the audit found something;
-    2 bad input, or a server that cannot be reached.
+    Exit codes: 0 completed or done; 1 rejected, cancelled, needs attention, or findings of the audit; 2 bad input, or
+    an unreachable server.
     """
 
 

@@ -55,7 +55,7 @@ RoleOption = Annotated[
     typer.Option(
         metavar="ROLE",
         callback=_known,
-        help=f"What to run; repeatable. One of: {', '.join(ROLES)}. Without it: everything but the page, web.",
+        help=f"What to run; repeatable. One of: {', '.join(ROLES)}. Default: all except web.",
     ),
 ]
 
@@ -64,7 +64,7 @@ ProcessesOption = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="In how many processes; also PROCESSES. Without it: half as many as cores, or one for given roles.",
+        help="Number of processes; also PROCESSES. Default: half the number of cores, or one with --role.",
         show_default=False,
     ),
 ]

@@ -1,4 +1,4 @@
-"""`starter.py adjust`: what was settled outside after an order was completed."""
+"""`starter.py adjust`: record a refund or return made outside after completion."""
 
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
@@ -15,17 +15,17 @@ from wiring.program import GOOD
 
 def adjust(
     order: OrderArgument,
-    note: Annotated[str, typer.Option(help="What was done, and why; it is kept with the order.")],
+    note: Annotated[str, typer.Option(help="What was done, and why; kept with the order.")],
     refunded: Annotated[
-        str, typer.Option(metavar="AMOUNT", help="How much of the charge was refunded outside in all, such as 10.50.")
+        str, typer.Option(metavar="AMOUNT", help="Total of the charge that was refunded outside, such as 10.50.")
     ] = "",
     returned: Annotated[bool, typer.Option("--returned", help="The parcel came back to us.")] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Record what was settled outside after an order was completed.
+    """Record a refund or return made outside after completion.
 
-    Such as a goodwill refund made directly at the card processor, or a parcel that came back. From then on the audit
-    expects exactly that, and lists it as settled by hand.
+    For example a goodwill refund made directly at the card processor, or a parcel that came back. From then on the
+    audit expects exactly that, and lists the order as settled by hand.
     """
     if not note.strip():
         raise BadInput("say in --note what was done, and why")

@@ -1,4 +1,4 @@
-"""`starter.py analytics`: how orders go, as the analytics subscriber counts them."""
+"""`starter.py analytics`: figures of the analytics subscriber."""
 
 from collections.abc import Callable
 from functools import partial

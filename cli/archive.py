@@ -1,4 +1,4 @@
-"""Looking things up in the log of events."""
+"""Searches the log of events."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ DIGITS = 18  # of the largest position, at most
 
 
 def fits(rule: Rule, entry: Entry) -> bool:
-    """Of what cannot be read, only the type is known that it is filed under."""
+    """An unreadable message is matched by the type that it is filed under."""
     return rule.may_fit(entry.type) if isinstance(entry, Unreadable) else rule.fits(entry.event)
 
 
@@ -51,7 +51,7 @@ async def behind(bus: Bus, positions: dict[int, int]) -> int:
 
 
 async def find_event(bus: Bus, event: str) -> Entry:
-    """By its id, or its position in the log. Raises BadInput."""
+    """Find an event by its id, or its position in the log. Raises BadInput."""
     found: Sequence[Entry]
     if event.isascii() and event.isdecimal():
         found = []

@@ -1,4 +1,4 @@
-"""`starter.py attention`: everything that needs a person, with what mends it."""
+"""`starter.py attention`: everything that needs a person, with the command that resolves it."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -15,10 +15,10 @@ from wiring.program import BAD_END, GOOD
 
 
 def attention(as_json: AsJson = False) -> int:
-    """List everything that needs you, and what mends it.
+    """List everything that needs a person, and how to resolve it.
 
-    Each entry says what is stuck, why, since when, which attempt, and what happens by itself. Exits 0 only when there
-    is nothing, and every part of the system could be asked.
+    Each entry shows what is stuck, why, since when, the attempt, and what happens automatically. The exit code is 0
+    only if there are no entries and every part of the system answered.
     """
     settings = load()
 
@@ -36,12 +36,12 @@ def attention(as_json: AsJson = False) -> int:
 
 
 def document(entry: AttentionEntry) -> dict[str, object]:
-    """What scripts get of an entry; `id` stays the same for as long as it is the same trouble."""
+    """An entry for scripts; its `id` is stable as long as the problem lasts."""
     return {"id": entry.id} | entry.model_dump(mode="json")
 
 
 def _show(entries: list[AttentionEntry], links: Mapping[str, str], now: datetime) -> None:
-    """Commands and ids are never cut, so an entry has lines and not columns."""
+    """An entry has lines instead of columns, so that commands and ids are never cut."""
     for entry in entries:
         mark = "?" if entry.kind is AttentionKind.UNSEEN else "!"
         since = f", for {in_words(now - entry.since)}" if entry.since else ""

@@ -1,4 +1,4 @@
-"""`starter.py bulk`: one decision on all orders that a query finds."""
+"""`starter.py bulk`: one decision on all orders that match filters."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -25,12 +25,12 @@ bulk = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Cancel, review or resolve all orders that a query finds.\n\n"
-    "An interrupted run goes on where it was when it is repeated.",
+    help="Cancel, review or resolve all orders that match filters.\n\n"
+    "Repeat the command to continue an interrupted run.",
 )
 
-All = Annotated[bool, typer.Option("--all", help="All of them, without any other filter.")]
-Note = Annotated[str, typer.Option(help="Why; it is kept in each order's history.")]
+All = Annotated[bool, typer.Option("--all", help="All orders, without any other filter.")]
+Note = Annotated[str, typer.Option(help="Reason; kept in each order's history.")]
 
 
 @bulk.command()
@@ -49,7 +49,7 @@ def cancel(
     rate: Rate = 10,
     as_json: AsJson = False,
 ) -> int:
-    """Cancel the orders in progress that a query finds."""
+    """Cancel the orders in progress that match filters."""
     query = OrderQuery(None, stage, style, reason, step, customer, older_than, newer_than)
     chosen = _checked(query, every=every, status=OrderStatus.IN_PROGRESS)
     who = actor_of(load(), actor)
@@ -75,7 +75,7 @@ def review(
     rate: Rate = 10,
     as_json: AsJson = False,
 ) -> int:
-    """Decide on the orders held as possible frauds that a query finds."""
+    """Approve or decline the orders in review that match filters."""
     query = OrderQuery(None, None, style, reason, "", customer, older_than, newer_than)
     chosen = _checked(query, every=every, status=OrderStatus.IN_PROGRESS, stage=Stage.REVIEW)
     given = Review(decision=decision, note=note, actor=actor_of(load(), actor))
@@ -88,7 +88,7 @@ def review(
 
 @bulk.command()
 def resolve(
-    decision: Annotated[ResolveBy, typer.Argument(help="As for one order: try again, or settled by hand.")],
+    decision: Annotated[ResolveBy, typer.Argument(help="As for one order: retry, or settled by hand.")],
     style: OfStyle = None,
     reason: OfReason = "",
     step: OfStep = "",
@@ -102,7 +102,10 @@ def resolve(
     rate: Rate = 10,
     as_json: AsJson = False,
 ) -> int:
-    """Get the orders that need attention moving again that a query finds; with --step, only that step of each."""
+    """Resolve the orders that need attention and match filters.
+
+    With --step, only that step of each.
+    """
     if decision is not ResolveBy.RETRY and not note.strip():
         raise BadInput("say in --note how they were settled by hand")
     query = OrderQuery(None, None, style, reason, step, customer, older_than, newer_than)

@@ -1,4 +1,4 @@
-"""What the commands print: one JSON document on standard output for scripts, or a few lines for a person."""
+"""Output of the commands: one JSON document on standard output for scripts, or a few lines for people."""
 
 import json
 import os
@@ -61,12 +61,12 @@ OfOrder = Annotated[str, typer.Option("--order", help="Only of this order.", cal
 
 Actor = Annotated[
     str,
-    typer.Option("--actor", help="Who decides; it is kept in the order's history. Else ACTOR, or the login name."),
+    typer.Option("--actor", help="Name recorded with the decision; default: ACTOR, or the login name."),
 ]
 
 
 def actor_of(settings: Settings, given: str) -> str:
-    """Who decides with a command."""
+    """The name to record with a decision."""
     try:
         return given or settings.actor or getuser()
     except (OSError, KeyError):
@@ -74,19 +74,19 @@ def actor_of(settings: Settings, given: str) -> str:
 
 
 class BadInput(UserError):
-    """What the user gave cannot be used; one line that says what is wrong and what to do."""
+    """The user's input is invalid; one line says what is wrong and what to do."""
 
 
 def shown(text: str) -> str:
-    """A text that is not this program's own, as the terminal may have it: no markup, and nothing that acts there.
+    """A text from outside, escaped for the terminal: no markup and no control characters.
 
-    Whatever an order, an event, a note or a service says goes through here, or through `print_json` or `complain`.
+    Every text of an order, an event, a note or a service goes through here, `print_json` or `complain`.
     """
     return without_markup(visible(text))
 
 
 def milliseconds_of(option: str, time: str) -> int:
-    """A time that somebody gave, in milliseconds since 1970; 0 if none was given. Raises BadInput."""
+    """A time from the command line in milliseconds since 1970; 0 if none was given. Raises BadInput."""
     if not time:
         return 0
     try:
@@ -97,7 +97,7 @@ def milliseconds_of(option: str, time: str) -> int:
 
 
 def print_json(document: object, *, indent: int | None = 2) -> None:
-    """One document, at once, since a reader may be waiting for it. Without `indent` it is one line."""
+    """Print one document and flush it, for a reader that waits. Without `indent` it is one line."""
     text = json.dumps(
         document, ensure_ascii=not (sys.stdout.encoding or "utf-8").lower().startswith("utf"), indent=indent
     )
@@ -106,7 +106,7 @@ def print_json(document: object, *, indent: int | None = 2) -> None:
 
 
 def as_document(placed: PlacedOrder) -> dict[str, object]:
-    """What scripts get of an order."""
+    """An order for scripts."""
     state = placed.state.model_dump(mode="json")
     pending = [one.model_dump(mode="json") for one in placed.pending]
     if placed.placed_at:
@@ -117,7 +117,7 @@ def as_document(placed: PlacedOrder) -> dict[str, object]:
 
 
 def show(placed: PlacedOrder, *, as_decided: bool = False) -> None:
-    """Args: as_decided: a person wanted it so; what was undone then is no failure, and has no cross."""
+    """Args: as_decided: a person decided it, so an undone order is no failure and has no cross."""
     state = placed.state
     mark, style = _LOOKS[state.status]
     if as_decided and state.status in (OrderStatus.REJECTED, OrderStatus.CANCELLED):
@@ -156,7 +156,7 @@ def steps_table(placed: PlacedOrder) -> Table:
 
 
 def in_words(span: timedelta) -> str:
-    """A duration in one unit, as people say it."""
+    """A duration in one unit, for people."""
     seconds = max(0, int(span.total_seconds()))
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * size:
@@ -177,7 +177,7 @@ def _tried(pending: PendingStep, now: datetime) -> str:
 
 
 def orders_table(orders: Iterable[PlacedOrder]) -> Table:
-    """For 80 columns at least. An id that does not fit is folded, never cut: two cut ids may read the same."""
+    """For at least 80 columns. A long id is folded, never cut: two cut ids might look the same."""
     listed, is_wide, now = list(orders), out.width >= _WIDE, datetime.now(UTC)
     table = Table() if is_wide else Table(box=box.SIMPLE_HEAD, pad_edge=False)
     longest = max((len(placed.state.order_id) for placed in listed), default=0)

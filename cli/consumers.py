@@ -1,4 +1,4 @@
-"""`starter.py events consumers`: every consumer that there is, or that has ever read."""
+"""`starter.py events consumers`: all configured consumers, and those with a recorded position or dead letter."""
 
 import asyncio
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class ConsumerOnRecord:
 
 
 async def consumers_on_record(on_bus: EventBus) -> list[ConsumerOnRecord]:
-    """Those of these settings first. Raises SettingsError, BusDown, SQLAlchemyError."""
+    """The configured consumers come first. Raises SettingsError, BusDown, SQLAlchemyError."""
     progress = on_bus.progress
     dead = await asyncio.to_thread(progress.counts)
     relays = {f"relay-{service.name}" for service in SERVICES}

@@ -1,4 +1,4 @@
-"""`starter.py events dead-letters`: what consumers could not handle, or not even read, and its way out."""
+"""`starter.py events dead-letters`: list, retry and discard events that consumers could not handle or read."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated
@@ -24,23 +24,23 @@ dead_letters = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="List, retry or discard what a consumer could not handle.",
+    help="List, retry or discard dead letters.",
 )
 
 OfConsumer = Annotated[str, typer.Option("--consumer", help="Only of this consumer.")]
 
 
 OfType = Annotated[str, typer.Option("--type", help="Only events of this type.")]
-OfError = Annotated[str, typer.Option("--error", metavar="TEXT", help="Only those whose error has this text.")]
-Chosen = Annotated[list[str] | None, typer.Argument(metavar="EVENT...", help="The events' ids.")]
-All = Annotated[bool, typer.Option("--all", help="All of them, or all that the filters find.")]
+OfError = Annotated[str, typer.Option("--error", metavar="TEXT", help="Only those whose error contains this.")]
+Chosen = Annotated[list[str] | None, typer.Argument(metavar="EVENT...", help="Ids of the events.")]
+All = Annotated[bool, typer.Option("--all", help="All dead letters, or all that match the filters.")]
 
 
 @dead_letters.command("list")
 def list_dead_letters(
     consumer: OfConsumer = "", order: OfOrder = "", kind: OfType = "", error: OfError = "", as_json: AsJson = False
 ) -> int:
-    """List what consumers could not handle."""
+    """List dead letters, with their errors."""
 
     async def run(events: EventBus) -> list[DeadLetter]:
         return [one for one in dead_letters_of(events, consumer, order) if _fits(one, kind, error)]
@@ -71,7 +71,7 @@ def retry(
 
 @dead_letters.command()
 def discard(
-    note: Annotated[str, typer.Option(help="Why they need not be handled; it stays on record.")],
+    note: Annotated[str, typer.Option(help="Why they need not be handled; kept on record.")],
     chosen: Chosen = None,
     every: All = False,
     consumer: OfConsumer = "",
@@ -81,7 +81,7 @@ def discard(
     dry_run: DryRun = False,
     rate: Rate = 100,
 ) -> int:
-    """Give dead letters up: they will never be handled."""
+    """Discard dead letters: they will never be handled."""
     if not note.strip():
         raise BadInput("say in --note why they need not be handled")
     check_length(note)
@@ -142,7 +142,7 @@ def _show(letters: list[DeadLetter], as_json: bool) -> None:
 
 
 def as_text(raw: bytes) -> str:
-    """Bytes that anybody may have written, for a person to see."""
+    """Untrusted bytes as text."""
     return visible(raw.decode(errors="backslashreplace"))
 
 

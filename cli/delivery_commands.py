@@ -1,4 +1,4 @@
-"""`starter.py events deliveries` and `resend`: what outside systems were sent."""
+"""`starter.py events deliveries` and `resend`: deliveries to webhook endpoints."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -56,12 +56,12 @@ def deliveries(
 
 @delivery_commands.command()
 def resend(
-    event: Annotated[str, typer.Argument(metavar="EVENT", help="Its id, or its position in the log.")],
-    to: Annotated[str, typer.Option("--to", metavar="ENDPOINT", help="The webhook endpoint that is to get it.")],
+    event: Annotated[str, typer.Argument(metavar="EVENT", help="The event's id, or its position in the log.")],
+    to: Annotated[str, typer.Option("--to", metavar="ENDPOINT", help="The webhook endpoint.")],
 ) -> int:
-    """Deliver one event to a webhook endpoint once more.
+    """Deliver one event to a webhook endpoint again.
 
-    It has the same webhook-id, and is delivered also if it was accepted.
+    The webhook-id stays the same. An event that was accepted before is delivered, too.
     """
 
     async def run(events: EventBus) -> str:

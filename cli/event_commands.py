@@ -1,4 +1,4 @@
-"""`starter.py events`: look at the bus, replay it, and settle what consumers could not handle."""
+"""`starter.py events`: read the bus, replay events, and settle dead letters."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -41,7 +41,7 @@ Types = Annotated[list[str] | None, typer.Option("--type", help="Only these type
 
 @events.command()
 def tail(types: Types = None, order: OfOrder = "", as_json: AsJson = False) -> int:
-    """Show events as they come, until Ctrl-C.
+    """Follow new events until Ctrl-C.
 
     With --json, each event is one line.
     """
@@ -64,10 +64,10 @@ def tail(types: Types = None, order: OfOrder = "", as_json: AsJson = False) -> i
 def list_events(
     types: Types = None,
     order: OfOrder = "",
-    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Maximum number of events, the newest.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Maximum number of events.")] = 50,
     as_json: AsJson = False,
 ) -> int:
-    """List the newest events, the oldest of them first."""
+    """List the newest events, in log order."""
     rule = Rule(types=tuple(types or ("*",)))
 
     async def run(on_bus: EventBus) -> list[Entry]:
@@ -88,7 +88,9 @@ def list_events(
 
 
 @events.command()
-def show(event: Annotated[str, typer.Argument(metavar="EVENT", help="Its id, or its position in the log.")]) -> int:
+def show(
+    event: Annotated[str, typer.Argument(metavar="EVENT", help="The event's id, or its position in the log.")],
+) -> int:
     """Show one event as it is on the bus."""
 
     async def run(on_bus: EventBus) -> Entry:
@@ -100,15 +102,17 @@ def show(event: Annotated[str, typer.Argument(metavar="EVENT", help="Its id, or 
 
 @events.command()
 def replay(
-    consumer: Annotated[str, typer.Option(help="Whose reading begins again.")],
+    consumer: Annotated[str, typer.Option(help="The consumer to replay to.")],
     start: Annotated[
         str,
-        typer.Option("--from", metavar="TIME|SEQUENCE", help="Such as 2026-03-01T12:00:00Z, or a position; 0: all."),
+        typer.Option(
+            "--from", metavar="TIME|SEQUENCE", help="A time such as 2026-03-01T12:00:00Z, or a position; 0: all."
+        ),
     ],
 ) -> int:
     """Replay events to a consumer, from a position or a time.
 
-    What a consumer made that cannot be forgotten, such as a mail, is not made a second time.
+    Effects that must not be repeated, such as mails and refunds, are not repeated.
     """
 
     async def run(on_bus: EventBus) -> int:
@@ -128,15 +132,15 @@ def replay(
                 lambda done, total: progress.update(bar, completed=done, total=total),
             )
 
-    console.out.print(f"{with_bus(load(), run)} events were read again by {shown(consumer)}.")
+    console.out.print(f"{with_bus(load(), run)} events were replayed to {shown(consumer)}.")
     return GOOD
 
 
 @events.command()
 def consumers(as_json: AsJson = False) -> int:
-    """List who reads the bus, and how far behind each is.
+    """List consumers, and how far each is behind.
 
-    The exit code is 1 if a consumer cannot read on.
+    The exit code is 1 if a consumer cannot continue.
     """
 
     found = with_bus(load(), consumers_on_record, for_reading=True)

@@ -33,7 +33,7 @@ class Entry(NamedTuple):
 
 
 class _Deferred(TyperCommand):
-    """Stands in the list of commands; the command itself takes its place when its arguments are parsed."""
+    """A placeholder in the list of commands; the command is loaded when its arguments are parsed."""
 
     def __init__(self, entry: Entry) -> None:
         super().__init__(entry.name, help=entry.help, rich_markup_mode=None)

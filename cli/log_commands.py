@@ -1,4 +1,4 @@
-"""`starter.py events republish` and `events adopt`: the way back when the log was lost, or restored from a backup."""
+"""`starter.py events republish` and `events adopt`: recovery from a lost or restored log."""
 
 import asyncio
 from contextlib import ExitStack, closing
@@ -26,11 +26,13 @@ log_commands = typer.Typer()
 def republish(
     service: Annotated[str, typer.Option(help="Only what this service published and received.")] = "",
     order: OfOrder = "",
-    since: Annotated[str, typer.Option(metavar="TIME", help="Only from this time on: 2026-03-01T12:00:00Z.")] = "",
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="Only events since this time, such as 2026-03-01T12:00:00Z.")
+    ] = "",
 ) -> int:
-    """Append lost events to the log again, from the outboxes.
+    """Republish lost events from the services' outboxes.
 
-    What is on the log already is not appended twice.
+    Events that are still in the log are not appended again.
     """
     settings, names = load(), frozenset(one.name for one in SERVICES)
     if service and service not in names:
@@ -47,23 +49,23 @@ def republish(
     console.out.print(f"{done.appended} events were appended; {done.known} were on the log already.")
     if done.refused:
         complain(
-            f"{done.refused} events were not taken: they are too large for the bus, or it knows their ids for some "
-            "minutes more; try again in five"
+            f"{done.refused} events were refused: they are too large for the bus, or NATS still remembers their ids; "
+            "repeat this in five minutes"
         )
     return BAD_END if done.refused else GOOD
 
 
 @log_commands.command()
 def adopt(
-    names: Annotated[list[str] | None, typer.Argument(metavar="CONSUMER", help="Who; repeatable.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    names: Annotated[list[str] | None, typer.Argument(metavar="CONSUMER", help="The consumers to restart.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All consumers.")] = False,
 ) -> int:
-    """Begin again with another log: one restored from a backup.
+    """Restart consumers on a log that was lost or restored.
 
-    What they know already, they know again; first append what is missing, with 'events republish'.
+    First append the missing events with 'events republish'. Events that a consumer has handled have no second effect.
     """
     if every == bool(names):
-        raise BadInput("name the consumers, or say --all; 'starter.py events consumers' shows who waits")
+        raise BadInput("name the consumers, or give --all; 'starter.py events consumers' lists them")
 
     async def run(on_bus: EventBus) -> list[str]:
         found = {one.name: one for one in all_subscriptions(on_bus)}
@@ -76,14 +78,14 @@ def adopt(
 
     adopted = with_bus(load(), run)
     if adopted:
-        console.out.print(f"These begin again with the log as it is: {shown(', '.join(adopted))}.")
+        console.out.print(f"Restarted on this log: {shown(', '.join(adopted))}.")
     else:
-        console.out.print("They have read this very log, and go on with it.")
+        console.out.print("Their offsets belong to this log already; nothing was changed.")
     return GOOD
 
 
 async def _adopted(on_bus: EventBus, subscription: Subscription) -> bool:
-    """With all its partitions in hand, so that nobody reads on meanwhile."""
+    """Holds all partitions, so that no other process reads meanwhile."""
     async with on_bus.consumer(subscription, lambda: None).all_partitions():
         return bool(await adopt_log(on_bus.bus, on_bus.progress, subscription))
 

@@ -1,4 +1,4 @@
-"""One decision on many things, as it is seen on a terminal: its options, its progress, and its summary."""
+"""A bulk decision on the terminal: options, progress and summary."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, TypeVar
@@ -15,8 +15,8 @@ from wiring.program import BAD_END, GOOD
 
 T = TypeVar("T")
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be decided on.")]
-Rate = Annotated[float, typer.Option("--rate", min=0.01, max=1000, help="How many a second, at most.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only list the matches.")]
+Rate = Annotated[float, typer.Option("--rate", min=0.01, max=1000, help="Maximum number per second.")]
 
 
 async def run_each(
@@ -43,7 +43,7 @@ async def run_each(
 
 
 def show_summary(summary: Summary, *, as_json: bool = False, done: str = "done") -> int:
-    """What became of them; 1 if any failed."""
+    """Print the results. The exit code is 1 if any failed."""
     if as_json:
         print_json({"done": summary.done, "before": summary.before, "failed": summary.failed})
     else:

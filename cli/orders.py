@@ -38,7 +38,7 @@ def status(order: OrderArgument, as_json: AsJson = False) -> int:
 
 
 def watch(order: OrderArgument, as_json: AsJson = False) -> int:
-    """Follow an order live, until it ends or waits for a person."""
+    """Follow an order live until it ends or needs a person."""
 
     async def run(clients: Clients) -> PlacedOrder:
         client = await clients.client_of(order)
@@ -68,13 +68,13 @@ def list_orders(
     customer: OfCustomer = "",
     older_than: OlderThan = None,
     newer_than: NewerThan = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Orders on a page.")] = 50,
-    page: Annotated[int, typer.Option(min=1, max=1_000, help="Which page; 1 has the newest.")] = 1,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of orders on a page.")] = 50,
+    page: Annotated[int, typer.Option(min=1, max=1_000, help="Page number; 1 has the newest orders.")] = 1,
     as_json: AsJson = False,
 ) -> int:
     """List orders, the newest first.
 
-    Each with its age and amount, and with what is stuck or being retried, if anything is.
+    Each with its age, its amount, and the steps that are stuck or retried.
     """
     query = OrderQuery(status, stage, style, reason, step, customer, older_than, newer_than)
     orders = with_clients(load(), lambda clients: find_page(clients, query, limit, page))

@@ -1,4 +1,4 @@
-"""Orders as people write them: options, a JSON file, or JSON lines. Every mistake is named, in one line."""
+"""Parses orders from options, a JSON file, or JSON lines. Every mistake is reported, in one line."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -16,7 +16,7 @@ _NAMED = 20
 
 
 class Given(NamedTuple):
-    """An order, and where in the file it is, such as `line 3: `."""
+    """An order, and its place in the file, such as `line 3: `."""
 
     where: str
     order: Order
@@ -97,7 +97,7 @@ def _documents(raw: bytes) -> list[tuple[str, object]]:
 
 
 def _is_an_object(line: str) -> bool:
-    """Whether the line stands alone, not indented in an object around it: then the file is one of JSON lines."""
+    """Whether the line is a complete JSON object; then the file has JSON lines."""
     try:
         return line.startswith("{") and isinstance(parse(line), dict)
     except NotJson:

@@ -1,4 +1,4 @@
-"""Places orders and follows them, each on its own: what becomes of one is reported whatever becomes of the others."""
+"""Places and follows orders separately: each result is reported, whatever happens to the others."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""The options by which a command says which orders it means; the same in every command."""
+"""Options that select orders, shared by all commands."""
 
 import re
 from datetime import timedelta
@@ -28,17 +28,17 @@ OfStyle = Annotated[
     Style | None, typer.Option("--style", help="Only orders of this style; choreography needs no Temporal server.")
 ]
 OfReason = Annotated[
-    str, typer.Option("--reason", metavar="TEXT", help="Only orders whose reason, problem or last error has this text.")
+    str, typer.Option("--reason", metavar="TEXT", help="Only orders whose reason, problem or last error contains this.")
 ]
 OfStep = Annotated[
-    str, typer.Option("--step", help="Only orders of which this step is stuck or retried, such as payments.refund.")
+    str, typer.Option("--step", help="Only orders in which this step is stuck or retried, such as payments.refund.")
 ]
 OfCustomer = Annotated[str, typer.Option("--customer", help="Only orders of this customer.")]
 OlderThan = Annotated[
     timedelta | None,
-    typer.Option("--older-than", metavar="AGE", parser=duration, help="Only orders placed before that: 90s, 2h, 3d."),
+    typer.Option("--older-than", metavar="AGE", parser=duration, help="Only orders older than this: 90s, 2h, 3d."),
 ]
 NewerThan = Annotated[
     timedelta | None,
-    typer.Option("--newer-than", metavar="AGE", parser=duration, help="Only orders placed since then."),
+    typer.Option("--newer-than", metavar="AGE", parser=duration, help="Only orders newer than this."),
 ]

@@ -1,4 +1,4 @@
-"""Send a consumer back to a point of the archive, and see it come up again."""
+"""Resets a consumer to a point of the archive, and waits until it has caught up."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,11 +12,11 @@ _LOOK_SECONDS = 0.1
 _BATCH = 500
 
 Reached = Callable[[int, int], None]
-"""Called with how many events are read again, and how many there are to be."""
+"""Called with the number of events replayed so far, and their total."""
 
 
 async def replay(events: EventBus, subscription: Subscription, after: int, reached: Reached) -> int:
-    """Have everything after this position read again; how many events. It helps a worker, or does it alone."""
+    """Replay everything after this position, beside a worker or alone. Returns the number of events."""
     to_read = await _positions(events, after)
     reached(0, sum(map(len, to_read)))
     await _send_back(events, subscription, after)
@@ -36,7 +36,7 @@ async def replay(events: EventBus, subscription: Subscription, after: int, reach
 
 
 async def _send_back(events: EventBus, subscription: Subscription, after: int) -> None:
-    """With all its partitions in hand, so that nobody reads on meanwhile."""
+    """Holds all partitions, so that no other process reads meanwhile."""
     consumer = events.consumer(subscription, lambda: None)
     async with consumer.all_partitions():
         if subscription.forget:
@@ -48,7 +48,7 @@ async def _send_back(events: EventBus, subscription: Subscription, after: int) -
 
 
 async def _positions(events: EventBus, after: int) -> list[list[int]]:
-    """Of the events that are to be read again, by partition."""
+    """Of the events to replay, by partition."""
     positions: list[list[int]] = [[] for _ in range(PARTITIONS)]
     head = await events.bus.head()
     reader = await events.bus.read(None, after)

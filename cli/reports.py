@@ -1,4 +1,4 @@
-"""The commands that look at everything: the audit and the catalogue."""
+"""The commands `audit` and `catalogue`."""
 
 from typing import Annotated
 
@@ -16,7 +16,8 @@ def audit(
     since: Annotated[
         str,
         typer.Option(
-            metavar="TIME", help="Judge only orders that changed since then, or are not over: 2026-03-01T12:00:00Z."
+            metavar="TIME",
+            help="Check only orders that changed since this time or have not ended, such as 2026-03-01T12:00:00Z.",
         ),
     ] = "",
     as_json: AsJson = False,

@@ -1,4 +1,4 @@
-"""`starter.py schedules`: what runs by itself, and what it found."""
+"""`starter.py schedules`: the scheduled runs, and their reports."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -26,12 +26,15 @@ class Name(StrEnum):
     AUDIT = "audit"
 
 
-NameArgument = Annotated[Name, typer.Argument(help="Which.")]
+NameArgument = Annotated[Name, typer.Argument(help="The schedule.")]
 
 
 @schedules.command("list")
 def list_schedules(as_json: AsJson = False) -> int:
-    """List what is scheduled, when it runs next, and what it found last; 1 if something was found, or failed."""
+    """List schedules with their next run and last result.
+
+    The exit code is 1 if a last run has findings or failed.
+    """
     found = _with_schedules(lambda schedules: schedules.all())
     if as_json:
         print_json([_document(one) for one in found])
@@ -39,13 +42,16 @@ def list_schedules(as_json: AsJson = False) -> int:
         columns = ("schedule", "every", "next", "last", "result")
         out.print(table_of(*columns, rows=[_row(one) for one in found]))
     else:
-        out.print("Nothing is scheduled; a worker with the role operations does that, as SCHEDULES__… say.")
+        out.print("There are no schedules; a worker with the role operations creates them from SCHEDULES__….")
     return BAD_END if any(one.failed or (one.last and one.last.findings) for one in found) else GOOD
 
 
 @schedules.command()
 def run(name: NameArgument, as_json: AsJson = False) -> int:
-    """Run it now, and show its report; 1 if it found something."""
+    """Run a schedule now, and show its report.
+
+    The exit code is 1 if there are findings.
+    """
     examined = _with_schedules(lambda schedules: schedules.run(name))
     if as_json:
         print_json(examined.model_dump(mode="json"))
@@ -54,15 +60,13 @@ def run(name: NameArgument, as_json: AsJson = False) -> int:
         for finding in examined.shown:
             out.print(f"[bold red]✗ {shown(finding.order_id or 'as a whole')}[/]: {shown(finding.invariant)}")
         if examined.findings:
-            out.print("'starter.py audit' shows each in full.")
+            out.print("'starter.py audit' shows each finding in full.")
     return BAD_END if examined.findings else GOOD
 
 
 @schedules.command()
-def pause(
-    name: NameArgument, note: Annotated[str, typer.Option(help="Why; it is shown in the Temporal UI.")] = ""
-) -> int:
-    """Let it not run by itself until it is resumed."""
+def pause(name: NameArgument, note: Annotated[str, typer.Option(help="Reason; shown in the Temporal UI.")] = "") -> int:
+    """Pause a schedule until it is resumed."""
     _with_schedules(lambda schedules: schedules.pause(name, note))
     out.print(f"{name} is paused.")
     return GOOD
@@ -70,9 +74,9 @@ def pause(
 
 @schedules.command()
 def resume(
-    name: NameArgument, note: Annotated[str, typer.Option(help="Why; it is shown in the Temporal UI.")] = ""
+    name: NameArgument, note: Annotated[str, typer.Option(help="Reason; shown in the Temporal UI.")] = ""
 ) -> int:
-    """Let it run by itself again."""
+    """Resume a paused schedule."""
     _with_schedules(lambda schedules: schedules.resume(name, note))
     out.print(f"{name} runs by itself again.")
     return GOOD

@@ -11,10 +11,13 @@ from wiring.program import GOOD
 
 
 def schemas(
-    event: Annotated[str | None, typer.Argument(metavar="TYPE", help="An event's type, envelope, or asyncapi.")] = None,
-    folder: Annotated[Path | None, typer.Option(help="Write all of them there instead.")] = None,
+    event: Annotated[
+        str | None,
+        typer.Argument(metavar="TYPE", help="An event type, envelope, or asyncapi; without it, list the names."),
+    ] = None,
+    folder: Annotated[Path | None, typer.Option(help="Write all schemas to this folder.")] = None,
 ) -> int:
-    """Print the events' schemas: names, one, or all as files."""
+    """List, print or write the schemas of events."""
     documents = schema_documents()
     if folder:
         folder.mkdir(parents=True, exist_ok=True)

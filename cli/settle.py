@@ -1,4 +1,4 @@
-"""`starter.py cancel`, `review` and `resolve`: a person's decision on an order."""
+"""`starter.py cancel`, `review` and `resolve`: an operator's decision on an order."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated
@@ -18,11 +18,11 @@ from wiring.program import BAD_END, GOOD
 
 def cancel(
     order: OrderArgument,
-    reason: Annotated[str, typer.Option(help="Why; it is kept in the order's history.")] = "",
+    reason: Annotated[str, typer.Option(help="Reason; kept in the order's history.")] = "",
     actor: Actor = "",
     as_json: AsJson = False,
 ) -> int:
-    """Cancel an order for its customer; what was done is undone."""
+    """Cancel an order for its customer; completed steps are undone."""
     settings = load()
     who = actor_of(settings, actor)
     return _settle(settings, order, lambda client: client.cancel(order, reason, who), as_json)
@@ -31,11 +31,11 @@ def cancel(
 def review(
     order: OrderArgument,
     decision: Annotated[Decision, typer.Argument(help="The decision.")],
-    note: Annotated[str, typer.Option(help="Why; it is kept in the order's history.")] = "",
+    note: Annotated[str, typer.Option(help="Reason; kept in the order's history.")] = "",
     actor: Actor = "",
     as_json: AsJson = False,
 ) -> int:
-    """Decide on an order that is held as a possible fraud."""
+    """Approve or decline an order held as a possible fraud."""
     settings = load()
     given = Review(decision=decision, note=note, actor=actor_of(settings, actor))
     return _settle(settings, order, lambda client: client.review(order, given), as_json)
@@ -46,15 +46,15 @@ def resolve(
     decision: Annotated[
         ResolveBy,
         typer.Argument(
-            help="Try again, or record that it was settled by hand; of a parcel: that it was returned, or delivered."
+            help="Retry, or record that it was settled by hand; for a parcel: that it was returned or delivered."
         ),
     ],
-    note: Annotated[str, typer.Option(help="What was done; it is kept in the order's history.")] = "",
-    step: Annotated[str, typer.Option(help="Only this step of those that are stuck, such as payments.refund.")] = "",
+    note: Annotated[str, typer.Option(help="What was done; kept in the order's history.")] = "",
+    step: Annotated[str, typer.Option(help="Only this stuck step, such as payments.refund.")] = "",
     actor: Actor = "",
     as_json: AsJson = False,
 ) -> int:
-    """Get an order that needs attention moving again."""
+    """Resolve an order that needs attention."""
     if decision is not ResolveBy.RETRY and not note.strip():
         raise BadInput("say in --note how it was settled by hand")
     settings = load()

@@ -40,7 +40,7 @@ def trace(order: OrderArgument, as_json: AsJson = False) -> int:
 
 
 def tree_of(order_id: str, events: Sequence[Recorded]) -> Tree:
-    """Roots are what no event is behind: a person's word, or a workflow's first command."""
+    """Roots have no causing event: a person's decision, or a workflow's first command."""
     caused = _caused(events)
     began = min(recorded.event.time for recorded in events)
     tree = Tree(f"[bold]{shown(order_id)}[/] {shown(events[0].event.style)}, {len(events)} events")

@@ -1,7 +1,7 @@
-"""The processes that the laboratory starts end with it, even when it is killed: a guard watches for its end.
+"""Ends the laboratory's child processes when it ends, even by SIGKILL: a guard process watches it.
 
-The guard is one small process for all of them. It reads a pipe, on which each child is named, and which the system
-closes when this program ends, whatever ends it. Then it ends those that are left.
+One small guard serves all children. It reads their pids from a pipe, which the operating system closes when this
+program ends for any reason. The guard then ends the remaining children.
 """
 
 import os
@@ -35,12 +35,12 @@ _guard: subprocess.Popen[bytes] | None = None
 
 
 def started(pid: int) -> None:
-    """This process leads a group of its own, and ends with us."""
+    """Register the leader of a process group, which is to end with this program."""
     _write(f"+{pid}\n")
 
 
 def ended(pid: int) -> None:
-    """It ended by itself, so its number may soon be another's."""
+    """Unregister a process that has ended, since its pid may be reused."""
     _write(f"-{pid}\n")
 
 

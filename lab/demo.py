@@ -1,4 +1,4 @@
-"""`make demo`: real orders through five services; some complete, some fail half-way and are undone."""
+"""`make demo`: orders through five services; some complete, others fail and are compensated."""
 
 import asyncio
 import sys
@@ -55,7 +55,7 @@ Meanwhile = Callable[[OrderClient, str], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Scenario:
-    """One order of the demo. `charges` is how often its card is expected to be charged, refunded or not."""
+    """One order of the demo. `charges` is the expected number of charges, refunded ones included."""
 
     name: str
     story: str
@@ -223,7 +223,7 @@ def _table(
 
 
 def _reasons(scenarios: Sequence[Scenario], placed: Sequence[PlacedOrder]) -> None:
-    """One line each, as wide as it is."""
+    """One line each, of any width."""
     out.print("Why orders did not complete:")
     for scenario, one in zip(scenarios, placed, strict=True):
         if one.state.reason and one.state.status is not COMPLETED:

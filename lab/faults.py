@@ -1,17 +1,17 @@
-"""Faults from outside, for demonstrations and tests: at the services' boundary, and nowhere in the story.
+"""Injects faults at the services' boundary, for demonstrations and tests.
 
 A spec is a comma-separated list of `service.operation=kind[:count][@order]`. `count` is how many calls of an order are
 hit (default 1, `*` for all; for `slow` it is seconds, and every call is hit); `@order` narrows it to the orders whose
 id matches a pattern such as `demo-*`. Kinds:
 
     down         fails before the effect
-    lost         takes effect, then the reply is lost
-    slow         waits this many seconds, then goes on
-    refuse       refuses, for good
+    lost         has its effect, then the reply is lost
+    slow         waits this many seconds, then continues
+    refuse       refuses
     kill-before  the process dies before the effect
     kill-after   the process dies between the commit and the reply
 
-The companies behind the services can fail too: `gateway.charge`, `gateway.reverse`, `courier.book`, `courier.cancel`.
+The providers behind the services can fail, too: `gateway.charge`, `gateway.reverse`, `courier.book`, `courier.cancel`.
 """
 
 import os
@@ -58,7 +58,7 @@ ALWAYS = -1
 
 
 class BadSpec(ValueError):
-    """The spec cannot be understood; the text says which part, and what would do."""
+    """The spec is invalid; the text names the part and what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def faults_of(settings: LabSettings) -> Wrap:
 
 
 class Faults:
-    """Faults, and how often each has hit which order: kept on disk, so that a restart does not forget."""
+    """Faults, and how often each has hit which order; stored on disk to survive restarts."""
 
     def __init__(self, faults: Sequence[Fault], database: Callable[[], Database]) -> None:
         self._faults = faults
@@ -138,7 +138,7 @@ class Faults:
             self._database.alone(_metadata.create_all)
 
     def wrap(self, name: str, port: T) -> T:
-        """The port with its faults at its boundary; itself when there are none for it."""
+        """The port wrapped in its faults, or the port itself if it has none."""
         mine = tuple(fault for fault in self._faults if fault.operation.startswith(f"{name}."))
         return cast(T, _Faulty(name, port, mine, self._strikes)) if mine else port
 
@@ -159,7 +159,7 @@ class Faults:
 
 
 class _Faulty:
-    """Stands before a service, and lets each call of a named operation go through its faults."""
+    """A proxy of a service that applies the faults to each call of a named operation."""
 
     def __init__(
         self, service: str, target: object, faults: tuple[Fault, ...], strikes: Callable[[Fault, str], bool]

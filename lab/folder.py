@@ -1,4 +1,4 @@
-"""The data folder of `make up` and `make demo`: it can be written, and is in use once."""
+"""The data folder of `make up` and `make demo`: checked to be writable, and locked."""
 
 import fcntl
 import shutil
@@ -14,7 +14,7 @@ _LOCK = "in-use.lock"
 
 @contextmanager
 def folder_of_our_own(folder: Path) -> Iterator[None]:
-    """Make the folder, and hold it for the block. Raises SettingsError when it cannot be written, or is in use."""
+    """Create the folder, and lock it for the block. Raises SettingsError if it is not writable, or in use."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -36,7 +36,7 @@ def folder_of_our_own(folder: Path) -> Iterator[None]:
 
 
 def empty(folder: Path) -> None:
-    """All but the lock that we hold."""
+    """Delete everything except the lock."""
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""`python -m lab incidents`: a shop with six prepared troubles, to practise on with `starter.py` alone."""
+"""`python -m lab incidents`: a shop with six prepared problems, to practise with `starter.py`."""
 
 import asyncio
 import base64
@@ -47,7 +47,7 @@ TROUBLES = {
 
 
 def incidents() -> int:
-    """Run a shop with six troubles, until Ctrl-C; find and mend them with starter.py."""
+    """Run a shop with six problems to solve, until Ctrl-C."""
     settings = load()
     settings = settings.model_copy(
         update={
@@ -74,7 +74,7 @@ def _incidents(settings: LabSettings, environment: dict[str, str]) -> int:
         out.print("Starting the worker ...")
         worker.start()
         os.environ.update(environment)  # what is looked at here has the same endpoints
-        out.print("Letting six things go wrong ...")
+        out.print("Causing six problems ...")
         run_until_stopped(_unless_dead(worker, _prepare(settings)))
         _explain(settings, environment)
         while not is_asked_to_stop():
@@ -121,7 +121,7 @@ def _order(name: str, sku: str = "mug", country: str = "DE") -> Order:
 
 
 def _environment(settings: LabSettings, port: int) -> dict[str, str]:
-    """What the worker and `starter.py` need to see this shop."""
+    """The settings of this shop's worker and `starter.py`."""
     url = f"http://127.0.0.1:{port}"
     erp = {"name": "erp", "url": f"{url}/erp", "secret": _SECRET, "types": ["OrderCompleted", "OrderRejected"]}
     crm = {"name": "crm", "url": f"{url}/crm", "secret": _SECRET, "types": ["OrderCancelled"]}
@@ -140,21 +140,21 @@ def _explain(settings: LabSettings, environment: dict[str, str]) -> None:
     file = settings.data_dir / "environment.sh"
     file.touch(mode=0o600)
     file.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()))
-    out.print(f"\nThe shop has {len(TROUBLES)} troubles:")
+    out.print(f"\nThe shop has {len(TROUBLES)} problems:")
     for trouble in TROUBLES.values():
         out.print(f"  - {trouble}")
     out.print("\nIn another terminal, from this folder:")
     out.print(f"  . {file}")
     out.print("  .venv/bin/python starter.py attention")
-    out.print("\ndocs/operating.md says what each means, and what mends it. Outside of the shop:")
-    out.print("  inventory comes back by itself after some minutes;")
+    out.print("\ndocs/operating.md explains each entry and how to resolve it. Outside the shop:")
+    out.print("  inventory recovers after some minutes;")
     out.print(f"  start the endpoint erp with: touch {settings.data_dir / 'erp-is-up'}")
     out.print(f"\nTemporal UI: http://localhost:{settings.ui_port}. Ctrl-C ends the shop.")
 
 
 @contextmanager
 def _outside_systems(folder: Path) -> Iterator[int]:
-    """Two get webhooks: `erp` is down until it is started, `crm` refused its first event. Gives their port."""
+    """Two webhook endpoints: `erp` is down until it is started, `crm` refuses its first event. Yields their port."""
     asked: set[str] = set()
 
     class Endpoint(BaseHTTPRequestHandler):
@@ -170,7 +170,7 @@ def _outside_systems(folder: Path) -> Iterator[int]:
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:
-            """Not on this terminal."""
+            """Keep requests out of the terminal."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)

@@ -1,7 +1,7 @@
-"""`python -m lab outages`: what goes on while a part is away, in each style. A measurement, never a test.
+"""`python -m lab outages`: what continues during an outage, in each style. A measurement, never a test.
 
-First each service in turn is down while orders are placed: how many steps are done all the same? Then what everything
-hangs on is killed and started again: the Temporal server, the bus. What stops, what is lost, how long until it goes on?
+First, each service in turn is down while orders are placed: how many steps are done nevertheless? Then the shared
+servers, Temporal and the bus, are killed and restarted: what stops, what is lost, and how long does recovery take?
 """
 
 import asyncio
@@ -47,7 +47,7 @@ _STEPS = ("OrderCreated", "NoFraudDetected", "StockReserved", "PaymentProcessed"
 
 
 def outages() -> int:
-    """Measure what goes on while a part is away; takes minutes."""
+    """Measure what continues during outages; takes minutes."""
     # A server that is away is what we are here for; so a repeated call is not logged each time.
     Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter="ERROR"))))
     logging.basicConfig(level=logging.ERROR)
@@ -79,7 +79,7 @@ def _measure() -> int:
 
 
 class _Site:
-    """A style's servers and worker, which can be killed."""
+    """One style's servers and worker, which can be killed."""
 
     def __init__(self, style: Style, settings: LabSettings, stack: ExitStack, *, with_nats: bool) -> None:
         self.settings = settings
@@ -109,7 +109,7 @@ def _site(style: Style, settings: LabSettings, faults: str = "", *, with_nats: b
 
 
 def _while_down(style: Style, settings: LabSettings, service: str) -> Counter[str]:
-    """How often each step was done for the orders that were placed meanwhile."""
+    """Count the steps done for orders placed during the outage."""
     faults = ",".join(f"{operation}=down:*" for operation in OPERATIONS if operation.startswith(f"{service}."))
 
     async def place(site: _Site) -> Counter[str]:
@@ -128,7 +128,7 @@ def _while_down(style: Style, settings: LabSettings, service: str) -> Counter[st
 
 
 def _killed(style: Style, settings: LabSettings, *, with_nats: bool) -> tuple[str, ...]:
-    """All orders are placed at once, and one more while it is away; each client asks again until it is answered."""
+    """Place all orders at once, and one more during the outage; each client retries until it is answered."""
 
     async def run(site: _Site) -> tuple[str, ...]:
         clients = Clients(site.settings)

@@ -1,4 +1,4 @@
-"""Commands as a person can paste them into another terminal, with what they need of this program's settings."""
+"""Commands to paste into another terminal, with the settings that they need."""
 
 import shlex
 from pathlib import Path

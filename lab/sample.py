@@ -7,11 +7,11 @@ DECLINED_CARD = "tok_chargeDeclined"
 
 
 def sample_order(name: str, *lines: tuple[str, int], card: str = GOOD_CARD, country: str = "DE") -> Order:
-    """An order under this id, of a customer of its own: the fraud service counts the orders that a customer places.
+    """An order with this id and a separate customer, since the fraud service counts the orders of a customer.
 
     Args:
         lines: SKU and quantity.
-        country: ISO 3166, two letters; no courier goes to AQ.
+        country: ISO 3166, two letters; AQ is undeliverable.
     """
     return Order(
         order_id=name,

@@ -1,4 +1,4 @@
-"""The laboratory's settings: those of the programs, and the faults to inject."""
+"""The laboratory's settings: those of the programs, and the injected faults."""
 
 from settings import Settings, load_as
 

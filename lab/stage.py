@@ -1,4 +1,4 @@
-"""The laboratory's faults for the page's two orders: each finds its order by the order's id, and hits no other."""
+"""The laboratory's faults for the page's side-by-side runs, selected by the orders' ids."""
 
 from collections.abc import Sequence
 

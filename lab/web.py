@@ -30,7 +30,7 @@ def web() -> int:
 
 
 def with_stage(settings: LabSettings) -> LabSettings:
-    """For the worker: the faults that can be chosen on the page, each for the orders that were placed there for it."""
+    """Settings of the worker with all faults of the page, each for the orders that were placed with it."""
     return settings.model_copy(update={"faults": ",".join(filter(None, (settings.faults, FAULTS)))})
 
 

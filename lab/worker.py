@@ -1,4 +1,4 @@
-"""`python -m lab worker`: the worker, with faults at its services' boundary."""
+"""`python -m lab worker`: the worker with injected faults."""
 
 import asyncio
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""The worker as a process of its own, started again when it dies, as a container engine would."""
+"""Runs the worker as a process, and restarts it when it dies, as a container engine would."""
 
 import os
 import subprocess
@@ -22,8 +22,8 @@ class WorkerProcess:
     """`worker.py` with these settings in its environment; its output goes to `log`, or to this terminal.
 
     Args:
-        program: another one of the laboratory's instead, which runs beside the worker.
-        environment: instead of this process' own, and of any `.env` file.
+        program: another program of the laboratory to run instead of the worker.
+        environment: replaces this process' environment and any `.env` file.
     """
 
     def __init__(
@@ -70,13 +70,13 @@ class WorkerProcess:
         self._thread.start()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until the worker has stopped for good; whether it has."""
+        """Wait until the worker has stopped without a restart. Returns whether it has."""
         if self._thread.ident is not None:
             self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def stop(self) -> None:
-        """Let it finish what it is at."""
+        """Stop the worker gracefully."""
         self._stopping.set()
         deadline = time.monotonic() + 60
         while self._thread.is_alive() and time.monotonic() < deadline:
@@ -86,7 +86,7 @@ class WorkerProcess:
             self._thread.join(0.5)
 
     def kill(self) -> None:
-        """As a crash would; it is started again, unless it is being stopped."""
+        """Kill the worker; it is restarted, unless it is being stopped."""
         if self._process:
             self._process.kill()
 

@@ -191,8 +191,8 @@ def test_what_choosing_a_style_counts_is_so(before: Path) -> None:
     for claim in (
         f"Orchestrated: {workflows} lines in `workflows/`",
         f"Choreographed: {added} lines added and {removed} taken out in `choreography/`",
-        f"Fraud, as it is here: {fraud[Style.ORCHESTRATION]} lines name it",
-        f"in three files, and {fraud[Style.CHOREOGRAPHY]} in the choreographed, in five",
+        f"named in {fraud[Style.ORCHESTRATION]} lines of three files in the orchestrated style",
+        f"in {fraud[Style.CHOREOGRAPHY]} lines of five files in the choreographed one",
     ):
         assert claim in said
 

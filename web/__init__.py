@@ -1,1 +1,1 @@
-"""The page: both styles side by side, the shop, an order, what needs a person, figures. It decides nothing."""
+"""The page: both styles side by side, shop, orders, attention, figures. It makes no decisions."""

@@ -1,4 +1,4 @@
-"""The page's addresses, and how what goes wrong is answered."""
+"""The page's routes and error responses."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What every request passes first, and every response carries: the host, the origin, the size, who asks."""
+"""Checks every request (host, origin, size, identity) and adds headers to every response."""
 
 from urllib.parse import quote, urlsplit
 
@@ -74,7 +74,7 @@ class TooLarge(Exception):
 
 
 def _limited(receive: Receive) -> Receive:
-    """A body may come without its length."""
+    """Limit a body that has no declared length."""
     received = 0
 
     async def limited() -> Message:
@@ -89,7 +89,7 @@ def _limited(receive: Receive) -> Receive:
 
 
 def _is_same_origin(headers: Headers, host: str) -> bool:
-    """As the browser says; one that says neither is none of ours, and its form's token decides."""
+    """By the browser's headers. Without any, the form's token decides."""
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return False
     origin = headers.get("origin")

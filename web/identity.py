@@ -1,4 +1,4 @@
-"""Who asks: the operator's session, the proxy's word, and the token that shows a form to be our own."""
+"""Identifies operators, by session or proxy, and authenticates forms by a token."""
 
 import base64
 import getpass
@@ -22,18 +22,18 @@ _LONGEST_NAME = 60
 
 @dataclass(frozen=True)
 class Identity:
-    """`actor` is empty for who has not logged in; `visitor` is the browser's, and says nothing of a person."""
+    """`actor` is empty before a login; `visitor` identifies the browser, not a person."""
 
     actor: str
     visitor: str
 
 
 class Identities:
-    """Recognizes who asks. Its key outlives the process, so that a restart logs nobody out and voids no form.
+    """Identifies requests. Its key outlives the process, so sessions and forms survive a restart.
 
     Args:
         folder: where the key is kept if there is no secret to derive it from.
-        actor: who acts where nobody logs in; the user that runs this process, if it is empty.
+        actor: the name where no login is needed; empty for the user that runs this process.
     """
 
     def __init__(self, settings: WebSettings, folder: Path, actor: str = "") -> None:
@@ -58,7 +58,7 @@ class Identities:
         return self._of_session(request.cookies.get(SESSION, ""))
 
     def form_token(self, visitor: str) -> str:
-        """For a form's hidden field: another site can neither read nor make it."""
+        """A token for a form's hidden field, which another site can neither read nor create."""
         return self._sign(f"form:{visitor}")
 
     def is_own_form(self, visitor: str, token: str) -> bool:
@@ -69,7 +69,7 @@ class Identities:
         return bool(self._token)
 
     def session(self, token: str, name: str) -> str | None:
-        """A session cookie's value for who knows the token."""
+        """The session cookie's value for a caller that knows the token."""
         if not (self._token and _same(token, self._token) and _name(name)):
             return None
         content = json.dumps([_name(name), int(time.time()) + SESSION_SECONDS]).encode()
@@ -96,7 +96,7 @@ def _name(text: str) -> str:
 
 
 def _user() -> str:
-    """Who runs this process, which only this machine can reach."""
+    """The user that runs this process."""
     try:
         return _name(getpass.getuser())
     except (KeyError, OSError):  # a container's user may have no name

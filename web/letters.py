@@ -1,4 +1,4 @@
-"""The letters that an order's customer gets, as the subscriber `notifications` writes them."""
+"""An order's letters to its customer, as the subscriber `notifications` writes them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Letter:
 
 
 def letters_of(events: EventBus, recorded: Sequence[Recorded]) -> list[Letter]:
-    """Of the events that are a letter's cause, the oldest first."""
+    """The letters of these events, the oldest first."""
     causes = [one.event for one in recorded if one.event.type in MAILED]
     try:
         sent = inbox.known(events.database(NAME), causes)

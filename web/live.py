@@ -1,7 +1,7 @@
-"""What happens to orders, read once for all browsers of this process.
+"""Follows watched orders, once for all browsers of this process.
 
-One reader follows the bus, and one budget of requests asks where the watched orders stand, however many watch. Nobody
-is pushed to: who watches an order waits for news of it and takes what it has not had; who is slow holds up nobody.
+One reader follows the bus, and one loop polls the watched orders at a bounded rate, however many watchers there are.
+Watchers pull: each waits for a change and takes what it has not received, so a slow one delays no other.
 """
 
 import asyncio
@@ -30,13 +30,13 @@ _BATCH = 200
 
 
 class Orders(Protocol):
-    """Whose client an order has."""
+    """Finds the client of an order's style."""
 
     def client_of(self, order_id: str) -> Awaitable[OrderClient]: ...
 
 
 class Watched:
-    """One order: where it stands, and its events by their position. `trouble` is why neither may be up to date."""
+    """One order: its state, and its events by position. `trouble` is the reason why these may be outdated."""
 
     def __init__(self, order_id: str) -> None:
         self.order_id = order_id
@@ -52,7 +52,7 @@ class Watched:
         self._document = (-1, "")
 
     def document(self, make: Callable[["Watched"], str]) -> str:
-        """What all who watch are sent of it, made once a version."""
+        """The document that all watchers receive, made once for each version."""
         if self._document[0] != self.version:
             self._document = self.version, make(self)
         return self._document[1]
@@ -65,7 +65,7 @@ class Watched:
         return self.placed is not None and self.placed.state.stage is Stage.ENDED
 
     async def news(self, version: int, wait: float) -> bool:
-        """Wait until there is more than this version had, at most `wait` seconds."""
+        """Wait for a newer version, for at most `wait` seconds."""
         if self.version == version:
             await is_set_within(self._news, wait)
         return self.version != version
@@ -77,7 +77,7 @@ class Watched:
 
 
 class Live:
-    """The orders that anybody watches. Args: orders: of both styles."""
+    """The watched orders. Args: orders: of both styles."""
 
     def __init__(self, bus: Bus, orders: Orders) -> None:
         self._bus = bus
@@ -88,7 +88,7 @@ class Live:
 
     @asynccontextmanager
     async def watch(self, order_id: str) -> AsyncIterator[Watched]:
-        """As long as anybody does, it is kept up to date. Raises NoSuchOrder, and what is passing."""
+        """Keep an order up to date while it has watchers. Raises NoSuchOrder, and transient errors."""
         watched = self._watched.setdefault(order_id, Watched(order_id))
         watched.watchers += 1
         try:
@@ -102,7 +102,7 @@ class Live:
                 self._watched.pop(order_id, None)
 
     async def run(self) -> None:
-        """Until `stop`."""
+        """Run until `stop`."""
         working = [asyncio.create_task(one) for one in (self._follow_bus(), self._ask(), self._stopping.wait())]
         try:
             done, _ = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
@@ -118,7 +118,7 @@ class Live:
         return self._stopping.is_set()
 
     def stop(self) -> None:
-        """Who watches is sent away."""
+        """Disconnect all watchers."""
         self._stopping.set()
         for watched in self._watched.values():
             watched.changed()
@@ -139,7 +139,7 @@ class Live:
         watched.due = time.monotonic() + watched.pause
 
     async def _ask(self) -> None:
-        """Where the watched orders stand, those first that have waited longest."""
+        """Poll the watched orders, the longest-waiting first."""
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             now = time.monotonic()
@@ -179,7 +179,7 @@ class Live:
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _read_on(self, position: int) -> int:
-        """For some seconds, so that a log in its place is noticed; how far it has come."""
+        """Read for some seconds, so that a replaced log is noticed. Returns the new position."""
         reader, until = await self._bus.read(None, position), time.monotonic() + _READ_SECONDS
         try:
             while time.monotonic() < until:

@@ -1,4 +1,4 @@
-"""Runs the page beside whatever else this process does."""
+"""Runs the page's web server in this process."""
 
 import asyncio
 import contextlib
@@ -34,10 +34,10 @@ _LOOK_SECONDS = 2.0
 
 @asynccontextmanager
 async def page(settings: Settings, stage: Stage | None = None) -> AsyncIterator[list[asyncio.Task[None]]]:
-    """Serve the page; gives the tasks, which end only in trouble.
+    """Serve the page. Yields its tasks, which end only on an error.
 
     Raises:
-        SettingsError: anybody could act as an operator, or the port is taken.
+        SettingsError: unauthenticated access would be possible, or the port is taken.
     """
     web = settings.of(WebSettings)
     web.check()
@@ -77,7 +77,7 @@ async def page(settings: Settings, stage: Stage | None = None) -> AsyncIterator[
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """They are the worker's."""
+        """The worker handles signals."""
         yield
 
 

@@ -1,4 +1,4 @@
-"""The page's settings, and who may reach it."""
+"""The page's settings, and the check of its access control."""
 
 import ipaddress
 from typing import ClassVar
@@ -13,9 +13,9 @@ _SHORTEST_SECRET = 16
 
 
 class WebSettings(EnvironmentSettings):
-    """`token` is what operators log in with. `proxy_secret` is what a reverse proxy that authenticates them sends.
+    """`token` is the operators' login; `proxy_secret` is sent by a reverse proxy that authenticates them.
 
-    `hosts` are the names, separated by commas, under which browsers may ask for the page; on loopback its own suffice.
+    `hosts` are the accepted host names, separated by commas; loopback names are always accepted on loopback.
     """
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="WEB_", frozen=True)
@@ -37,7 +37,7 @@ class WebSettings(EnvironmentSettings):
 
     @property
     def names(self) -> frozenset[str]:
-        """The host names to answer to; empty for all, where a log-in protects the page."""
+        """The accepted host names; empty for all, if a login protects the page."""
         own = {"localhost", "127.0.0.1", "::1", self.host} if self.is_loopback else set[str]()
         return frozenset(own | {name.strip().lower() for name in self.hosts.split(",") if name.strip()})
 
@@ -46,7 +46,7 @@ class WebSettings(EnvironmentSettings):
         return bool(self.token.get_secret_value() or self.proxy_secret.get_secret_value())
 
     def check(self) -> None:
-        """Raises SettingsError where anybody could act as an operator."""
+        """Raises SettingsError if unauthenticated access would be possible."""
         for name, secret in (("WEB_TOKEN", self.token), ("WEB_PROXY_SECRET", self.proxy_secret)):
             if 0 < len(secret.get_secret_value()) < _SHORTEST_SECRET:
                 raise SettingsError(f"{name}: give at least {_SHORTEST_SECRET} characters")

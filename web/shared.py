@@ -1,4 +1,4 @@
-"""An answer that is asked for once, however many want it."""
+"""A cached answer, shared by concurrent readers."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Shared(Generic[T]):
-    """Args: seconds: how long an answer will do."""
+    """Args: seconds: lifetime of an answer."""
 
     def __init__(self, ask: Callable[[], Awaitable[T]], seconds: float) -> None:
         self._ask = ask
@@ -24,5 +24,5 @@ class Shared(Generic[T]):
             return self._answer[1]
 
     def forget(self) -> None:
-        """Something has changed."""
+        """Invalidate the answer."""
         self._answer = None

@@ -1,4 +1,4 @@
-"""What every page has at hand, and how a form is answered."""
+"""What all pages share, and the handling of forms."""
 
 import json
 from collections.abc import Mapping
@@ -30,12 +30,12 @@ NOTICE = "notice"
 
 
 class BadForm(UserError):
-    """What was filled in cannot be used."""
+    """A form's content is invalid."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """`stage` is the laboratory's; a deployed page has none."""
+    """The parts that pages use. `stage` is the laboratory's; a deployed page has none."""
 
     settings: Settings
     events: EventBus
@@ -63,7 +63,7 @@ class Site:
         return response
 
     async def form(self, request: Request) -> "Form":
-        """What was filled in, on a form of our own. Raises BadForm."""
+        """The fields of an authenticated form. Raises BadForm."""
         data = await request.form(max_files=0, max_fields=_MOST_FIELDS)
         form = Form({name: [str(one) for one in data.getlist(name)] for name in data})
         if not self.identities.is_own_form(identity_of(request).visitor, form.get("form_token")):
@@ -108,7 +108,7 @@ def checked_order_id(text: str) -> str:
 
 
 def done(to: str, notice: str = "") -> Response:
-    """After a form: the page to look at, so that a reload sends nothing again."""
+    """Redirect after a form, so that a reload does not send it again."""
     response = RedirectResponse(to, 303)
     if notice:
         response.set_cookie(NOTICE, json.dumps(notice), max_age=60, httponly=True, samesite="lax")
@@ -123,7 +123,7 @@ def _unpacked(notice: str) -> str:
 
 
 def templates() -> Jinja2Templates:
-    """They escape whatever they are given."""
+    """Templates that escape all values."""
     made = Jinja2Templates(directory=_TEMPLATES)
     made.env.trim_blocks = made.env.lstrip_blocks = True
     return made

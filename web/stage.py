@@ -1,4 +1,4 @@
-"""What the laboratory can add to the page: faults to choose for the two orders that run side by side.
+"""The interface by which the laboratory adds faults to the page's side-by-side runs.
 
 A deployed page has no stage: it neither shows nor accepts a fault.
 """
@@ -10,12 +10,12 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Scene:
-    """A fault to choose.
+    """A fault that can be chosen.
 
     Attributes:
         name: part of the orders' ids, by which the fault finds them.
-        sku, quantity, card, country: what the order is made of, where it is the order itself that fails.
-        orchestration, choreography: what to look for in each style.
+        sku, quantity, card, country: the order's content; some scenes fail by it.
+        orchestration, choreography: what to observe in each style.
         difference: why they differ.
     """
 
@@ -36,13 +36,13 @@ class Stage(Protocol):
 
     @property
     def slow_motion(self) -> str:
-        """What to say beside the choice of slow motion."""
+        """The label of slow motion."""
         ...
 
     def run_id(self, nonce: str, scene: Scene, *, slow: bool) -> str:
-        """The id of a run, by which its faults find its orders."""
+        """The id of a run, which selects its faults."""
         ...
 
     def scene_of(self, run_id: str) -> Scene | None:
-        """Which scene this run is; None if it is none of this stage's."""
+        """The scene of a run; None if the run is not of this stage."""
         ...

@@ -1,4 +1,4 @@
-"""An order as a browser gets it: one document for its state, and one for each of its events."""
+"""An order's JSON documents for browsers: one for its state, and one for each event."""
 
 import json
 import time
@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 
 def _about() -> dict[str, tuple[str, str]]:
-    """Which step an event is about, and what became of it. Of two that publish the same: an undo, or else the first."""
+    """The step and outcome of each event type. If two operations publish one type, an undo wins, else the first."""
     found: dict[str, tuple[str, str]] = {}
     operations = [(service, operation) for service in SERVICES for operation in service.operations]
     for service, operation in sorted(operations, key=lambda one: one[1].kind is not Kind.UNDO):
@@ -42,7 +42,7 @@ _ABOUT = _about()
 
 @dataclass(frozen=True)
 class Moment:
-    """The books of an order from this moment on: `at` in milliseconds since 1970, money in minor units.
+    """The records of an order from this moment on: `at` in milliseconds since 1970, money in minor units.
 
     They agree when nothing is kept of the order, or when it is paid, its stock taken, and its parcel out.
     """
@@ -72,7 +72,7 @@ class Moment:
 
 
 def moments(events: Sequence[CloudEvent]) -> Iterator[Moment]:
-    """What the services' books say after each event that changes them."""
+    """The services' records after each event that changes them."""
     pieces, charged, refunded, currency, parcel = 0, 0, 0, "", ""
     for event in sorted(events, key=lambda event: event.time):
         data = event.data
@@ -98,7 +98,7 @@ def as_json(document: object) -> str:
 
 
 def order_document(placed: PlacedOrder, recorded: Sequence[Recorded]) -> Json:
-    """Where an order stands; moments in milliseconds since 1970."""
+    """An order's state; times in milliseconds since 1970."""
     state = placed.state
     events = [one.event for one in recorded]
     # Its end may be on the bus a moment before its state says so; both are shown together.
@@ -132,7 +132,7 @@ def order_document(placed: PlacedOrder, recorded: Sequence[Recorded]) -> Json:
 
 
 def event_document(recorded: Recorded) -> Json:
-    """An event without what is private: `cause` is the event or the command behind it."""
+    """An event without private fields: `cause` is the event or the command behind it."""
     event = recorded.event
     try:
         data = redacted(event).data
@@ -153,12 +153,12 @@ def event_document(recorded: Recorded) -> Json:
 
 
 def step_of(event: CloudEvent) -> str:
-    """The step that this event says to be done, undone or refused; empty if it is about none."""
+    """The step that this event reports as done, undone or refused; empty if there is none."""
     return _ABOUT.get(event.type, ("", ""))[0]
 
 
 def tree(recorded: Sequence[Recorded]) -> list[tuple[int, Json]]:
-    """The events as a tree of causes, each with its depth: under each event those that it caused."""
+    """The events as a tree of causes: each with its depth, effects below their cause."""
     cause, known = causes(recorded), {one.event.id for one in recorded}
     lines: list[tuple[int, Json]] = []
 

@@ -1,6 +1,6 @@
 """An order's events and state as server-sent events; docs/page.md describes the stream.
 
-A browser that does not take what it is sent is dropped; it comes back by itself, with `Last-Event-ID`.
+A browser that does not read is disconnected; it reconnects automatically, with `Last-Event-ID`.
 """
 
 import asyncio

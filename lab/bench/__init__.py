@@ -1,1 +1,1 @@
-"""What an order costs, beside a bare workflow."""
+"""The benchmark: the cost of an order, compared with a bare workflow and DBOS."""

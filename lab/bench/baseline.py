@@ -1,4 +1,4 @@
-"""The yardstick of `make bench`: a workflow of four activities that do nothing.
+"""The baseline of `make bench`: a workflow of four empty activities.
 
 They are asynchronous, and take and give nothing. Each goes through its task queue, as a service's must that is deployed
 alone; `eager` spares them that way, which is possible only where workflow and activities share a worker.
@@ -41,7 +41,7 @@ def worker(client: Client, max_concurrent_activities: int, *, eager: bool) -> Wo
 
 @workflow.defn
 class LocalBaselineWorkflow:
-    """The same four as local activities."""
+    """The same four activities as local activities."""
 
     @workflow.run
     async def run(self) -> None:

@@ -1,4 +1,4 @@
-"""`make bench`: what an order costs, beside other durable executions. A benchmark, never a timed test."""
+"""`make bench`: the cost of an order, compared with other durable executions. A benchmark, never a test."""
 
 import tempfile
 from collections import defaultdict
@@ -35,30 +35,35 @@ Bench = Callable[[Client, list[Contender], Meter], Awaitable[Compared | Soak]]
 
 def bench(
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of each contender, in turn.")] = 5,
-    orders: Annotated[int, typer.Option(min=10, help="Orders a round; a tenth of them when one at a time.")] = 200,
+    orders: Annotated[
+        int, typer.Option(min=10, help="Orders in each round; a tenth of them when one at a time.")
+    ] = 200,
     at_once: Annotated[
         list[int] | None, typer.Option(min=1, help="Orders at once; repeatable.", show_default="1 and 50")
     ] = None,
-    processes: Annotated[int, typer.Option(min=1, help="How many, for the contender in several; 1: without it.")] = 2,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Processes of the contender with several; 1: leave it out.")
+    ] = 2,
     only: Annotated[
-        list[str] | None, typer.Option(help="Only contenders with this in their name, and the bare one; repeatable.")
+        list[str] | None, typer.Option(help="Only contenders whose name contains this, and the bare one; repeatable.")
     ] = None,
     soak: Annotated[
         int | None, typer.Option(min=10, help="Instead: run this many orders, and watch the worker's memory.")
     ] = None,
     eager: Annotated[
-        bool, typer.Option(help="Spare the bare workflow's activities the way through their task queue.")
+        bool, typer.Option(help="Start the bare workflow's activities eagerly, without their task queue.")
     ] = False,
     page: Annotated[Path | None, typer.Option(help="Also write the figures to this file, as Markdown.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
-    """Measure what an order costs, in all ways to run it, in turn.
+    """Measure the cost of an order, in every way to run it.
 
-    Orchestrated in place and by queue, and choreographed, each alone and with relay and subscribers; beside bare
-    workflows of four empty activities, and beside DBOS with the same services, where that is installed. Each has
-    databases of its own.
+    Contenders: orchestrated in place, orchestrated by queue, and choreographed, each alone and with relay and
+    subscribers; bare workflows of four empty activities; and DBOS with the same services, if it is installed. Each
+    has separate databases. They run in turn, round by round.
 
-    With TEMPORAL_ADDRESS set: on that server. It must have no other worker, and its CPU is not seen.
+    With TEMPORAL_ADDRESS set, the bench uses that server. The server must have no other worker, and its CPU is not
+    measured.
     """
     wanted = _soaking(soak, max(at_once or [_MANY])) if soak else _comparing(rounds, orders, at_once or [_ALONE, _MANY])
     with listening(), tempfile.TemporaryDirectory(prefix="order-saga-bench-") as folder:
@@ -114,7 +119,7 @@ def _soaking(orders: int, at_once: int) -> Bench:
 async def _contend(
     settings: LabSettings, meter: Meter, run: Bench, processes: int, only: list[str], *, eager: bool
 ) -> Compared | Soak:
-    """Raises WrongOrders unless all orders are right."""
+    """Raises WrongOrders unless the audit of all orders passes."""
     client = await connect(settings)
     await ensure_search_attributes(client)
     contenders = Contenders(client, settings, settings.data_dir / "catalogue.json", eager=eager).all(processes)
@@ -139,7 +144,7 @@ def _check(name: str, settings: LabSettings) -> None:
 
 
 def _settings(folder: Path) -> LabSettings:
-    """The user's, but for what decides where an order is kept and whether it completes."""
+    """The user's settings, except storage and whatever decides whether an order completes."""
     catalogue = folder / "catalogue.json"
     catalogue.write_text(CATALOGUE.model_dump_json())
     temporal_port, ui_port = free_ports(2)
@@ -150,9 +155,9 @@ def _settings(folder: Path) -> LabSettings:
 
 @contextmanager
 def _server(settings: LabSettings) -> Iterator[int | None]:
-    """A server for the bench alone, and its process id; or the one that the settings name, and None."""
+    """A separate server and its pid, or the configured server and None."""
     if not DevServer.is_wanted():
-        err.print("The server is not this program's own, so its CPU is not seen.")
+        err.print("The server was not started by this program, so its CPU is not measured.")
         yield None
         return
     server = DevServer(settings)

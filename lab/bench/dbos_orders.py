@@ -1,4 +1,4 @@
-"""The project's own services as steps of a DBOS workflow, on SQLite: another durable execution beside ours.
+"""The project's services as steps of a DBOS workflow, on SQLite, for comparison.
 
 DBOS keeps the workflow in a database in place of a server. Its workflow has the good case only: no undo, no hold for a
 person, no cancel, so it does less than ours.
@@ -87,7 +87,7 @@ def _money(text: str) -> Money:
 
 @asynccontextmanager
 async def dbos_orders(services: Services, folder: Path) -> AsyncIterator[Flow]:
-    """DBOS at work in this process; gives the flow of one order."""
+    """Run DBOS in this process. Yields the flow of one order."""
     _Opened.services = services
     logging.getLogger("dbos").setLevel(logging.WARNING)
     config: DBOSConfig = {

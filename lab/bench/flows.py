@@ -1,4 +1,4 @@
-"""What `make bench` compares. Each contender has databases of its own, and is open only while it is measured."""
+"""The contenders of `make bench`. Each has separate databases, and runs only while it is measured."""
 
 import importlib.util
 import os
@@ -44,12 +44,12 @@ IN_PLACE, BARE, DBOS = "in place", "bare, 4 activities", "DBOS"
 
 
 class WrongOrders(Exception):
-    """An order did not complete, or the books do not add up: the figures are worth nothing."""
+    """An order did not complete, or the audit failed: the figures are invalid."""
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A contender at work: the flow of one order, and the processes beside this one that serve it."""
+    """A running contender: the flow of one order, and its other processes."""
 
     flow: Flow
     pids: tuple[int, ...] = ()
@@ -65,7 +65,7 @@ class Contender:
 
 
 class Contenders:
-    """Args: eager: spare the bare workflow's activities the way through their task queue."""
+    """Args: eager: start the bare workflow's activities eagerly, without their task queue."""
 
     def __init__(self, client: Client, settings: LabSettings, catalogue: Path, *, eager: bool) -> None:
         self._client = client
@@ -74,7 +74,7 @@ class Contenders:
         self._eager = eager
 
     def all(self, processes: int) -> list[Contender]:
-        """In the order in which they take turns. DBOS only where it is installed."""
+        """The contenders in turn. DBOS only if it is installed."""
         found = [
             Contender(BARE, partial(self._bare, BaselineWorkflow)),
             Contender("bare, 4 local activities", partial(self._bare, LocalBaselineWorkflow)),
@@ -126,7 +126,7 @@ class Contenders:
         )
 
         async def flow() -> str:
-            """As `starter.py` places an order and waits for it. Raises WrongOrders."""
+            """Place an order and wait for it, as `starter.py` does. Raises WrongOrders."""
             order = sample_order(f"bench-{uuid.uuid4().hex}", *ORDER_LINES)
             await saga.place(order)
             handle = self._client.get_workflow_handle(workflow_id(order.order_id), result_type=dict)

@@ -1,4 +1,4 @@
-"""What `make bench` measures: rounds of orders with their CPU, and what one order costs without any noise."""
+"""Measures rounds of orders with their CPU, and the noise-free costs of one order."""
 
 import asyncio
 import itertools
@@ -18,7 +18,7 @@ _QUIET_SHARE = 0.2  # of one core
 _QUIET_WITHIN_SECONDS = 60
 
 Flow = Callable[[], Awaitable[str]]
-"""Starts one workflow, waits for its end and gives its id."""
+"""Starts one workflow, waits for its end and returns its id."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Round:
 
 
 class Meter:
-    """Reads this process, others that serve the orders, and the server if it is our own."""
+    """Measures this process, its other processes, and the server if this program started it."""
 
     def __init__(self, server_pid: int | None) -> None:
         self._server = psutil.Process(server_pid) if server_pid else None
@@ -94,7 +94,7 @@ def _cpu(pids: Sequence[int]) -> float:
 
 @dataclass(frozen=True, order=True)
 class Cost:
-    """What one order costs, whatever else the machine does; of Temporal's history None for what has none."""
+    """The noise-free costs of one order; Temporal's figures are None for contenders without a history."""
 
     history_events: int | None
     state_transitions: int | None
@@ -104,7 +104,7 @@ class Cost:
 
 
 async def cost_of(client: Client, flow: Flow, times: int) -> Cost:
-    """The dearest of several, one at a time: two steps side by side may be answered in one workflow task, or in two."""
+    """The most expensive of several, one at a time: concurrent steps may share a workflow task or take two."""
     return max([await _cost_of_one(client, flow) for _ in range(times)], key=lambda one: one.history_events or 0)
 
 
@@ -141,6 +141,6 @@ def percentile(rounds: Sequence[Round], percent: float) -> float:
 
 
 def median(values: Sequence[float | None]) -> float | None:
-    """None when one of them is."""
+    """None if one of them is None."""
     known = [value for value in values if value is not None]
     return statistics.median(known) if known and len(known) == len(values) else None

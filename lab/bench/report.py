@@ -1,4 +1,4 @@
-"""What `make bench` says: ratios of rounds that ran beside each other, so that the machine's own speed cancels out."""
+"""The report of `make bench`: ratios of neighbouring rounds, so that the machine's speed cancels out."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -56,7 +56,7 @@ class Compared:
         return [*tables, self._costs()]
 
     def page(self) -> str:
-        """The same as Markdown, for docs/performance-figures.md."""
+        """The report as Markdown, for docs/performance-figures.md."""
         lines = ["# What an order costs: the figures", "", *(f"{line}" for line in _NOTES), ""]
         lines += [f'Written by `make bench ARGS="--page docs/performance-figures.md"`, {self.rounds} rounds.', ""]
         for at_once, figures in self.at_once.items():

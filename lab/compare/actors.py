@@ -1,4 +1,4 @@
-"""The people around the orders: customers who place and cancel them, and the one who decides on possible frauds."""
+"""Simulated people: customers who place and cancel orders, and a reviewer of possible frauds."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ _PAUSE_SECONDS = 0.5
 
 
 class Actors:
-    """They do what was planned, and ask again when nobody answers. `placed_at` is in seconds since 1970."""
+    """Act as planned, and retry calls that are not answered. `placed_at` is in seconds since 1970."""
 
     def __init__(self, client: OrderClient, watch: Watch) -> None:
         self._client = client
@@ -27,7 +27,7 @@ class Actors:
         self.placed_at: dict[str, float] = {}
 
     async def attend(self, planned: Planned) -> None:
-        """From the moment that the order is placed in, to the last that anybody has to say about it."""
+        """One order's actions, from placing it to the last decision."""
         order_id = planned.order.order_id
         await asyncio.sleep(self._began + planned.after - time.monotonic())
         self.placed_at[order_id] = time.time()

@@ -1,4 +1,4 @@
-"""What does not hold once all orders of a run are finished."""
+"""Checks the invariants after a run."""
 
 import asyncio
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from wiring.bus import EventBus
 
 
 async def violations(settings: Settings, eventing: EventBus, watch: Watch) -> list[str]:
-    """What `starter.py audit` finds, and what can be checked only when everything is known and still; a line each."""
+    """Findings of the audit, and of checks that need a finished run; one line each."""
     found = await asyncio.to_thread(lambda: audit(settings).violations)
     found += await audit_events(settings, eventing.bus)
     found += await asyncio.to_thread(audit_chain, eventing.database(audit_log.NAME), eventing.progress)

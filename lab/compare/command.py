@@ -13,25 +13,25 @@ from wiring.stopping import Stopped, listening
 
 
 def compare(
-    orders: Annotated[int, typer.Option(min=1, help="How many, in each style.")] = 50,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed, the same orders.")] = 7,
+    orders: Annotated[int, typer.Option(min=1, help="Number of orders in each style.")] = 50,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same orders.")] = 7,
     faults: Annotated[
         str, typer.Option(metavar="SPEC", help="Faults to inject, as python -m lab worker --help describes.")
     ] = "",
     kill_every: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Kill the worker each time it has been up for so long.")
+        float | None, typer.Option(metavar="SECONDS", help="Kill the worker each time it has been up this long.")
     ] = None,
     page: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Write scorecard.md and its pictures there, too.")
+        Path | None, typer.Option(metavar="FOLDER", help="Also write scorecard.md and its pictures to this folder.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for scripts.")] = False,
 ) -> int:
     """Compare the two styles: same orders, faults and crashes.
 
-    Each style runs with databases and servers of its own.
+    Each style runs with separate databases and servers.
 
-    With BUS_URL set, on that bus, in streams of its own; with TEMPORAL_ADDRESS, on that server, which must have no
-    other worker. Exit codes: 0 when no invariant is violated and every order is finished; 1 otherwise; 2 bad input.
+    With BUS_URL set, it uses that bus, with separate streams; with TEMPORAL_ADDRESS, that server, which must have no
+    other worker. Exit codes: 0 if no invariant is violated and every order is finished; 1 otherwise; 2 bad input.
     """
     _check(faults, kill_every, page)
     # Imported here, since every command of starter.py would wait for them.

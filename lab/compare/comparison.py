@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Conditions:
-    """What is asked for, the same for both styles. `kill_every` is in seconds; None for never."""
+    """The conditions of both styles. `kill_every` is in seconds; None for never."""
 
     orders: int
     seed: int
@@ -36,7 +36,7 @@ class Conditions:
     kill_every: float | None
 
     def command(self) -> str:
-        """As it is typed."""
+        """The command line."""
         faults = f" --faults {shlex.quote(self.faults)}" if self.faults else ""
         kill_every = f" --kill-every {self.kill_every:g}" if self.kill_every else ""
         return f"python -m lab compare --orders {self.orders} --seed {self.seed}{faults}{kill_every}"

@@ -1,4 +1,4 @@
-"""What a style's run has for itself: databases in a folder, a worker, a stream of the bus, a Temporal server."""
+"""The environment of one style's run: databases in a folder, a worker, a stream, a Temporal server."""
 
 import asyncio
 import os
@@ -50,7 +50,7 @@ class Environment:
 
 @contextmanager
 def environment(style: Style, settings: LabSettings) -> Iterator[Environment]:
-    """Started, and ended however the block ends. Raises SettingsError, Unreachable, BusDown."""
+    """Started for the block, and always stopped. Raises SettingsError, Unreachable, BusDown."""
     settings.data_dir.mkdir(parents=True)
     settings.of(CatalogueSettings).catalogue.write_text(CATALOGUE.model_dump_json())
     log = settings.data_dir / "worker.log"
@@ -72,7 +72,7 @@ def environment(style: Style, settings: LabSettings) -> Iterator[Environment]:
 
 
 def settings_for(style: Style, settings: LabSettings, folder: Path, faults: str, token: str) -> LabSettings:
-    """The user's, but for what decides where an order is kept and what becomes of it."""
+    """The user's settings, except storage and whatever decides an order's outcome."""
     temporal_port, ui_port = free_ports(2)
     own = {"temporal_port": temporal_port, "ui_port": ui_port, "data_dir": folder, "database_url": "", "databases": {}}
     own |= {"bus_stream": f"COMPARE_{style.upper()}_{token}"}

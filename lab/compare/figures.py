@@ -1,4 +1,4 @@
-"""What is made of a run: its figures. Durations are in seconds, moments in seconds since the first order was placed."""
+"""The figures of a run. Durations are in seconds, moments in seconds since the first order was placed."""
 
 import statistics
 from collections import Counter
@@ -173,7 +173,7 @@ class _History:
         } | seen.unpublished
 
     def span(self, order_id: str, done: type[Event], undone: type[Event]) -> tuple[float, float] | None:
-        """From when it was done until it was undone, if it was both."""
+        """Time from done to undone, if both happened."""
         since = [event.time.timestamp() for event in self.of[order_id] if event.type == done.type()]
         until = [
             event.time.timestamp()
@@ -190,7 +190,7 @@ class _History:
         return min(self.next_steps_after(moment), default=None)
 
     def next_steps_after(self, moment: float) -> list[float]:
-        """Of each order that was under way then, seconds until one of its services published something."""
+        """For each order in progress then, the seconds until its next event."""
         under_way = [
             order_id
             for order_id, placed_at in self._placed_at.items()

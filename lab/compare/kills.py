@@ -1,4 +1,4 @@
-"""Kills the worker again and again, and sees how long it takes to be back."""
+"""Kills the worker repeatedly, and measures its recovery."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ class Kill:
 
 
 class Readiness:
-    """How often the worker has said that it is ready, from its log."""
+    """How often the worker has logged that it is ready."""
 
     def __init__(self, worker: WorkerProcess, log: Path) -> None:
         self._worker = worker
@@ -41,7 +41,7 @@ class Readiness:
         return self._times
 
     async def more_than(self, times: int) -> None:
-        """Wait until it has said so more often than that. Raises Unreachable."""
+        """Wait until that number grows. Raises Unreachable."""
         deadline = time.monotonic() + _COMES_UP_SECONDS
         while self.times() <= times:
             if self._worker.wait(0) or time.monotonic() > deadline:
@@ -64,7 +64,7 @@ class Killer:
         self.kills: list[Kill] = []
 
     async def run(self) -> None:
-        """When it returns, the worker is ready. Raises Unreachable."""
+        """Returns when the worker is ready. Raises Unreachable."""
         while not await is_set_within(self._stopping, self._every):
             times = self._readiness.times()
             killed_at = time.time()

@@ -1,4 +1,4 @@
-"""What was seen of one style's run, before anything is made of it."""
+"""The raw observations of one style's run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from services.orders.contracts import OrderStatus
 
 @dataclass(frozen=True)
 class History:
-    """Of a workflow, on the Temporal server."""
+    """The costs of a workflow on the Temporal server."""
 
     events: int
     transitions: int
@@ -20,7 +20,7 @@ class History:
 
 @dataclass(frozen=True)
 class Records:
-    """What the databases and the server say once all is finished. `rows` that were written, by database."""
+    """Records of the databases and the server after the run. `rows` counts written rows by database."""
 
     rows: dict[str, int]
     repeated_requests: int

@@ -1,4 +1,4 @@
-"""The orders of a comparison: everything about them comes from the seed, so that both styles get the same."""
+"""The orders of a comparison, derived from the seed alone, so that both styles get the same."""
 
 import random
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _LONGEST_SECOND_THOUGHT = 1.5
 
 
 class Kind(StrEnum):
-    """What an order meets, whatever fails besides."""
+    """The planned outcome of an order, apart from faults."""
 
     GOOD = "good"
     CARD_DECLINED = "card-declined"

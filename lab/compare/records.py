@@ -1,4 +1,4 @@
-"""What the databases and the Temporal server say of a run once all its orders are finished."""
+"""Reads the records of a finished run from the databases and the Temporal server."""
 
 import asyncio
 import time
@@ -34,7 +34,7 @@ _FAILED = (OrderStatus.REJECTED, OrderStatus.CANCELLED)
 
 
 async def caught_up(settings: Settings, style: Style, eventing: EventBus, watch: Watch) -> list[str]:
-    """Wait until every event is on the bus and every consumer has it; who is still behind after a good while."""
+    """Wait until every event is published and consumed. Returns what is still behind at the deadline."""
     deadline = time.monotonic() + _CATCH_UP_SECONDS
     while (behind := await _behind(settings, style, eventing, watch)) and time.monotonic() < deadline:
         await asyncio.sleep(_LOOK_SECONDS)
@@ -88,7 +88,7 @@ def _repeats(database: Database) -> int:
 
 
 async def histories(client: Client, ends: dict[str, OrderStatus]) -> dict[str, History]:
-    """Of the orders' workflows, once they have ended too; without those that do not."""
+    """The costs of the orders' workflows that have ended."""
     places = asyncio.Semaphore(_AT_ONCE)
     deadline = time.monotonic() + _CATCH_UP_SECONDS
     found: dict[str, History] = {}

@@ -1,4 +1,4 @@
-"""One style's run: the orders through it, until all are finished and every consumer has caught up."""
+"""Runs the orders in one style, until all are finished and every consumer has caught up."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ Say = Callable[[str], None]
 def run(
     style: Style, settings: LabSettings, planned: Sequence[Planned], kill_every: float | None, say: Say
 ) -> Observations:
-    """What was seen. Raises SettingsError, Unreachable, BusDown."""
+    """Run, and return the observations. Raises SettingsError, Unreachable, BusDown."""
     say("starting")
     with environment(style, settings) as around:
         check()

@@ -1,4 +1,4 @@
-"""The one table: a row a figure, a column a style, and what each row means."""
+"""The table of a comparison: a row for each figure with its meaning, a column for each style."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

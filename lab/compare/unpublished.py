@@ -18,7 +18,7 @@ _LOOK_SECONDS = 1.0
 
 
 class Unpublished:
-    """Asks the Temporal server about placed orders that have no event. `ended_at` is in seconds since 1970."""
+    """Polls the Temporal server for placed orders without an event. `ended_at` is in seconds since 1970."""
 
     def __init__(self, settings: Settings, watch: Watch, placed: Collection[str]) -> None:
         self._settings = settings
@@ -27,7 +27,7 @@ class Unpublished:
         self.ended_at: dict[str, float] = {}
 
     async def look_out(self) -> None:
-        """Until it is cancelled. Raises Unreachable."""
+        """Run until cancelled. Raises Unreachable."""
         client = await connect(self._settings)
         while True:
             await asyncio.sleep(_LOOK_SECONDS)

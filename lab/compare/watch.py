@@ -1,4 +1,4 @@
-"""What becomes of the orders, read from the bus: one reader for all, so that looking costs both styles alike."""
+"""Follows the orders on the bus with one reader, so that observation costs both styles the same."""
 
 import asyncio
 import time
@@ -32,7 +32,7 @@ class Watch:
         self.last_of: dict[int, int] = {}  # by partition, the position of its newest event
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Run until cancelled."""
         reader = await self._bus.read(None, 0)
         try:
             while True:
@@ -47,7 +47,7 @@ class Watch:
             await reader.close()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """It is looked at again several times a second, also when no event came."""
+        """Wait for a condition, which is checked several times a second."""
         async with self._looked:
             await self._looked.wait_for(condition)
 
@@ -57,14 +57,14 @@ class Watch:
 
     @property
     def ends(self) -> dict[str, OrderStatus]:
-        """How each order came to rest: it has ended, or waits for an operator, which is what its record says first."""
+        """The result of each order: its end, or needs attention, which its record shows first."""
         return self._without_event | self._ended | self._flagged
 
     def is_finished(self, order_id: str) -> bool:
         return any(order_id in rest for rest in (self._ended, self._flagged, self._without_event))
 
     def all_rest(self, orders: Iterable[str]) -> bool:
-        """Of one that waits for an operator, the rest may still be undone for a moment."""
+        """For an order that needs attention, other undos may still run for a moment."""
         return all(map(self.is_finished, orders)) and (not self._flagged or self.quiet > _STILL_SECONDS)
 
     def knows(self, order_id: str) -> bool:
@@ -72,7 +72,7 @@ class Watch:
         return order_id in self._types
 
     def ended_unpublished(self, order_id: str, status: OrderStatus) -> None:
-        """The order has ended without an event on the bus."""
+        """Note that an order has ended without an event on the bus."""
         self._without_event[order_id] = status
 
     @property

@@ -17,7 +17,7 @@ _TABLES = (
 
 
 def begin_counting(folder: Path) -> None:
-    """In all databases of the folder, once they have their tables."""
+    """Install the triggers in all databases of the folder, after their migrations."""
     for file in _databases(folder):
         with _writing(file) as tx:
             tx.execute("CREATE TABLE rows_written (number INTEGER NOT NULL)")

@@ -1,1 +1,1 @@
-"""The development servers that come by pip."""
+"""The development servers that pip installs."""

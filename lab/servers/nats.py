@@ -1,4 +1,4 @@
-"""A NATS server, as pip brings it, with the configuration that the project ships."""
+"""A NATS server from pip, with the project's configuration."""
 
 import socket
 import sys
@@ -12,7 +12,7 @@ _HOST = "127.0.0.1"
 
 
 class NatsServer(ServerProcess):
-    """A server of our own; its streams and its log are in the folder, and outlive it."""
+    """A server whose streams and log stay in the folder."""
 
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class NatsServer(ServerProcess):
         return f"nats://{_HOST}:{self._port}"
 
     def start(self) -> None:
-        """Raises SettingsError when the port is taken or there is no server, Unreachable when it does not come up."""
+        """Raises SettingsError if the port is taken or no server is installed, Unreachable if it does not start."""
         if self._listens():
             raise SettingsError(
                 f"port {self._port} is taken, perhaps by another NATS server; stop it, or choose another"

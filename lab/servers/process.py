@@ -1,4 +1,4 @@
-"""A server as a process of our own, from its start to its end."""
+"""A server that runs as a child process."""
 
 import subprocess
 import time
@@ -13,7 +13,7 @@ _LOOK_SECONDS = 0.02
 
 
 class ServerProcess:
-    """A kind of server adds its `start`, which launches its command."""
+    """A subclass adds `start`, which launches its command."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -24,7 +24,7 @@ class ServerProcess:
         return self._process.pid
 
     def _launch(self, name: str, command: Sequence[str], log: Path, is_up: Callable[[], bool]) -> None:
-        """Start it, and wait until it is up. Raises Unreachable when it does not come up."""
+        """Start it, and wait until it answers. Raises Unreachable if it does not."""
         with log.open("ab") as output:
             self._process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
         children.started(self._process.pid)
@@ -45,7 +45,7 @@ class ServerProcess:
             self._reap()
 
     def kill(self) -> None:
-        """As a crash would; it can be started again."""
+        """Kill it; it can be started again."""
         if self._process:
             self._process.kill()
             self._reap()

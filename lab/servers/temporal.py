@@ -1,4 +1,4 @@
-"""Temporal's own dev server, as pip brings it, tuned; or the server that the settings name."""
+"""Temporal's dev server from pip, tuned; or the configured server."""
 
 import socket
 import subprocess
@@ -24,7 +24,7 @@ _SQLITE = {"journal_mode": "WAL", "synchronous": "NORMAL"}
 
 
 class DevServer(ServerProcess):
-    """A dev server of our own, with its history in the data folder."""
+    """A dev server whose data is in the data folder."""
 
     def __init__(self, settings: Settings, namespaces: Sequence[str] = ("default",)) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class DevServer(ServerProcess):
 
     @staticmethod
     def is_wanted() -> bool:
-        """Not when the environment or a Temporal profile names a server."""
+        """Whether to start one: not if the environment or a Temporal profile names a server."""
         return not ClientConfig.load_client_connect_config().get("target_host")
 
     def check_ports(self) -> None:

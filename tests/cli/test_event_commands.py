@@ -143,7 +143,7 @@ async def test_replaying_analytics_gives_the_same_figures(terminal: OnEvents) ->
     before = (await terminal.run("analytics", "--json")).document
     replayed = await terminal.run("events", "replay", "--consumer", "analytics", "--from", "0")
     assert replayed.code == 0
-    assert "events were read again by analytics" in replayed.out
+    assert "events were replayed to analytics" in replayed.out
     assert (await terminal.run("analytics", "--json")).document == before
     assert before["completed"] >= 1
     table = await terminal.run("analytics")

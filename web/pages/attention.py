@@ -1,4 +1,4 @@
-"""What needs a person, as `starter.py attention` knows it, and the ways out."""
+"""What needs a person, as in `starter.py attention`, with buttons that resolve it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -28,7 +28,7 @@ _UNDOS_OF_SHIPPING = {f"{SHIPPING.name}.{o.verb}" for o in SHIPPING.operations i
 
 @dataclass(frozen=True)
 class Act:
-    """A button. `needs_note`: it says how it was settled by hand, or why it is given up."""
+    """A button. `needs_note`: a note on how it was settled, or why it is discarded, is required."""
 
     name: str
     title: str
@@ -44,7 +44,7 @@ ACTS = {act.name: act for act in (APPROVE, DECLINE, RETRY, RESOLVED, RETURNED, D
 
 
 def acts_on(entry: AttentionEntry) -> tuple[Act, ...]:
-    """What can be done about it here; the command line has the rest."""
+    """The buttons of an entry; other actions are on the command line only."""
     match entry.kind:
         case AttentionKind.REVIEW:
             return APPROVE, DECLINE
@@ -72,7 +72,7 @@ async def show(request: Request) -> Response:
 
 
 async def act(request: Request) -> Response:
-    """One act on what was chosen; what cannot be done is named, and holds up nothing else."""
+    """Apply one action to all chosen entries; a failure is reported and does not stop the others."""
     site = site_of(request)
     form = await site.form(request)
     name, _, only = form.get("act").partition(":")
@@ -89,12 +89,12 @@ async def act(request: Request) -> Response:
     site.attention.forget()
     gone = len(chosen) - len(entries)
     parts = [f"{wanted.title}: {len(entries) - len(problems)} done."]
-    parts += [f"{gone} needed it no more."] if gone else []
+    parts += [f"{gone} no longer needed it."] if gone else []
     return done("/attention", " ".join([*parts, *problems[:5]])[:1_000])
 
 
 async def _at_once(entries: Iterable[AttentionEntry], do: Callable[[AttentionEntry], Awaitable[None]]) -> list[str]:
-    """Why some could not be done."""
+    """The reasons of failures."""
     places, problems = asyncio.Semaphore(_AT_ONCE), list[str]()
 
     async def one(entry: AttentionEntry) -> None:

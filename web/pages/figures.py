@@ -1,4 +1,4 @@
-"""How orders go, who reads the bus, and what the comparison of both styles measured."""
+"""Analytics, consumers, and the results of comparing both styles."""
 
 import asyncio
 from pathlib import Path
@@ -45,7 +45,7 @@ def _report(site: Site) -> AnalyticsReport | None:
 
 
 async def plot(request: Request) -> Response:
-    """Those of the scorecard, where the documents are."""
+    """The scorecard's pictures, if the documents are present."""
     name = request.path_params["name"]
     if name not in _PLOTS or not (_DOCS / name).exists():
         raise HTTPException(404)

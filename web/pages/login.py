@@ -1,4 +1,4 @@
-"""Logging in, where the page is open to other machines."""
+"""The login, if the page is open to other machines."""
 
 import asyncio
 
@@ -42,7 +42,7 @@ async def log_out(request: Request) -> Response:
 
 
 def _inside(to: str) -> str:
-    """Never to another site."""
+    """The path to return to; never another site."""
     return to if to.startswith("/") and not to.startswith(("//", "/\\")) else "/"
 
 

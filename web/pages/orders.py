@@ -1,4 +1,4 @@
-"""The list of orders, and one order: where it stands, its steps, events, books and letters."""
+"""The list of orders, and one order with its state, steps, events, records and letters."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""The shop: what is on offer, and placing an order in either style."""
+"""The shop: the catalogue, and a form that places an order in either style."""
 
 import asyncio
 import uuid

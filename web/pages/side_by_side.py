@@ -1,4 +1,4 @@
-"""The same order in both styles at once, each under an id and for a customer of its own."""
+"""The same order in both styles at once, under separate ids and customers."""
 
 import asyncio
 import re
@@ -59,7 +59,7 @@ async def show(request: Request) -> Response:
 
 
 async def review(request: Request) -> Response:
-    """The same decision on both, as far as they are held."""
+    """Apply the same decision to both orders, if they are in review."""
     site, run = site_of(request), _run_in(request)
     form = await site.form(request)
     try:
@@ -91,7 +91,7 @@ def _scenes(stage: Stage | None) -> Sequence[Scene]:
 
 
 def _order(order_id: str, scene: Scene) -> Order:
-    """Its customer is its own: one who orders twice at once looks like a fraud."""
+    """Each order has a separate customer: two orders of one customer at once look like fraud."""
     address = Address(name="A. Sample", street="1 Street", postal_code="10115", city="Berlin", country=scene.country)
     lines = (OrderLine(sku=scene.sku, quantity=scene.quantity),)
     return Order(order_id=order_id, customer_id=order_id, lines=lines, payment_token=scene.card, ship_to=address)
