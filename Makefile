@@ -9,16 +9,16 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 .PHONY: help demo up test crash-points check format schemas bench histories pictures lock clean
 
 help:
-	@echo "make demo    everything from nothing: server, worker, and orders that complete, fail and are undone"
+	@echo "make demo    a server, a worker, and orders that complete, fail and are compensated"
 	@echo "make up      server, worker and page in the foreground, for use with $(BIN)/python starter.py"
 	@echo "make test    the whole test suite, on real servers that it starts itself"
-	@echo "make crash-points  a death at every commit and at every operation, and each pair of them on the way of the money"
-	@echo "make check   ruff, mypy --strict, import-linter, activities and the table of reactions, no event changed so that a reader breaks"
-	@echo "make schemas docs/events: the schemas of all events, and who publishes and consumes them"
-	@echo "make bench   what an order costs, in each way to run it, beside a bare workflow and beside DBOS"
-	@echo "make clean   remove what the above have made: .venv and data"
+	@echo "make crash-points  a crash at every commit and operation, and at each pair around a charge or a refund"
+	@echo "make check   ruff, mypy --strict, import-linter, activities, the table of reactions, and compatible events"
+	@echo "make schemas write the schemas of all events, with publishers and consumers, to docs/events"
+	@echo "make bench   the cost of an order in every way to run it, a bare workflow and DBOS included"
+	@echo "make clean   remove .venv and data"
 	@echo
-	@echo "Ports taken? make demo TEMPORAL_PORT=7300 UI_PORT=8300 WEB_PORT=8301. A server of your own? Set TEMPORAL_ADDRESS."
+	@echo "Ports taken? make demo TEMPORAL_PORT=7300 UI_PORT=8300 WEB_PORT=8301. To use your own server, set TEMPORAL_ADDRESS."
 
 # Without its bytecode on disk, the workflow sandbox compiles the saga again for every order.
 unexport PYTHONDONTWRITEBYTECODE

@@ -189,7 +189,7 @@ async def _run(
         stopped.cancel()
     failures = [failure for failure in await asyncio.gather(*running, return_exceptions=True) if failure]
     for failure in failures:
-        _log.error("cannot go on: %s", one_line(failure.__cause__ or failure))
+        _log.error("cannot continue: %s", one_line(failure.__cause__ or failure))
     _log.info("stopped")
     return 1 if failures else 0
 

@@ -120,11 +120,11 @@ def _what_goes_on(placements: Sequence[Placement]) -> str:
     if len(placements) == 1 and going:
         order_id = going[0].order.order_id
         if going[0].is_placed:
-            return f"stopped waiting; order {order_id} goes on by itself: starter.py watch {order_id}"
+            return f"stopped waiting; order {order_id} continues: starter.py watch {order_id}"
         return f"stopped; order {order_id} may have been placed: starter.py status {order_id}"
     text = "stopped"
     if going:
-        text += f"; {len(going)} orders go on by themselves: {_listed(going)}"
+        text += f"; {len(going)} orders continue: {_listed(going)}"
     waiting = [one for one in placements if not one.is_asked]
     if waiting:
         text += f"; {len(waiting)} of {len(placements)} were not placed: place the file again, no order is placed twice"

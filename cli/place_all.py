@@ -22,7 +22,7 @@ class Placement:
     Attributes:
         where: its place in the file, such as `line 3: `.
         is_asked: its style was asked to place it, so it may be placed, whatever was answered.
-        is_placed: it was placed, and goes on without us.
+        is_placed: it was placed, and continues without this program.
         outcome: where it stood when we stopped looking.
         failure: why there is no outcome, in one line.
     """
@@ -71,5 +71,5 @@ async def _place(client: OrderClient, placement: Placement, *, wait: bool) -> No
         if not text:
             _log.exception("order %s", order_id)
             text = f"a bug: {type(error).__name__}: {error}"
-        what = "was placed, and goes on" if placement.is_placed else "may have been placed"
+        what = "was placed, and continues" if placement.is_placed else "may have been placed"
         placement.failure = f"{text}; order {order_id} {what}: starter.py status {order_id}"

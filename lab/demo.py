@@ -124,14 +124,14 @@ def _settings() -> LabSettings:
     settings = load()
     policy = settings.policy.model_copy(update={"attempt_timeout": _ATTEMPT_SECONDS})
     own = {"data_dir": settings.data_dir / "demo", "faults": FAULTS, "policy": policy}
-    # With databases that begin empty, an earlier demo's events would be orders that nobody knows.
+    # The databases begin empty, so events of an earlier demo would belong to unknown orders.
     own |= {"bus_stream": f"DEMO_{time.strftime('%Y%m%d_%H%M%S')}"}
     return settings.model_copy(update=own)
 
 
 def _demo(settings: LabSettings) -> int:
     server = DevServer(settings)
-    if "schedules" not in settings.model_fields_set:  # what nobody asked for would be one more thing to look at
+    if "schedules" not in settings.model_fields_set:  # they would only distract
         settings = settings.model_copy(update={"schedules": Schedules(reconciliation_every=0, audit_every=0)})
     worker = WorkerProcess(with_stage(settings), log=settings.data_dir / "worker.log")
     try:
@@ -199,7 +199,7 @@ async def _unless_dead(worker: WorkerProcess, orders: asyncio.Future[list[Placed
     while not (await asyncio.wait([orders], timeout=0.5))[0]:
         if worker.wait(0):
             orders.cancel()
-            raise SettingsError("the worker did not come up; see worker.log in the data folder")
+            raise SettingsError("the worker did not start; see worker.log in the data folder")
     return orders.result()
 
 

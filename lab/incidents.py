@@ -42,7 +42,7 @@ TROUBLES = {
     AttentionKind.RETRYING: "an order in an outage, one in each style",
     AttentionKind.DEAD_LETTER: "an event that a consumer gave up",
     AttentionKind.WEBHOOK: "a webhook endpoint that is down",
-    AttentionKind.ENDED_BY_FORCE: "a saga that somebody terminated in Temporal",
+    AttentionKind.ENDED_BY_FORCE: "a saga that was terminated in Temporal",
 }
 
 
@@ -91,7 +91,7 @@ async def _unless_dead(worker: WorkerProcess, preparing: Coroutine[None, None, N
     while not (await asyncio.wait([task], timeout=0.5))[0]:
         if worker.wait(0):
             task.cancel()
-            raise SettingsError("the worker did not come up; see worker.log in the data folder")
+            raise SettingsError("the worker did not start; see worker.log in the data folder")
     task.result()
 
 

@@ -13,81 +13,81 @@ SCENES = (
     Scene(
         name="good",
         title="Nothing goes wrong",
-        orchestration="The workflow asks one service after the other, and knows at each moment what is next.",
-        choreography="Nobody asks: each service waits for the events that it needs, and publishes its own.",
-        difference="The same steps with the same effects; only who decides what is next is another.",
+        orchestration="The workflow calls one service after another, and always knows the next step.",
+        choreography="Each service waits for the events that it needs, and publishes its own.",
+        difference="The steps and effects are the same; only the part that decides the next step differs.",
     ),
     Scene(
         name="declined",
         title="The card is declined",
         card="tok_chargeDeclined",
-        orchestration="Payments refuses. It undoes what was done, newest first: the stock is released, "
-        "then the order is rejected.",
-        choreography="Payments publishes PaymentFailed. Inventory subscribes to it and releases its own stock; orders "
-        "waits for that, and rejects the order.",
-        difference="One place holds the list of what to undo; or each service knows for itself what a refusal "
-        "elsewhere means for it.",
+        orchestration="Payments refuses. The workflow compensates, newest first: the stock is released, then the "
+        "order is rejected.",
+        choreography="Payments publishes PaymentFailed. Inventory subscribes to it and releases its own stock; "
+        "orders waits for that, and rejects the order.",
+        difference="The workflow keeps the list of compensations in one place; on events, each service reacts to the "
+        "refusals of others.",
     ),
     Scene(
         name="sold-out",
         title="Out of stock",
         sku="sold-out-scale",
-        orchestration="Inventory refuses. The workflow has nothing to give back but the order itself.",
-        choreography="Inventory publishes OutOfStock. Payments never gets the StockReserved that it waits for, and "
-        "charges nothing; orders rejects.",
-        difference="Nothing is charged in either style: the workflow does not ask for it, and the event that would "
-        "cause it never comes.",
+        orchestration="Inventory refuses. The workflow only has to reject the order.",
+        choreography="Inventory publishes OutOfStock. Payments never receives StockReserved, and charges nothing; "
+        "orders rejects the order.",
+        difference="Nothing is charged in either style: the workflow does not call payments, and the event that "
+        "would cause the charge never comes.",
     ),
     Scene(
         name="undeliverable",
-        title="Undeliverable, found out after the charge",
+        title="Undeliverable, detected after the charge",
         country="AQ",
-        orchestration="Shipping refuses, when the card is charged already. The workflow undoes newest first, one after "
-        "the other: it refunds, releases the stock, rejects the order.",
+        orchestration="Shipping refuses after the charge. The workflow compensates one step after another, newest "
+        "first: it refunds, releases the stock, and rejects the order.",
         choreography="Shipping publishes ShippingFailed. Payments and inventory both subscribe to it: refund and "
-        "release happen side by side, in no order; orders waits for both, and rejects.",
-        difference="In the workflow an undo waits for the one before it, so the stock is held for longer. On events "
-        "the two do not know of each other, and for a moment either may be first.",
+        "release run concurrently; orders waits for both, and rejects the order.",
+        difference="In the workflow each undo waits for the previous one, so the stock is held longer. On events the "
+        "two are independent, and either may be first.",
     ),
     Scene(
         name="fraud",
         title="Possible fraud: a person decides",
         sku="espresso-machine",
         quantity=1,
-        orchestration="The workflow holds the order before anything is charged, and waits, for a day if need be.",
-        choreography="Fraud publishes PossibleFraud, which nobody waits for: payments charges meanwhile. Only shipping "
-        "waits for NoFraudDetected. Declined, what was charged is refunded.",
-        difference="To hold a flow is a line in the workflow. On events it is held only where somebody waits for "
-        "an event that does not come.",
+        orchestration="The workflow holds the order before anything is charged, and waits for a decision, for up to "
+        "a day.",
+        choreography="Fraud publishes PossibleFraud. Payments does not wait for the decision, and charges; only "
+        "shipping waits for NoFraudDetected. If the order is declined, the charge is refunded.",
+        difference="The workflow holds the whole flow with one line. On events, only services that wait for the "
+        "missing event are held.",
     ),
     Scene(
         name="lost-reply",
-        title="A lost reply: charged, and nobody knows",
-        orchestration="The charge is made, its reply is lost. The workflow asks again under the same key, gets the "
-        "first answer, and goes on.",
-        choreography="Payments itself does not know how its charge ended. Its reaction is tried again under the same "
-        "key, and its event is published once.",
-        difference="The unknown outcome is with the one who asked: the workflow there, payments' own reaction here. "
-        "The key makes both harmless: one charge each.",
+        title="A lost reply after the charge",
+        orchestration="The charge is made, but its reply is lost. The workflow retries with the same idempotency "
+        "key, gets the first answer, and continues.",
+        choreography="Payments does not know the outcome of its charge. It retries its reaction with the same key, "
+        "and its event is published once.",
+        difference="The caller has the unknown outcome: the workflow, or the reaction of payments. The key makes the "
+        "retry harmless: one charge each.",
     ),
     Scene(
         name="down",
         title="Payments is down for three seconds",
-        orchestration="The workflow asks payments again and again, with growing pauses. Everything behind it waits.",
-        choreography="The event waits for payments, which tries it again with growing pauses. All that does not need "
-        "the charge has gone on meanwhile.",
-        difference="Neither loses the order: there the retries are in the workflow's history, here in the consumer's "
-        "records. Nothing is undone, since nobody said no.",
+        orchestration="The workflow retries the charge with backoff. All later steps wait.",
+        choreography="Payments retries the event with backoff. Reactions that do not need the charge continue.",
+        difference="Neither loses the order: the retries are recorded in the workflow, or by the consumer. Nothing "
+        "is compensated, since payments did not refuse.",
     ),
     Scene(
         name="kill",
         title="kill -9 of the worker, right after the charge",
-        orchestration="The process dies between the charge and its reply. The workflow waits for its attempt to "
-        "time out, asks again under the same key, and gets the first answer.",
-        choreography="The process dies after the commit. Charge, outbox and inbox were one transaction: what is on "
-        "record is on record. The relay publishes it when it is up again.",
-        difference="The worker is killed twice, once by each order. Temporal has to wait out an attempt that will "
-        "never answer; a consumer begins again where its records end.",
+        orchestration="The process dies between the charge and its reply. The workflow waits for its attempt to time "
+        "out, retries with the same key, and gets the first answer.",
+        choreography="The process dies after the commit. Charge, outbox and inbox were one transaction. The relay "
+        "publishes the event after the restart.",
+        difference="The worker is killed twice, once by each order. Temporal waits for the timeout of the lost "
+        "attempt; a consumer continues at its offset.",
     ),
 )
 _BY_NAME = {scene.name: scene for scene in SCENES}

@@ -10,7 +10,7 @@ from wiring.observer import observer_of
 from wiring.roles import WEB
 from worker import begin_logging, run
 
-# So that nobody waits for long at the page until an attempt of a killed worker is given up.
+# Short, so that the page soon shows the retry of a killed worker's attempt.
 _ATTEMPT_SECONDS = 4
 
 

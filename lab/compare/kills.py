@@ -45,7 +45,7 @@ class Readiness:
         deadline = time.monotonic() + _COMES_UP_SECONDS
         while self.times() <= times:
             if self._worker.wait(0) or time.monotonic() > deadline:
-                raise Unreachable(f"the worker did not come up; its last words: {self._last_words()}")
+                raise Unreachable(f"the worker did not start; its last log lines: {self._last_words()}")
             await asyncio.sleep(_LOOK_SECONDS)
 
     def _last_words(self) -> str:

@@ -46,7 +46,7 @@ async def _behind(settings: Settings, style: Style, eventing: EventBus, watch: W
     if unsent:
         return [f"the relay is behind with the events of {service}" for service in unsent]
     if watch.position < await eventing.bus.head():
-        return ["the bus has events that nobody can read"]
+        return ["the bus has unreadable events"]
     consumers = (*_NAMES, *SUBSCRIBERS) if style is Style.CHOREOGRAPHY else SUBSCRIBERS
     behind = []
     for consumer in consumers:

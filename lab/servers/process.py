@@ -32,7 +32,7 @@ class ServerProcess:
         while not is_up():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
-                raise Unreachable(f"the {name} did not come up; see {log}")
+                raise Unreachable(f"the {name} did not start; see {log}")
             time.sleep(_LOOK_SECONDS)
 
     def stop(self) -> None:

@@ -49,7 +49,7 @@ class DevServer(ServerProcess):
                 )
 
     def start(self) -> None:
-        """Raises SettingsError when a port is taken, Unreachable when the server does not come up."""
+        """Raises SettingsError if a port is taken, Unreachable if the server does not start."""
         settings = self._settings
         self.check_ports()
         settings.data_dir.mkdir(parents=True, exist_ok=True)

@@ -20,9 +20,9 @@ from web.stage import Scene, Stage
 _PLAIN = Scene(
     name="good",
     title="Nothing goes wrong",
-    orchestration="The workflow asks one service after the other, and knows at each moment what is next.",
-    choreography="Nobody asks: each service waits for the events that it needs, and publishes its own.",
-    difference="The same steps with the same effects; only who decides what is next is another.",
+    orchestration="The workflow calls one service after another, and always knows the next step.",
+    choreography="Each service waits for the events that it needs, and publishes its own.",
+    difference="The steps and effects are the same; only the part that decides the next step differs.",
 )
 _NONCE = re.compile(r"[0-9a-f]{8}")
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
