@@ -123,7 +123,7 @@ async def test_a_stopped_file_names_the_orders_that_go_on(terminal: Terminal, te
         placing.send_signal(signal.SIGINT)
         _, err = await placing.communicate()
     assert placing.returncode == 130
-    [said] = [line for line in err.decode().splitlines() if "stopped" in line and "go on" in line]
+    [said] = [line for line in err.decode().splitlines() if "stopped" in line and "continue" in line]
     assert said.startswith("✗ stopped; 50 orders continue: ")
     assert all(order.order_id in said for order in orders[:50])
     assert said.endswith("; 10 of 60 were not placed: place the file again, no order is placed twice")
