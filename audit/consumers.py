@@ -14,7 +14,7 @@ _SETTLED, _PASSED = "dead letters are settled", "consumers handle what they pass
 
 
 async def audit_consumers(copies: Scratch, bus: Bus, listeners: Sequence[Listener]) -> list[Violation]:
-    """The violations by consumers. Raises BusDown, SettingsError, SQLAlchemyError."""
+    """Violations: skipped events, and dead letters. Raises BusDown, SettingsError, SQLAlchemyError."""
     violations: list[Violation] = []
     state = await bus.state()
     query = "SELECT consumer, partition, position, log, last_read, last_event FROM places ORDER BY consumer, partition"

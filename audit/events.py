@@ -50,7 +50,7 @@ async def audit_events(
     since: int = 0,
     outside: Collection[str] = (),
 ) -> list[Violation]:
-    """The violations by events and by their consumers.
+    """Violations: events that were not published as they were written, or not handled by their consumers.
 
     Each event must be published, unchanged, if and only if its transaction committed; a consumer must have handled the
     events up to its position.

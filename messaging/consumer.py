@@ -62,7 +62,7 @@ class Consumer:
 
     @asynccontextmanager
     async def all_partitions(self) -> AsyncIterator[None]:
-        """Hold all partitions, so that no process reads for this subscription; a reading process yields in its turn."""
+        """Hold all partitions, so that no process reads for the subscription. A current reader yields in its turn."""
         async with AsyncExitStack() as all_of_them:
 
             async def hold(lock: str) -> None:

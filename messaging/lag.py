@@ -11,7 +11,7 @@ from messaging.log_check import problem
 from messaging.progress import OWED, SET_ASIDE, DeliveryFailure, Progress
 from messaging.subscription import Subscription
 
-MOST = 10_000  # events are counted at most
+MOST = 10_000  # the count of unhandled events stops here
 _BATCH = 500
 
 

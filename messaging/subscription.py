@@ -107,15 +107,15 @@ class Subscription:
         may_overtake: whether a waiting event may be handled before a failing one of the same order.
         from_latest: a new consumer, or a new type in its rule, starts with the next event; otherwise with the first
             event of the archive.
-        is_over: whether an order with these events needs nothing any more. When the rule grows, the archived events of
-            such an order are settled, not handled.
+        is_over: whether nothing is left to do for an order with these events. When the rule grows, the archived events
+            of such an order are settled, not handled.
         at_once: how many events, of different orders, one process handles concurrently.
         on_dead_letter: returns the event to publish when an event becomes a dead letter, or None; gets the order's
             events.
-        settle: records that a person has settled or discarded this event: no replay, and no loss of positions, may
-            have it handled.
-        handled: returns the ids of those of these events that the consumer has on record as handled.
-        forget_one: removes that record of one event, where it can be done once more, such as a delivery.
+        settle: records that a person has settled or discarded this event: it must not be handled again, even after a
+            replay or a loss of positions.
+        handled: which of these events, by their ids, the consumer has on record as handled.
+        forget_one: removes the record that this event was handled, if its effect may be repeated, as a delivery may.
         endpoint: the name of the outside system that it delivers to; empty for our own consumers.
         forget: for a view that can be rebuilt from the archive: removes its results of the events after this position.
     """

@@ -24,7 +24,7 @@ _LOOK_AT = {Style.ORCHESTRATION: "temporal operator cluster health", Style.CHORE
 
 
 async def attention(settings: Settings, clients: Clients, limit: float = _SECONDS) -> list[AttentionEntry]:
-    """All that needs a person, in both styles and in all parts, oldest first; parts that cannot be seen come before it.
+    """All that needs a person, in both styles and in all parts: first the parts that cannot be seen, then the oldest.
 
     Never raises for a part that fails, or does not answer within `limit` seconds: that is an entry.
     """

@@ -29,7 +29,7 @@ _OUTSIDE = tuple(PUBLISHED)
 
 
 def audit_of_events(settings: Settings, not_judged: list[NotJudged], since: int = 0) -> list[Violation]:
-    """Violations by events that were not published or consumed as they should be, and by a damaged audit log.
+    """Violations: events that were not published or consumed as they should be, and damage to the audit log.
 
     Args:
         not_judged: gets what was left out, and why.
@@ -40,7 +40,9 @@ def audit_of_events(settings: Settings, not_judged: list[NotJudged], since: int 
     """
     if not bus_is_there(settings):
         if any(_has_published(settings, service.name) for service in SERVICES):
-            raise SettingsError(f"the bus cannot be read: there is no {settings.url_of('bus')}, but services published")
+            raise SettingsError(
+                f"the bus cannot be read: there is no {settings.url_of('bus')}, but services have published events"
+            )
         not_judged.append(NotJudged(order_id="", why="events: there is no bus; a worker with the role relay makes it"))
         return []
 

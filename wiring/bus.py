@@ -134,7 +134,7 @@ def bus_is_there(settings: Settings) -> bool:
 
 @asynccontextmanager
 async def open_bus(settings: Settings, *, for_reading: bool = False) -> AsyncIterator[EventBus]:
-    """The bus for a command. Raises SettingsError; for reading, also if there is no log: missing is not empty."""
+    """The bus for a command. Raises SettingsError; for reading, also if there is no log: a missing one is not empty."""
     if for_reading and not bus_is_there(settings):
         raise SettingsError(
             f"there is no log of events at {settings.url_of('bus')}: no worker has run with these settings, "

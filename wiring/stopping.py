@@ -53,7 +53,7 @@ def listening() -> Iterator[None]:
 
 
 def _note(number: int, _frame: FrameType | None) -> None:
-    """Only note it: a handler may interrupt itself, so it must take no lock, which it may hold already."""
+    """Only note it: a handler may interrupt itself, so it must not take a lock that it may hold already."""
     _asked.append(number)
 
 
