@@ -1,8 +1,8 @@
-"""The whole event-driven saga as one table: once a service knows all of these events of an order, it does that.
+"""The whole event-driven saga as one table: once a service has received these events of an order, it does that.
 
-What `workflows/order_saga.py` says as a story stands here in pieces, a line for each service that is interested. To
-follow an order, look for the line that waits for the event that the line before it publishes, when the service does as
-it is asked or when it refuses: `services/<name>/declaration.py` says which.
+It is the same saga as `workflows/order_saga.py`, in one line for each reaction. To follow an order, find the line that
+waits for the event that the line before publishes. `services/<name>/declaration.py` lists the events that an operation
+publishes when it succeeds or refuses.
 """
 
 import choreography.commands as commands

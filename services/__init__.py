@@ -1,4 +1,4 @@
-"""The five services of an order. None of them knows Temporal, the bus, or another service."""
+"""The five services of an order. None of them depends on Temporal, the bus, or another service."""
 
 from typing import Any
 
