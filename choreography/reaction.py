@@ -72,7 +72,7 @@ class Reaction(Generic[P, C]):
         return OrderEvents((*before, cause), cause, step.__name__)
 
     def run(self, port: P, command: C) -> None:
-        """Raises whatever the service raises."""
+        """Call the service. Its errors are passed on."""
         bound(port, self.do)(command)
 
 

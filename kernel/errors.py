@@ -70,7 +70,7 @@ class UserError(Exception):
 
 
 class Unreachable(UserError):
-    """A required server does not answer; the text tells the user what to do."""
+    """A required server does not answer; the text has what to do."""
 
 
 class SettingsError(UserError):

@@ -169,7 +169,7 @@ class OrchestrationClient:
             await _answered(update(self._lookup.handle(order_id)))
         except WorkflowUpdateFailedError as error:
             if isinstance(error.cause, ApplicationError) and error.cause.type == BEING_CANCELLED:
-                return  # as asked
+                return  # the cancellation was requested before
             raise NotNow(f"order {order_id}: {getattr(error.cause, 'message', error.cause)}") from None
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
