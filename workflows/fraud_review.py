@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
 
 
 class FraudReview:
-    """The review of one order.
+    """Holds one order for a decision.
 
     Args:
         seconds: the time until the order is declined.
