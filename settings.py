@@ -39,7 +39,7 @@ class LogFormat(StrEnum):
 
 
 class Schedules(BaseModel):
-    """How often what is scheduled runs, in seconds; 0: never."""
+    """How often each schedule runs, in seconds; 0: never."""
 
     reconciliation_every: float = Field(3_600, ge=0, le=315_360_000)
     audit_every: float = Field(86_400, ge=0, le=315_360_000)
@@ -48,15 +48,15 @@ class Schedules(BaseModel):
 class Settings(EnvironmentSettings):
     """Durations are in seconds.
 
-    `database_url` is for all databases, with `{service}` where a database's name goes; `databases` names single ones.
-    Each process has at most `database_connections` to each PostgreSQL database.
-    `bus_url` is a NATS server's; without one, the bus is a log in the database `bus`.
+    `database_url` is for all databases, with `{service}` in place of the name; `databases` overrides it by name.
+    Each process opens at most `database_connections` to each PostgreSQL database.
+    `bus_url` is the URL of a NATS server; without one, the bus is a log in the database `bus`.
     `steps` is where the steps of an orchestrated order are tried first: `in-place` in the saga's worker, or by `queue`.
-    A step that has been retried for longer than `attention_after` needs a person; so does a consumer that is behind.
-    `processes` is in how many a worker runs; without it, the worker decides by its roles and the cores.
-    `actor` is who decides on orders with these commands; the login name, if it is empty.
+    A step that is retried for longer than `attention_after` needs a person; so does a consumer that lags.
+    `processes` is the number of processes of a worker; without it, the worker decides by its roles and the cores.
+    `actor` is recorded as the author of decisions that are made with the commands; if empty, the login name is.
     `heartbeat` is a file that a worker touches while all of it runs.
-    `metrics_port` is where a worker serves metrics and health; without one, it does not.
+    `metrics_port` is where a worker serves metrics and health; without one, it serves none.
     """
 
     data_dir: Path = Path(__file__).with_name("data")
@@ -88,7 +88,7 @@ class Settings(EnvironmentSettings):
     _given: tuple[EnvironmentSettings, ...] = ()
 
     def given(self, *others: EnvironmentSettings) -> Self:
-        """A copy that has these settings of services, whatever the environment says."""
+        """A copy with these settings of services, which take precedence over the environment."""
         copy = self.model_copy()
         copy._given = (*others, *self._given)
         return copy
@@ -98,14 +98,14 @@ class Settings(EnvironmentSettings):
         return next((one for one in self._given if isinstance(one, kind)), None) or kind.read()
 
     def url_of(self, name: str) -> str:
-        """The database of a service, of a simulated provider, of the bus, its consumers or its subscribers."""
+        """The database URL of a service, a simulated provider, the bus, its consumers or its subscribers."""
         if name in self.databases:
             return self.databases[name]
         template = self.database_url or f"sqlite:///{self.data_dir.absolute()}/{{service}}.db"
         return template.replace("{service}", name)
 
     def temporal(self) -> dict[str, Any]:
-        """Where the Temporal server is, for `Client.connect`: as its profile says, or on this machine."""
+        """Arguments for `Client.connect`: from Temporal's profile, or for a server on this machine."""
         configured = dict(ClientConfig.load_client_connect_config())
         return {"target_host": f"127.0.0.1:{self.temporal_port}", "namespace": "default"} | configured
 
@@ -114,7 +114,7 @@ class Settings(EnvironmentSettings):
         return f"{self._workflows_page(namespace)}/{workflow_id}"
 
     def query_link(self, namespace: str, query: str) -> str:
-        """The Temporal UI's list of the workflows that this query finds."""
+        """The Temporal UI's list of the workflows that match this query."""
         return f"{self._workflows_page(namespace)}?query={quote(query)}"
 
     def _workflows_page(self, namespace: str) -> str:
@@ -123,7 +123,7 @@ class Settings(EnvironmentSettings):
 
 
 def load() -> Settings:
-    """Raises SettingsError, with all that can be checked without a connection checked."""
+    """All that can be checked without a connection is checked. Raises SettingsError."""
     return load_as(Settings)
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("worker")
 
 _BEAT_SECONDS = 5
-# Of those whose steps are tried in place, each soon; the others wait on the server.
+# The orders whose steps are tried in place at one time, so that each runs soon; the others wait on the server.
 _ORDERS_AT_ONCE = 16
 
 
@@ -84,7 +84,7 @@ def build(
     roles: Sequence[str],
     interceptors: Sequence[Interceptor] = (),
 ) -> list[Worker]:
-    """One Temporal worker a role that has a task queue, all in this process. Raises SettingsError."""
+    """One Temporal worker for each role that has a task queue, all in this process. Raises SettingsError."""
     roles = [role for role in roles if role in ON_TEMPORAL]
     # Activities block on their databases, so each runs in a thread.
     count = settings.max_concurrent_activities * max(1, len(roles))
@@ -103,7 +103,7 @@ def build(
                 client,
                 task_queue=SAGA,
                 workflows=[OrderSaga],
-                # Any saga worker may meet any order, and answers what that one tries in place.
+                # Any saga worker may get any order, and must answer each step that the order tries in place.
                 activities=[each for one in SERVICES for each in hosted.get(one.name) or not_hosted(one)],
                 no_remote_activities=True,
                 # The sandbox would take a third of this process' time; tests replay every history in it, and ruff
@@ -125,7 +125,7 @@ async def run(
     stage: "Stage | None" = None,
     ready: Callable[[], None] = lambda: None,
 ) -> int:
-    """Until a signal; the exit code. Raises SettingsError, Unreachable."""
+    """Run until a signal; returns the exit code. Raises SettingsError, Unreachable."""
     async with observer.serving():
         return await _run(settings, roles, observer, wrap, stage, ready)
 
@@ -200,7 +200,7 @@ def _opened(services: Services, service: Service[Any]) -> Sequence[Part]:
 
 
 async def _beat(heart: Path) -> None:
-    """For a supervisor of this process."""
+    """Touch the file again and again, for a supervisor of this process."""
     while True:
         await asyncio.to_thread(heart.touch)
         await asyncio.sleep(_BEAT_SECONDS)
@@ -231,7 +231,7 @@ def main(role: RoleOption = None, processes: ProcessesOption = None) -> int:
 
 
 def program(name: str, command: Callable[..., int], epilog: str | None = None) -> int:
-    """Run a worker's command line; its exit code."""
+    """Run a worker's command line; returns its exit code."""
     app = typer.Typer(
         add_completion=False,
         pretty_exceptions_enable=False,

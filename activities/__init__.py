@@ -1,4 +1,4 @@
-"""The services as Temporal activities: Temporal in, service out, nothing in between. One module a service."""
+"""The services as Temporal activities, one module for each service. An activity only calls its service."""
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -13,9 +13,9 @@ A = TypeVar("A")
 
 
 class ServiceActivities(Generic[P]):
-    """One service's activities: every public method is one, named `service.verb`. `python -m activities` checks it.
+    """One service's activities: each public method is one, named `service.verb`. `python -m activities` checks this.
 
-    No cancellation is thrown into the thread of one that has run out of time: it might hit a connection in its pool.
+    An activity that has timed out gets no cancellation exception in its thread: it could damage a pooled connection.
     """
 
     declaration: Service[P]
@@ -50,10 +50,10 @@ def activities_class(service: Service[P]) -> type[ServiceActivities[P]]:
 
 
 def functions_of(kind: type[ServiceActivities[Any]]) -> dict[str, FunctionType]:
-    """Its activities, by verb."""
+    """The class' activities, by verb."""
     return {name: function for name, function in vars(kind).items() if isfunction(function) and name[0] != "_"}
 
 
 def activity_name(activity: Callable[Concatenate[A, ...], object]) -> str:
-    """`service.verb`: a service has one name in every layer."""
+    """The activity's name on Temporal: `service.verb`."""
     return f"{activity.__module__.rpartition('.')[2]}.{activity.__name__}"

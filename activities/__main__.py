@@ -1,4 +1,4 @@
-"""`python -m activities`: whether folders and activities are what the services declare. Part of `make check`."""
+"""`python -m activities`: check that folders and activities match the services' declarations. Part of `make check`."""
 
 import sys
 

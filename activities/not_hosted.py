@@ -1,4 +1,4 @@
-"""Stands in for a service in a process that runs the saga alone."""
+"""Stand-ins for the services' activities, in a process that runs only the saga."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -10,7 +10,7 @@ from kernel.service import Service
 
 
 def not_hosted(service: Service[Any]) -> Sequence[Callable[..., object]]:
-    """Activities that answer the saga's attempts in place, so that they go on to the workers of the service."""
+    """Activities that fail each local attempt at once, so that the saga goes on to the service's own task queue."""
     return [_stand_in(service.name, operation.verb) for operation in service.operations]
 
 

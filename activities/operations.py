@@ -1,4 +1,4 @@
-"""What is looked into on a schedule, as Temporal activities: of all orders, and of none in particular."""
+"""The scheduled examinations of all orders (audit, reconciliation), as Temporal activities."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,27 +7,27 @@ from temporalio import activity
 
 from kernel.contracts import Contract
 
-_BEAT_SECONDS = 5.0
+_HEARTBEAT_SECONDS = 5.0
 
 
 class Examine(Contract):
-    """What is asked for: all of it, so far."""
+    """The request for an examination. It has no fields yet: an examination covers everything."""
 
 
 class Finding(Contract):
-    """`order_id` is empty for what concerns no single order."""
+    """`order_id` is empty if the finding concerns no single order."""
 
     order_id: str
     invariant: str
 
 
 class Examined(Contract):
-    """A report that stays in the workflow's history: small, and nothing in it is private.
+    """A report for the workflow's history: small, and without private data.
 
     Attributes:
-        orders: how many were looked at.
-        findings: how many there are; `shown` has the first of them.
-        not_judged: how many things were left out.
+        orders: how many orders were examined.
+        findings: how many findings there are; `shown` has the first of them.
+        not_judged: how many things could not be judged.
     """
 
     examination: str
@@ -40,9 +40,9 @@ class Examined(Contract):
 class Operations:
     """
     Args:
-        audit: looks into all books and events; it may take long, and runs in a thread.
-        reconcile: compares our books with those of the companies behind our services; likewise.
-        publish: has everybody know what was found. The run's id is given, so that repeating it changes nothing.
+        audit: examines all books and events. It may take long, and runs in a thread.
+        reconcile: compares our books with the providers'. It may take long, and runs in a thread.
+        publish: publishes the findings under the workflow run's id, so that a repeat has no further effect.
     """
 
     def __init__(
@@ -60,21 +60,21 @@ class Operations:
 
     @activity.defn(name="operations.audit")
     async def audit(self, asked: Examine) -> Examined:
-        return await _beating(self._audit)
+        return await _with_heartbeats(self._audit)
 
     @activity.defn(name="operations.reconcile")
     async def reconcile(self, asked: Examine) -> Examined:
-        return await _beating(self._reconcile)
+        return await _with_heartbeats(self._reconcile)
 
     @activity.defn(name="operations.publish")
     async def publish(self, examined: Examined) -> None:
         await self._publish(examined, activity.info().workflow_run_id or "")
 
 
-async def _beating(look: Callable[[], Examined]) -> Examined:
-    """In a thread, so that a worker that dies meanwhile is noticed soon."""
-    looking = asyncio.create_task(asyncio.to_thread(look))
-    while not looking.done():
+async def _with_heartbeats(examine: Callable[[], Examined]) -> Examined:
+    """Run it in a thread and send heartbeats meanwhile, so that the death of the worker is noticed soon."""
+    running = asyncio.create_task(asyncio.to_thread(examine))
+    while not running.done():
         activity.heartbeat()
-        await asyncio.wait([looking], timeout=_BEAT_SECONDS)
-    return looking.result()
+        await asyncio.wait([running], timeout=_HEARTBEAT_SECONDS)
+    return running.result()

@@ -1,4 +1,4 @@
-"""Where a service's refusal becomes Temporal's: once, for all activities."""
+"""Turns a service's refusal into Temporal's non-retryable failure, for all activities."""
 
 import logging
 
@@ -12,7 +12,7 @@ _log = logging.getLogger(__name__)
 
 
 class RefusalInterceptor(Interceptor):
-    """A refusal is an answer, so it is never retried and no alarm; everything else is retried."""
+    """A refusal is a business answer: it is not retried and raises no alarm. Every other error is retried."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         return _Answers(next)

@@ -1,7 +1,7 @@
-"""The books of all services, side by side, some orders at a time.
+"""The books of all services, side by side, a batch of orders at a time.
 
-The orders' are read first: an order that had ended by then had done, or undone, everything else before. Orders that are
-placed meanwhile are left out.
+The orders service is read first: before an order ended, everything else of it had been done or undone. Orders that are
+placed while the audit reads are left out.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ _IDS = "CREATE TABLE ids (order_id TEXT PRIMARY KEY) WITHOUT ROWID"
 
 @dataclass(frozen=True)
 class BooksOfSome:
-    """Of some orders. `names` are those of the services; `placed` are the orders on record, `unplaced` others."""
+    """The books of some orders. `names` are the services'; `placed` are the orders on record, `unplaced` the others."""
 
     services: Sequence[Books]
     names: Sequence[str]
@@ -39,11 +39,11 @@ def pages(reading: Reading, since: int = 0, orders: Iterable[str] | None = None)
     """The books of all orders that any service has on record, each order once.
 
     Args:
-        since: only those to which something happened from then on (milliseconds since 1970), or that are not over.
-        orders: only these.
+        since: only orders that changed at or after this time (milliseconds since 1970), or that have not ended.
+        orders: only these orders.
 
     Raises:
-        SettingsError: something is not there or cannot be read.
+        SettingsError: a database is missing or cannot be read.
     """
     with Scratch(_IDS) as scratch:
         for service in _in_order() if orders is None else ():
@@ -70,7 +70,7 @@ def _read_some(reading: Reading, some: Sequence[str]) -> BooksOfSome:
 
 @dataclass
 class OrderBooks:
-    """What became of one order. Money in minor units with its currency; `held` is pieces by SKU."""
+    """What became of one order. Money is in minor units with its currency; `held` is in pieces by SKU."""
 
     status: OrderStatus | None = None
     settled_by_hand: str = ""
@@ -87,10 +87,10 @@ class Overview:
 
 
 def read(sources: Sources, orders: Iterable[str] | None = None) -> Overview:
-    """What became of each order (or of these), to be shown.
+    """What became of each order (or of these), for display.
 
     Raises:
-        SettingsError: something is not there or cannot be read.
+        SettingsError: a database is missing or cannot be read.
     """
     found = {}
     with Reading(sources) as reading:
@@ -107,7 +107,7 @@ def read(sources: Sources, orders: Iterable[str] | None = None) -> Overview:
                     refunded=sum(charge.refunded for charge in charges),
                     parcels_booked=len(parcels.parcels.get(order_id, [])),
                 )
-                if books != OrderBooks():  # else it was refused, or undone before it came
+                if books != OrderBooks():  # otherwise it was refused, or undone before it was done
                     found[order_id] = books
     return Overview(found)
 

@@ -1,4 +1,4 @@
-"""Is the audit log whole?"""
+"""Is the audit log intact?"""
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -11,10 +11,10 @@ from subscribers.audit_log import verify
 
 
 def audit_chain(database: Database, progress: Progress) -> list[Violation]:
-    """What does not hold of the audit log: each entry continues the one before it.
+    """The audit log's violations: each entry must continue the one before it.
 
     Args:
-        progress: knows whether there must be one; where no subscriber ever ran, nothing is missing.
+        progress: shows whether a log must exist; if no subscriber ever ran, nothing is missing.
     """
     try:
         problems = verify(database)

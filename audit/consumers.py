@@ -1,4 +1,4 @@
-"""Has each consumer handled all that it has passed? Its positions and its own records, beside the bus."""
+"""Has each consumer handled all events up to its position? Compares their positions and records with the bus."""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,7 +14,7 @@ _SETTLED, _PASSED = "dead letters are settled", "consumers handle what they pass
 
 
 async def audit_consumers(copies: Scratch, bus: Bus, listeners: Sequence[Listener]) -> list[Violation]:
-    """What does not hold of those who consume events. Raises BusDown, SettingsError, SQLAlchemyError."""
+    """Violations: skipped events, and dead letters. Raises BusDown, SettingsError, SQLAlchemyError."""
     violations: list[Violation] = []
     state = await bus.state()
     query = "SELECT consumer, partition, position, log, last_read, last_event FROM places ORDER BY consumer, partition"
@@ -28,7 +28,7 @@ async def audit_consumers(copies: Scratch, bus: Bus, listeners: Sequence[Listene
 
 
 def _unread(copies: Scratch) -> Iterator[Violation]:
-    """What is before its position, and behind the last event that it has read."""
+    """Events up to a consumer's position, but after the last event that it read."""
     query = (
         "SELECT places.consumer, on_bus.event_id FROM places JOIN on_bus USING (partition) "
         "LEFT JOIN failed ON failed.consumer = places.consumer AND failed.event_id = on_bus.event_id "
@@ -40,7 +40,7 @@ def _unread(copies: Scratch) -> Iterator[Violation]:
 
 
 def _forgotten(copies: Scratch, listeners: Sequence[Listener]) -> Iterator[Violation]:
-    """What is before its position, and neither on its own record nor among its failures."""
+    """Events up to a consumer's position that are neither on its own record nor among its failures."""
     query = (
         "SELECT wanted.event_id FROM wanted "
         "JOIN places ON places.consumer = wanted.consumer AND places.partition = wanted.partition "
@@ -57,7 +57,7 @@ def _forgotten(copies: Scratch, listeners: Sequence[Listener]) -> Iterator[Viola
 
 
 def _dead(copies: Scratch) -> Iterator[Violation]:
-    """What was discarded, a person has decided on."""
+    """Dead letters and unreadable messages; a discarded one is a person's decision."""
     query = (
         "SELECT consumer, event_id, state, correlation FROM failed WHERE state IN (?, ?) ORDER BY consumer, event_id"
     )

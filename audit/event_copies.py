@@ -1,7 +1,7 @@
-"""What was written, received and put on the bus, side by side on disk: of an event, its id, a digest and its place.
+"""Copies of what was written, received and published, on disk: of each event, its id, a digest and its position.
 
-What depends on something else is copied before it: consumers before inboxes, outboxes and inboxes before the bus. So
-what happens meanwhile is not taken for what never happened.
+Effects are copied before their causes: consumers before inboxes, outboxes and inboxes before the bus. So an event that
+arrives during the copy is not mistaken for one that is missing.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from messaging.subscription import Rule
 from services import SERVICES
 
 BATCH = 500
-_CLOCKS = timedelta(minutes=10)  # as far as the clocks of services and of the bus may be apart
+_CLOCKS = timedelta(minutes=10)  # the most that the clocks of services and of the bus may differ
 
 WAITS, PUBLISHED, SET_ASIDE, DAMAGED = "waits", "published", "set aside", "damaged"
 
@@ -52,7 +52,7 @@ _INDEXES = (
 
 @dataclass(frozen=True)
 class Listener:
-    """A consumer that keeps a record of what it has handled: `known` gives those of these ids that are on it."""
+    """A consumer that records what it has handled. `known` returns those of the given ids that are on record."""
 
     name: str
     rule: Rule
@@ -60,12 +60,12 @@ class Listener:
 
 
 async def copy_events(scratch: Scratch, sources: Sources, bus: Bus, listeners: Sequence[Listener], since: int) -> None:
-    """Fill the tables. `since`: only with events of then and later, in milliseconds since 1970.
+    """Fill the tables. `since`: only with events from this time on, in milliseconds since 1970.
 
     Raises:
-        SettingsError, BusDown: something cannot be read.
+        SettingsError, BusDown: a database or the bus cannot be read.
     """
-    with reading(sources, "consumers") as tx:  # as of one moment, at which what is passed is handled or has failed
+    with reading(sources, "consumers") as tx:  # one snapshot, in which each passed event was handled or has failed
         place = (positions.c.consumer, positions.c.partition, positions.c.position)
         mark = (positions.c.log, positions.c.last_read, positions.c.last_event)
         rows = tx.execute(select(*place, *mark))

@@ -1,6 +1,6 @@
-"""Was everything published that happened, as it happened, and nothing else? The bus beside outboxes and inboxes.
+"""Was every event published exactly as it happened, and nothing else? Compares the bus with outboxes and inboxes.
 
-A service keeps what it published and what it received, so that contents are compared.
+A service keeps what it published and received, so that contents are compared, too.
 """
 
 import time
@@ -23,13 +23,13 @@ from messaging.bus import Bus
 from messaging.progress import FailureState
 from services import SERVICES
 
-_WAITS_SECONDS = 300  # as long as a relay may be down before it is one that nobody runs
+_WAITS_SECONDS = 300  # how long a relay may be down before the audit reports it
 _PUBLISHED, _FOUNDED, _AS_WRITTEN = (
     "every operation is published",
     "every event has its operation",
     "events are as they were written",
 )
-# Refusals may come from a service's boundary, and a note is no operation.
+# A service's boundary may refuse before any operation begins, and a note is no operation.
 _BY_NO_OPERATION = frozenset(
     [kind.type() for kind in FailureEvent.__subclasses__()]
     + [
@@ -50,17 +50,18 @@ async def audit_events(
     since: int = 0,
     outside: Collection[str] = (),
 ) -> list[Violation]:
-    """What does not hold of events and of those who consume them.
+    """Violations: events that were not published as they were written, or not handled by their consumers.
 
-    Each is published, as it is, if and only if its transaction committed; a consumer has handled what it has passed.
+    Each event must be published, unchanged, if and only if its transaction committed; a consumer must have handled the
+    events up to its position.
 
     Args:
         not_judged: gets what could not be compared, and why.
-        since: only events of then and later, in milliseconds since 1970.
-        outside: who else publishes, by CloudEvents' `source` or its beginning; if empty, that is not judged.
+        since: only events from this time on, in milliseconds since 1970.
+        outside: other publishers, as CloudEvents' `source` or its prefix; if empty, publishers are not judged.
 
     Raises:
-        SettingsError, BusDown: something cannot be read.
+        SettingsError, BusDown: a database or the bus cannot be read.
     """
     with new_scratch() as copies:
         await copy_events(copies, sources, bus, listeners, since)
@@ -75,7 +76,7 @@ async def audit_events(
 
 def _unreadable(copies: Scratch) -> Iterator[Violation]:
     for position, why in copies.rows("SELECT position, why FROM unreadable"):
-        detail = f"'starter.py events show {position}' shows one that cannot be: {why}"
+        detail = f"the message at position {position} cannot be read: {why}; see 'starter.py events show {position}'"
         yield _violation("", "what is on the bus can be read", detail)
 
 
@@ -96,7 +97,7 @@ def _by_strangers(copies: Scratch, outside: Collection[str]) -> Iterator[Violati
     known = {f"/{service.name}" for service in SERVICES}
     for one, source in copies.rows("SELECT event_id, source FROM on_bus") if outside else ():
         if source not in known and not any(f"{source}/".startswith(f"{of}/") for of in outside):
-            yield _violation(one, _FOUNDED, f"nobody publishes as {source}")
+            yield _violation(one, _FOUNDED, f"no part of the system publishes as {source}")
 
 
 def _received(copies: Scratch) -> Iterator[Violation]:
@@ -108,7 +109,7 @@ def _received(copies: Scratch) -> Iterator[Violation]:
         if is_missing:
             yield _violation(one, "what was received is on the bus", f"{service} received it, and it is not there")
         else:
-            yield _violation(one, _AS_WRITTEN, f"{service} received something else than is on the bus")
+            yield _violation(one, _AS_WRITTEN, f"{service} received another content than the bus has")
 
 
 def _unpublished(copies: Scratch, sources: Sources, service: str) -> Iterator[Violation]:
@@ -156,14 +157,14 @@ def _otherwise(copies: Scratch, service: str) -> Iterator[Violation]:
 
 
 def _unfounded(copies: Scratch, sources: Sources, service: str, not_judged: list[NotJudged]) -> Iterator[Violation]:
-    """What is on the bus, and was not in the outbox when that was copied: it may have been written since."""
+    """Events on the bus that were not in the outbox when it was copied; they may have been written since."""
     query = (
         "SELECT event_id, on_bus.digest, type, sequence FROM on_bus WHERE source = ? "
         "AND NOT EXISTS (SELECT 1 FROM written WHERE written.event_id = on_bus.event_id AND service = ?)"
     )
     for one, kind in copies.rows("SELECT event_id, type FROM by_nothing WHERE service = ?", service):
         if kind not in _BY_NO_OPERATION:
-            yield _violation(one, _FOUNDED, f"the outbox of {service} has it, and no operation")
+            yield _violation(one, _FOUNDED, f"the outbox of {service} has it, but no operation is on record")
     earlier = 0
     for some in batches(copies.rows(query, f"/{service}", service), BATCH):
         with reading(sources, service) as tx:

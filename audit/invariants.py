@@ -1,6 +1,6 @@
-"""What must hold for every order, in whatever way it was run and whatever failed meanwhile.
+"""The invariants of every order, whichever style ran it and whatever failed meanwhile.
 
-Each service says of its own books what does not hold; here is decided what it is asked, by how the order stands.
+Each service checks its own books; this module chooses the checks by the order's status.
 """
 
 import re
@@ -21,8 +21,8 @@ from services.orders.contracts import OrderStatus
 
 _STEPS = sum(operation.kind is Kind.STEP for service in SERVICES for operation in service.operations)
 _SERVICES = frozenset(service.name for service in SERVICES)
-# Release 0.1 did not put it on record.
-_UNKNOWN_DEADLINE = "it is held for a person, perhaps for longer by its own policy than by this program's"
+# Release 0.1 did not record it.
+_UNKNOWN_DEADLINE = "it is in review, and its own policy may allow longer than this program's"
 _UNDOS = sum(operation.kind is Kind.UNDO for service in SERVICES for operation in service.operations)
 
 
@@ -42,7 +42,7 @@ class NotJudged(BaseModel):
 
 
 class Report(BaseModel):
-    """Only when nothing was found and nothing is `not_judged` does all add up."""
+    """Everything adds up only if there are no violations and nothing is `not_judged`."""
 
     orders: int
     by_status: dict[str, int]
@@ -51,7 +51,7 @@ class Report(BaseModel):
     not_judged: list[NotJudged] = []
 
     def add(self, order_id: str, finding: Finding, excuse: str = "") -> None:
-        """Hold it against the order, unless there is an excuse, which is said instead."""
+        """Record a violation; with an excuse, record it as not judged, and why."""
         if excuse:
             why = f"{excuse}: {finding.invariant}: {finding.detail}"
             self.not_judged.append(NotJudged(order_id=order_id, why=why))
@@ -64,11 +64,11 @@ def audit(sources: Sources, since: int = 0, orders: Iterable[str] | None = None)
     """Judge the books of all services.
 
     Args:
-        since: only of orders to which something happened from then on (milliseconds since 1970), or that are not over.
-        orders: only of these.
+        since: only orders that changed at or after this time (milliseconds since 1970), or that have not ended.
+        orders: only these orders.
 
     Raises:
-        SettingsError: something is not there or cannot be read.
+        SettingsError: a database is missing or cannot be read.
     """
     report = Report(orders=0, by_status={}, settled_by_hand={}, violations=[])
     statuses: Counter[str] = Counter()
@@ -97,7 +97,7 @@ def _settled_by_hand(order: OrderRecord) -> str:
 
 
 def _findings(found: BooksOfSome, policy: Policy) -> Iterator[tuple[str, Finding, str]]:
-    """Each with why it is not held against anybody, if it is not."""
+    """Each finding with its order and its excuse, which is empty if there is none."""
     for order_id, order in found.placed.items():
         for books in found.services:
             for finding in books.contradictions(order_id):
@@ -132,7 +132,7 @@ def _undone(books: Books, order_id: str, ended: str, order: OrderRecord | None =
 
 
 def excuse(service: str, order: OrderRecord) -> str:
-    """A step that waits for an operator, or that one has settled, is its service's; the others are judged."""
+    """Why this service's findings are excused: its step waits for an operator, or an operator settled it; or empty."""
     for text, why in ((order.problem, "it waits for an operator"), (order.settled, "it was settled by hand")):
         named = {name for name in _SERVICES if re.search(rf"(^|; ){name}\.[a-z_]+: ", text)}
         if text and (service in named or not named):

@@ -1,4 +1,4 @@
-"""Which events an operation must have published, by what its service declares of it."""
+"""Which events an operation must have published, according to its service's declaration."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ _DECLARED = {service.name: service.operations for service in SERVICES}
 
 
 def owed_events(service: str, row: Row[Any]) -> list[frozenset[str]]:
-    """Of each of these sets of types, one. Nothing of what was only forbidden, or is refused without an event."""
+    """Sets of event types; one event of each set is owed. Empty if only forbidden, or refused without an event."""
     verb = Key.parse(row.key).step
     operation = next((one for one in _DECLARED[service] if one.verb == verb), None)
     if operation is None:

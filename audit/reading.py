@@ -1,4 +1,4 @@
-"""Opens the databases and the services' books for reading: each as it is at one moment."""
+"""Opens the databases and the services' books for reading, each as of one moment."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -20,9 +20,9 @@ S = TypeVar("S", bound=EnvironmentSettings)
 
 
 class Sources(Protocol):
-    """Where the books are, and by which policy they are judged: the program's settings, as far as the audit needs them.
+    """Where the books are, and the policy that they are judged by: the part of the settings that the audit needs.
 
-    `url_of` gives the database of a service or a provider, `of` a service's own settings.
+    `url_of` returns the database URL of a service or a provider; `of` returns a service's own settings.
     """
 
     @property
@@ -33,13 +33,13 @@ class Sources(Protocol):
 
 @contextmanager
 def reading(sources: Sources, name: str) -> Iterator[Connection]:
-    """A database as it is at one moment. Raises SettingsError when it is not there or cannot be read."""
+    """A database as of one moment. Raises SettingsError if it is missing or cannot be read."""
     with _readable(name), closing(Database(sources.url_of(name), for_reading=True)) as database, database.begin() as tx:
         yield tx
 
 
 class Reading:
-    """The services' books, over databases that are opened once; as a context, it closes them."""
+    """The services' books, over databases that are opened once and closed at the end of the context."""
 
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
@@ -58,7 +58,7 @@ class Reading:
         """The service's books of these orders, as they are now.
 
         Raises:
-            SettingsError: something is not there or cannot be read.
+            SettingsError: a database is missing or cannot be read.
         """
         with _readable(service.name):
             return service.books(_ReadingSite(self, service.name), orders)
@@ -78,13 +78,13 @@ class Reading:
             with _readable(name):
                 database = Database(self.sources.url_of(name), for_reading=True)
                 self._databases[name] = database
-                with database.begin():  # one that does not answer is found here, where its name is known
+                with database.begin():  # finds a database that does not answer here, where its name is known
                     pass
         return self._databases[name]
 
 
 class _ReadingSite:
-    """A `kernel.service.Site` where nothing is written, and whose databases are opened when they are asked for."""
+    """A `kernel.service.Site` for reading, whose databases are opened when they are first used."""
 
     def __init__(self, reading: Reading, name: str) -> None:
         self._reading = reading
@@ -106,7 +106,7 @@ def _readable(name: str) -> Iterator[None]:
     try:
         yield
     except SettingsError:
-        raise  # named already
+        raise  # it names the database already
     except ServiceError as error:
         raise SettingsError(f"the books of {name} cannot be read: {one_line(error)[:200]}; ask again later") from None
     except (SQLAlchemyError, OSError, ValueError) as error:

@@ -12,10 +12,10 @@ _BEHIND_A_COMPANY = frozenset(service.name for service in SERVICES if service.pr
 
 
 def reconcile(sources: Sources) -> Report:
-    """Compare what each service and the provider behind it have on record, of every order that is over.
+    """Compare the records of each service with those of its provider, for every order that has ended.
 
     Raises:
-        SettingsError: something is not there or cannot be read.
+        SettingsError: a database is missing or cannot be read.
     """
     report, statuses = Report(orders=0, by_status={}, settled_by_hand={}, violations=[]), Counter[str]()
     with Reading(sources) as reading:
@@ -23,7 +23,7 @@ def reconcile(sources: Sources) -> Report:
             books = [(n, b) for n, b in zip(some.names, some.services, strict=True) if n in _BEHIND_A_COMPANY]
             for name, of_service in books:
                 for order_id, order in some.placed.items():
-                    if order.ends != OrderStatus.IN_PROGRESS:  # else it may be on its way from the one to the other
+                    if order.ends != OrderStatus.IN_PROGRESS:  # otherwise a request may be on its way to the provider
                         for finding in of_service.disagreements(order_id, order):
                             report.add(order_id, finding, excuse(name, order))
                 for order_id in some.unplaced:

@@ -1,4 +1,4 @@
-"""Sorts and joins what may be too much for memory: a database of SQLite's own, in a file that ends with the audit."""
+"""Sorts and joins what may not fit in memory: in a temporary SQLite file, which is removed when the audit ends."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -12,14 +12,14 @@ _ROWS = 1_000
 
 
 class Scratch:
-    """Tables of one audit. What it reads back is never held whole.
+    """The tables of one audit. Results are streamed, never held whole.
 
     Args:
-        schema: statements that make its tables.
+        schema: SQL statements that create the tables.
     """
 
     def __init__(self, schema: str) -> None:
-        # Without a name, SQLite keeps it in a temporary file, and in memory no more than its cache.
+        # Without a name, SQLite uses a temporary file, and keeps only its cache in memory.
         self._connection = sqlite3.connect("", isolation_level=None)
         self._connection.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {schema}")
 
@@ -46,7 +46,7 @@ class Scratch:
 
 
 def batches(many: Iterable[T], size: int) -> Iterator[list[T]]:
-    """All of them, `size` at a time."""
+    """All items, `size` at a time."""
     left = iter(many)
     while batch := list(islice(left, size)):
         yield batch

@@ -1,1 +1,1 @@
-"""The order without an orchestrator: each event decides what is next. `reactions.py` is the whole flow."""
+"""The order saga without an orchestrator: each event triggers what comes next. `reactions.py` has the whole flow."""

@@ -1,4 +1,4 @@
-"""`python -m choreography`: check that the table of reactions is whole."""
+"""`python -m choreography`: check that the table of reactions is complete."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What of a choreographed order is being tried at this moment, and what of it needs a person."""
+"""What is being retried for a choreographed order, and what of it needs a person."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -24,27 +24,27 @@ def step_that_failed(failure: DeliveryFailure, order: OrderView) -> str:
     return line.step if line else failure.consumer
 
 
-def placed(order: OrderView, owed: Iterable[DeliveryFailure], policy: Policy) -> PlacedOrder:
-    """The order as people see it.
+def placed(order: OrderView, failures: Iterable[DeliveryFailure], policy: Policy) -> PlacedOrder:
+    """The order as clients see it.
 
     Args:
-        owed: what its services have failed to handle and try again.
+        failures: the deliveries that failed and are retried.
     """
     state = order.state
     if state.stage is Stage.REVIEW and state.since:
         deadline = state.since + timedelta(seconds=policy.review_deadline)
         state = state.model_copy(update={"deadline": deadline})
-    pending = tuple(_pending(one, order, policy) for one in owed if one.consumer in SERVICES)
+    pending = tuple(_pending(one, order, policy) for one in failures if one.consumer in SERVICES)
     return PlacedOrder(state, style=Style.CHOREOGRAPHY, pending=pending)
 
 
 def attention(
-    order: OrderView, owed: Iterable[DeliveryFailure], policy: Policy, after: timedelta, now: datetime
+    order: OrderView, failures: Iterable[DeliveryFailure], policy: Policy, after: timedelta, now: datetime
 ) -> list[AttentionEntry]:
-    """What of one order needs a person; of steps, those that have been tried for longer than `after`."""
+    """What of one order needs a person, including each step that has been retried for longer than `after`."""
     if not order.is_choreographed or order.end:
         return []
-    seen = placed(order, owed, policy)
+    seen = placed(order, failures, policy)
     entries = entries_of(seen, after, now)
     if entries or seen.pending or now - order.events[-1].time < after:
         return entries
@@ -52,7 +52,7 @@ def attention(
 
 
 def _pending(failure: DeliveryFailure, order: OrderView, policy: Policy) -> PendingStep:
-    """When it is tried again, only its consumer knows."""
+    """Without `next_attempt`: only the consumer knows when it retries."""
     is_must = must_be_done(lines_of(REACTIONS, failure.consumer), failure.recorded.event)
     since = datetime.fromtimestamp(failure.first_failed_at, UTC)
     return PendingStep(
@@ -65,7 +65,7 @@ def _pending(failure: DeliveryFailure, order: OrderView, policy: Policy) -> Pend
 
 
 def _stalled(order: OrderView, policy: Policy) -> AttentionEntry:
-    """No service has failed, and yet nothing happens."""
+    """No delivery has failed, but no event has been published for too long."""
     last = order.events[-1]
     may_be_undone = order.stop is None and not order.is_past_pivot
     allowed = policy.step_deadline if may_be_undone else policy.undo_deadline

@@ -1,7 +1,7 @@
-"""What is behind each event of an order: its own word, or, where a workflow decided, the table's.
+"""The cause of each event of an order.
 
-An orchestrated event names the workflow's command as its cause. But a step waits for the same events in either style,
-and an undo has the same reasons, so the table of reactions says which event let the workflow go on.
+A choreographed event names its cause. An orchestrated event names only the workflow's command; but a step waits for the
+same events in both styles, and an undo has the same reasons, so the table of reactions gives the event behind it.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from services import SERVICES
 
 
 def _possible() -> dict[str, set[str]]:
-    """The types of events that may be behind an event, by its type."""
+    """The types of events that may cause an event, by its type."""
     possible: dict[str, set[str]] = {}
     for line in REACTIONS:
         for event in line.operation.events:
             if line.kind is not Kind.NOTE:
                 possible.setdefault(event.type(), set()).update(line.types)
-    # What is noted of an order follows from what failed.
+    # A note on an order is caused by a failure.
     failures = {event.type() for one in SERVICES for event in one.events if issubclass(event, FailureEvent)}
     notes = {e.type() for one in SERVICES for op in one.operations if op.kind is Kind.NOTE for e in op.publishes}
     return possible | dict.fromkeys(notes, failures)
@@ -30,7 +30,7 @@ _POSSIBLE = _possible()
 
 
 def causes(events: Sequence[Recorded]) -> dict[str, str]:
-    """The id of what is behind each event, by the event's id: another event's, or that of a command or a person."""
+    """The id of each event's cause (an event, a command or a person), by the event's id."""
     return {one.event.id: _cause(one, events) for one in events}
 
 

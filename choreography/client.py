@@ -1,4 +1,4 @@
-"""Orders that nobody orchestrates: placed, decided on and cancelled by events on the bus, looked at in its archive."""
+"""Choreographed orders: commands are published to the bus as events, and the state is read from its archive."""
 
 import asyncio
 import time
@@ -48,11 +48,11 @@ _WAITED_FOR = (Stage.ENDED, Stage.REVIEW, Stage.ATTENTION)
 
 
 class ChoreographyClient:
-    """As `OrchestrationClient`, for orders that no workflow conducts.
+    """A `client.protocol.OrderClient` for choreographed orders.
 
     Args:
-        settle: has a consumer know that a person has dealt with an event in its place.
-        policy: the workers', since it does not travel with these orders.
+        settle: records in a consumer's inbox that a person has handled an event in its place.
+        policy: the workers' own; it does not travel with choreographed orders.
         records: what the orders service has on record.
     """
 
@@ -64,24 +64,24 @@ class ChoreographyClient:
         self._records = records
 
     async def place(self, order: Order) -> None:
-        """Publish that the order was placed; the same order again is the first one. Raises DifferentContent."""
+        """Publish that the order was placed. Placing the same order again has no effect. Raises DifferentContent."""
         if record := await self._record(order.order_id):
             record.check_same(order, Style.CHOREOGRAPHY)
         order_placed = OrderPlaced(order=OrderContent.model_validate(order.content()))
         found = await self._look(order.order_id)
         if not found.events:
             await self._publish(order.order_id, order_placed, event_id(order.order_id, OrderPlaced.type()), "/customer")
-            found = await self._look(order.order_id)  # somebody else may have been quicker
+            found = await self._look(order.order_id)  # another client may have been quicker
         first = found.first(OrderPlaced)
         if first is None or first.data != {"order": order.content()}:
             if first:
                 raise different_content(order.order_id, first.data.get("order", {}), order.content())
             raise DifferentContent(
-                f"order {order.order_id} exists already, in another style; give the new one another --order-id"
+                f"order {order.order_id} exists already, in another style; use another --order-id for the new one"
             )
 
     async def get(self, order_id: str) -> PlacedOrder:
-        """Where an order stands, also when no worker runs. Raises NoSuchOrder, and DifferentContent as `outcome`."""
+        """The order's state; no worker is needed. Raises NoSuchOrder, and DifferentContent as `outcome` does."""
         try:
             order = await self._order(order_id)
         except NoSuchOrder:
@@ -93,7 +93,7 @@ class ChoreographyClient:
         return placed(order, owed, self._policy)
 
     async def attention(self, order_ids: Iterable[str], after: timedelta) -> list[AttentionEntry]:
-        """What of these orders needs a person; of steps, those that have been tried for longer than `after`."""
+        """What of these orders needs a person, including each step that has been retried for longer than `after`."""
         owed = defaultdict[str, list[DeliveryFailure]](list)
         for failure in await asyncio.to_thread(self._progress.failures, *OWED):
             if failure.consumer in SERVICES:
@@ -103,22 +103,22 @@ class ChoreographyClient:
             order = await self._look(order_id)
             try:
                 found += attention(order, owed[order_id], self._policy, after, now)
-            except (ValueError, LookupError, TypeError) as error:  # one order's damaged events hide no other order
+            except (ValueError, LookupError, TypeError) as error:  # one order's damaged events must not hide others
                 found.append(
                     unseen(f"order {order_id}", described(error), f"starter.py events list --order {order_id}")
                 )
         return found
 
     async def without_a_record(self) -> list[PlacedOrder]:
-        """The orders that the orders service could not record before it gave them up. Raises SettingsError."""
+        """The orders that the orders service never recorded, since it gave up. Raises SettingsError."""
         views = [await self._look(order_id) for order_id in await self._without_a_record()]
         orders = [PlacedOrder(view.state, Style.CHOREOGRAPHY, placed_at=view.events[0].time) for view in views]
         return sorted(orders, key=lambda order: order.placed_at or _LONG_AGO, reverse=True)
 
     async def outcome(self, order_id: str) -> PlacedOrder:
-        """Wait until the order has ended, or waits for a person.
+        """Wait until the order has ended or needs a person.
 
-        Raises NoSuchOrder; DifferentContent if the id was given to an orchestrated order at the same moment.
+        Raises NoSuchOrder; DifferentContent if an orchestrated order took the id at the same moment.
         """
         pause = _POLL_SECONDS
         while (await self._order(order_id)).stage not in _WAITED_FOR:
@@ -155,7 +155,7 @@ class ChoreographyClient:
         await self._publish(order_id, decided, _unique(order_id), "/reviewer")
 
     async def resolve(self, order_id: str, resolution: Resolution) -> None:
-        """Have what is stuck tried again, or publish that it is done by hand.
+        """Retry what is stuck, or publish that it was settled by hand.
 
         Raises NoSuchOrder, NotNow, TooLong.
         """
@@ -177,7 +177,7 @@ class ChoreographyClient:
                 await self._settle_by_hand(dead_letter, order, resolution)
 
     async def retry(self, dead_letter: DeliveryFailure, actor: str = "") -> None:
-        """Have a service's dead letter handled again; it does not need attention while it is."""
+        """Deliver a service's dead letter again. The order needs no attention meanwhile."""
         event = dead_letter.recorded.event
         order = await self._look(event.correlationid)
         settled = _by(actor, AttentionSettled(step=step_that_failed(dead_letter, order), note=""))
@@ -185,19 +185,19 @@ class ChoreographyClient:
         await asyncio.to_thread(self._progress.requeue, dead_letter.consumer, event.id)
 
     async def _settle_as_a_whole(self, order: OrderView, resolution: Resolution) -> None:
-        """No service has failed: the clock found that nothing happens any more. Raises NotNow."""
+        """For an order without a dead letter, which the deadlines found stalled. Raises NotNow."""
         if resolution.decision is ResolveBy.RETRY:
             raise NotNow(
-                f"order {order.order_id}: no service has failed, so there is nothing to try again; "
+                f"order {order.order_id}: no service has failed, so there is nothing to retry; "
                 "'starter.py trace' shows what is missing: settle it by hand"
             )
         if resolution.decision.is_about_a_parcel:
-            raise NotNow(f"order {order.order_id}: no shipment of it is stuck; say resolved")
+            raise NotNow(f"order {order.order_id}: no shipment of it is stuck; use 'resolved'")
         settled = _by(resolution.actor, AttentionSettled(step="", note=resolution.note, reason=order.reason))
         await self._publish(order.order_id, settled, _unique(order.order_id), "/operator")
 
     async def _settle_by_hand(self, dead_letter: DeliveryFailure, order: OrderView, resolution: Resolution) -> None:
-        """The order goes on as if the service had done it; how an order ends, its own service publishes."""
+        """Publish the event that the service would have published. An order's end is left to the orders service."""
         order_id, event, note = order.order_id, dead_letter.recorded.event, resolution.note
         step = step_that_failed(dead_letter, order)
         settled = _by(resolution.actor, AttentionSettled(step=step, note=note, reason=order.reason))
@@ -205,7 +205,7 @@ class ChoreographyClient:
         line = line_that_failed(dead_letter, order)
         instead = _undone_by_hand(line.operation, note) if line else None
         if resolution.decision is ResolveBy.DELIVERED:
-            instead = Shipped(tracking_number="", country="")  # only the operator knows of it
+            instead = Shipped(tracking_number="", country="")  # the tracking number is not on record
         if line and instead:
             by_hand = event_id(event.id, f"{line.operation.verb}-by-hand")
             await self._publish(event.correlationid, instead, by_hand, "/operator", causation=event.id)
@@ -213,7 +213,7 @@ class ChoreographyClient:
         await asyncio.to_thread(self._progress.settle, dead_letter.consumer, event.id)
 
     async def _stuck(self, order_id: str) -> list[DeliveryFailure]:
-        """Its services' dead letters, which come a moment after the word that there are some."""
+        """The order's dead letters. They are written a moment after the event that announces them, so wait for them."""
         deadline = time.monotonic() + _ANSWER_SECONDS
         while True:
             found = await asyncio.to_thread(self._progress.failures, FailureState.DEAD, correlation=order_id)
@@ -226,7 +226,7 @@ class ChoreographyClient:
         return OrderView(order_id, await self._bus.of(check_order_id(order_id)))
 
     async def _record(self, order_id: str) -> OrderOnRecord | None:
-        """None also if it cannot be read: the orders service itself refuses an id that was given to another order."""
+        """None also if it cannot be read: the orders service refuses an id that belongs to another order anyway."""
         with suppress(SettingsError):
             return await self._records.find(order_id)
         return None
@@ -242,8 +242,8 @@ class ChoreographyClient:
             record = await self._record(order_id)
             if record and record.style is not Style.CHOREOGRAPHY:
                 raise DifferentContent(
-                    f"order {order_id} was given to an orchestrated order at the same moment, and this one was not "
-                    "placed; give it another --order-id"
+                    f"order id {order_id} was taken by an orchestrated order at the same moment, so this order was "
+                    "not placed; use another --order-id"
                 )
         if not order.is_choreographed:
             raise NoSuchOrder(f"there is no order {order_id}; 'starter.py list' shows those that are")
@@ -258,7 +258,7 @@ class ChoreographyClient:
     async def _publish(self, order_id: str, event: Event, event_id: str, source: str, *, causation: str = "") -> None:
         published = new_event(
             event.type(),
-            event.model_dump(mode="json", exclude_unset=True),  # readers may be older, and refuse what is new
+            event.model_dump(mode="json", exclude_unset=True),  # older readers may refuse new fields
             event_id=event_id,
             source=source,
             correlation=order_id,
@@ -269,22 +269,22 @@ class ChoreographyClient:
 
 
 def _check_decision(step: str, decision: ResolveBy) -> None:
-    """Of a shipment that cannot be called back, an operator says where the parcel is. Raises NotNow."""
+    """`returned` and `delivered` are for a shipment that cannot be called back, and only for that. Raises NotNow."""
     of_a_shipment = step == _WITHDRAWN
     if decision.is_about_a_parcel and not of_a_shipment:
-        raise NotNow(f"{step}: {decision} is for a shipment that cannot be called back; say resolved")
+        raise NotNow(f"{step}: {decision} is for a shipment that cannot be called back; use 'resolved'")
     if decision is ResolveBy.RESOLVED and of_a_shipment:
-        raise NotNow(f"{step} is stuck: say whether the parcel was returned, or delivered")
+        raise NotNow(f"{step} is stuck: use 'returned' or 'delivered', by where the parcel is")
 
 
 def _undone_by_hand(operation: Operation[Any], note: str) -> Event | None:
-    """What an undo's service would have published, had it found nothing to undo."""
+    """The event that an undo publishes when there is nothing to undo; None if it publishes no such event."""
     kinds = (event for event in operation.publishes if issubclass(event, UndoneEvent))
     return next((event.model_validate({"had_effect": False, "reason": note}) for event in kinds), None)
 
 
 def _by(actor: str, event: E) -> E:
-    """The event with who is behind it, if anybody says so; else without, as older readers know it."""
+    """The event with its actor. Without one, the field is left out, for older readers."""
     return event.model_copy(update={"actor": actor}) if actor else event
 
 

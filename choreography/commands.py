@@ -1,4 +1,4 @@
-"""The commands that events become."""
+"""Makes the commands of the reactions from an order's events."""
 
 from collections.abc import Callable
 
@@ -57,7 +57,7 @@ def complete(events: OrderEvents) -> CompleteOrder:
 
 
 def undo(because: type[Event]) -> Callable[[OrderEvents], Undo]:
-    """For the reason that the event gives."""
+    """An undo, for the reason that the event gives."""
 
     def command(events: OrderEvents) -> Undo:
         event = events.published(because)
@@ -67,12 +67,12 @@ def undo(because: type[Event]) -> Callable[[OrderEvents], Undo]:
 
 
 def flag(events: OrderEvents) -> FlagOrder:
-    """What is stuck now; and what an operator has just settled by hand, the order's end included."""
+    """The flag for what is stuck now, with what an operator has just settled by hand (the order's end included)."""
     stuck = problems_of(events.events)
     request, problem = events.request, "; ".join(in_words(stuck))
     is_settled = events.cause.type == AttentionSettled.type()
     by_operator = AttentionSettled.model_validate(events.cause.data) if is_settled else None
-    if by_operator is None or not by_operator.note:  # without a note, it is only tried again
+    if by_operator is None or not by_operator.note:  # without a note it was a retry, and nothing was settled
         return FlagOrder(**request, problem=problem)
     before = problems_of(events.events[:-1])
     done = in_words({step: problem for step, problem in before.items() if step not in stuck})
@@ -84,7 +84,7 @@ def flag(events: OrderEvents) -> FlagOrder:
 
 
 def _ended(step: str, events: OrderEvents) -> OrderStatus | None:
-    """How the order ends with what an operator has settled: this step, or the order as a whole if it is empty."""
+    """How the order ends now that an operator settled this step, or the whole order if `step` is empty."""
     if step:
         ends = (event for one in ORDERS.operations if f"{ORDERS.name}.{one.verb}" == step for event in one.publishes)
         return next((ENDS[event] for event in ends if event in ENDS), None)

@@ -1,4 +1,4 @@
-"""Is the table whole? Each line waits for what others publish, so whether one is missing, no line can say."""
+"""Checks that the table of reactions is complete. A missing line shows only in what other lines publish or wait for."""
 
 from collections.abc import Callable, Iterator
 from itertools import combinations
@@ -16,29 +16,29 @@ from services.orders.events import ENDS
 Line = Reaction[Any, Any]
 
 _FROM_OUTSIDE = {event: source for source, events in PUBLISHED.items() for event in events}
-# Whatever was done by then may have to be undone: no step has refused, so all may have been done.
+# These may come after any step, so every step may have to be undone after them.
 _AT_ANY_TIME = (CancelRequested, OrderStalled)
 
 
 class IncompleteTable(UserError):
-    """The table of reactions lacks something; the text says what."""
+    """The table of reactions is incomplete; the text names what is missing."""
 
 
 def check(table: Table) -> None:
     """Raises IncompleteTable."""
     found = gaps(table)
     if found:
-        raise IncompleteTable(f"the table of reactions is not whole: {'; '.join(found)}")
+        raise IncompleteTable(f"the table of reactions is incomplete: {'; '.join(found)}")
 
 
 def gaps(table: Table) -> list[str]:
-    """What the table lacks, a sentence each; nothing when it is whole."""
-    found = (_unclear(table), _unpublished(table), _unheard(table), _not_undone(table), _not_waited_for(table))
+    """What the table lacks, one sentence each; empty if it is complete."""
+    found = (_unclear(table), _unpublished(table), _unconsumed(table), _not_undone(table), _not_waited_for(table))
     return list(dict.fromkeys(gap for gaps in found for gap in gaps))
 
 
 def _unclear(table: Table) -> Iterator[str]:
-    """Lines that could not be done as they stand."""
+    """Lines that are wrong by themselves, or that contradict another line."""
     for line in table:
         if not line.after:
             yield f"{line.step} waits for no event, so it is never done"
@@ -47,7 +47,7 @@ def _unclear(table: Table) -> Iterator[str]:
     for one, other in combinations(table, 2):
         both = one.service is other.service and not (one.is_conditional and other.is_conditional)
         if both and one.id == other.id:
-            yield f"{one.step} stands twice after {' and '.join(one.types)}"
+            yield f"{one.step} is listed twice after {' and '.join(one.types)}"
         elif both and {one.kind, other.kind} <= {Kind.STEP, Kind.FORWARD}:
             for event in set(one.after) & set(other.after):
                 yield f"{one.step} and {other.step} both wait for {event.type()}, and only one would be done"
@@ -72,8 +72,8 @@ def _missing(table: Table, event: type[Event]) -> str:
     return f"no line does {' or '.join(steps)}" if steps else "no service declares it"
 
 
-def _unheard(table: Table) -> Iterator[str]:
-    """Events after which nobody would do anything, though the order has not ended."""
+def _unconsumed(table: Table) -> Iterator[str]:
+    """Events that no line waits for, although they do not end the order."""
     awaited = {event for line in table for event in line.after}
     of_lines = {event: line.step for line in table if line.kind is not Kind.NOTE for event in line.operation.events}
     for event, publisher in (_FROM_OUTSIDE | of_lines).items():
@@ -82,7 +82,7 @@ def _unheard(table: Table) -> Iterator[str]:
 
 
 def _not_undone(table: Table) -> Iterator[str]:
-    """Steps that may have been done by the time of a refusal, and that no line undoes after it."""
+    """Steps that may have been done before a refusal, and that no line undoes after it."""
     for event, refusing in _causes(table):
         undone = {(line.service.name, _name(line.operation.undoes)) for line in _undone_by(table, event)}
         for line in table:
@@ -98,7 +98,7 @@ def _not_undone(table: Table) -> Iterator[str]:
 
 
 def _not_waited_for(table: Table) -> Iterator[str]:
-    """Ends that would not wait until everything is undone that their cause lets others undo."""
+    """Lines that end an order without waiting for every undo that has the same cause."""
     for end in table:
         if end.kind is Kind.UNDO and ENDS.keys() & set(end.operation.publishes):
             for line in _undone_by(table, end.because):
@@ -110,7 +110,7 @@ def _not_waited_for(table: Table) -> Iterator[str]:
 
 
 def _causes(table: Table) -> Iterator[tuple[type[Event], Line | None]]:
-    """What makes others undo what they did, and the line that refuses with it."""
+    """The events after which steps are undone, each with the line that publishes it as its refusal, if one does."""
     for event in _AT_ANY_TIME:
         yield event, None
     for line in table:
@@ -119,7 +119,7 @@ def _causes(table: Table) -> Iterator[tuple[type[Event], Line | None]]:
 
 
 def _undone_by(table: Table, cause: type[Event] | None) -> list[Line]:
-    """The undos for these reasons, and those for which the former are the reason."""
+    """The undos that this event causes, directly or through other undos."""
     found: list[Line] = []
     reasons = {cause} - {None}
     while more := [line for line in table if line not in found and line.because in reasons]:
@@ -129,7 +129,7 @@ def _undone_by(table: Table, cause: type[Event] | None) -> list[Line]:
 
 
 def _comes_after(table: Table, line: Line, other: Line) -> bool:
-    """Whether the line waits, by way of others too, for what the other publishes when it does not refuse."""
+    """Whether the line waits, directly or through other lines, for an event of the other line's success."""
     awaited = set(line.after)
     while (
         more := {
@@ -159,14 +159,14 @@ class _Read(Exception):
 
 
 class _NoEvents(OrderEvents):
-    """Says which event is looked for, instead of what it says."""
+    """Raises `_Read` with the event that is looked for."""
 
     def published(self, event: type[Event]) -> PublishedEvent:
         raise _Read(event)
 
 
 def _reads(line: Line) -> set[type[Event]]:
-    """The event that the line's command is made of, or its condition asks about: of several, the first."""
+    """The events that the line's command and its condition read; of each, only the first is found."""
     nothing = new_event("None", {}, event_id="-", source="-", correlation="-", causation="-", style="-")
     read = set()
     for function in (line.by, line.when):

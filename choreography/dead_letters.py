@@ -7,6 +7,6 @@ SERVICES = {line.service.name for line in REACTIONS}
 
 
 def given_up(progress: Progress) -> list[str]:
-    """The orders of which a service could not handle an event, and does not try any more."""
+    """The orders with an event that a service gave up on."""
     dead = (one for one in progress.failures(FailureState.DEAD) if one.consumer in SERVICES)
     return list(dict.fromkeys(one.recorded.event.correlationid for one in dead))

@@ -1,8 +1,8 @@
-"""Finds the orders that have stalled: without an orchestrator, a clock must look for them.
+"""Finds stalled orders: without an orchestrator, a periodic check must do so.
 
-Each order in progress is looked up in the archive from time to time. What its events say together decides, and for how
-long it has been seen so: only time that was watched counts, so that no step of the system's clock, no stop of the
-workers and no outage of the bus undoes an order.
+The check reads the events of each order in progress from the archive. It decides by the order's state and by how long
+that state was observed: only time during which the check ran counts, so that a jump of the system's clock, a stop of
+the workers or an outage of the bus never undoes an order.
 """
 
 import asyncio
@@ -28,14 +28,16 @@ from services.orders.contracts import OrdersPort
 
 _log = logging.getLogger(__name__)
 
-_LOOKS = 5  # at an order within a deadline; one passes at most a fifth too late
+_LOOKS = 5  # checks of an order within one deadline, so a deadline is noticed at most a fifth of it too late
 _LONGEST_PAUSE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Limits:
-    """In seconds: without any event for `step`, an order is stalled; for `undo` while it is undone or past the pivot,
-    it needs an operator; held as a possible fraud for `review`, it is declined.
+    """Deadlines in seconds.
+
+    An order without an event for `step` is stalled. One that is being undone or is past the pivot, and has no event for
+    `undo`, needs an operator. One that is held as a possible fraud for `review` is declined.
     """
 
     step: float
@@ -44,11 +46,11 @@ class Limits:
 
 
 class Deadlines:
-    """Looks again and again until it is stopped; of several, one at a time.
+    """Checks periodically until it is stopped. Of several processes, one at a time does so.
 
     Args:
-        progress: where the time that was watched is kept.
-        clock: seconds that never go back.
+        progress: where the observed time is stored.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(
@@ -67,7 +69,7 @@ class Deadlines:
         self._progress = progress
         self._interval = min(limits.step, limits.review) / _LOOKS
         self._watch = Watch(progress, "deadlines", 2 * max(self._interval, _LONGEST_PAUSE_SECONDS), clock)
-        self._next_look: dict[str, float] = {}  # by order, in seconds of the watch
+        self._next_look: dict[str, float] = {}  # by order, in seconds of observed time
         self._stop = asyncio.Event()
         self._trouble = Trouble(_log, "deadlines")
 
@@ -79,7 +81,7 @@ class Deadlines:
                     if is_ours:
                         await self.look()
                 self._trouble.over("all orders")
-            except Exception as error:  # noqa: BLE001 - logged; one failed look must not stop the deadlines
+            except Exception as error:  # noqa: BLE001 - logged; one failed check must not stop the others
                 self._watch.pause()
                 self._trouble.met("all orders", error)
             await is_set_within(self._stop, pause)
@@ -88,7 +90,7 @@ class Deadlines:
         self._stop.set()
 
     async def look(self) -> None:
-        """Publish for every deadline that has passed. Twice is once."""
+        """Publish an event for each deadline that has passed. A repeat has no further effect."""
         order_ids = await asyncio.to_thread(self._in_progress)
         now = await asyncio.to_thread(self._watch.look, order_ids)
         next_look = {order_id: self._next_look.get(order_id, now) for order_id in order_ids}
@@ -99,7 +101,7 @@ class Deadlines:
                 next_look[order_id] = now + self._interval
 
     def _in_progress(self) -> list[str]:
-        """On record, or given up by the orders service before it could record them."""
+        """The orders in progress, and those that the orders service gave up before it could record them."""
         gave_up = given_up(self._progress)
         unrecorded = self._orders.without_record(gave_up) if gave_up else []
         return [*self._orders.unended(Style.CHOREOGRAPHY), *unrecorded]
@@ -111,7 +113,7 @@ class Deadlines:
             since = order.held or (order.events[-1] if order.events else None)
             seconds = await asyncio.to_thread(self._watch.unchanged, order_id, since.id if since else "")
             event = passed(order, seconds, self._limits)
-        except (ValueError, LookupError, TypeError) as error:  # one order's damaged events stop no other's clock
+        except (ValueError, LookupError, TypeError) as error:  # damaged events of one order must not stop the others
             self._trouble.met(order_id, error)
             return
         if event:
@@ -121,7 +123,7 @@ class Deadlines:
 
 
 def passed(order: OrderView, seconds: float, limits: Limits) -> CloudEvent | None:
-    """The event that says which deadline this order has passed, if it has, as it has been so for these seconds."""
+    """The event for the deadline that this order has passed, if any, after `seconds` in its present state."""
     if not order.events or order.end:
         return None
     last = order.events[-1]

@@ -1,4 +1,4 @@
-"""What people publish, and what the choreography itself publishes when something does not move."""
+"""The events that clients publish, and those that the choreography publishes when an order stalls or gets stuck."""
 
 from typing import Annotated, ClassVar
 
@@ -22,7 +22,7 @@ class OrderContent(Contract):
 
 
 class OrderPlaced(Event):
-    """A customer wants this."""
+    """A customer has placed this order."""
 
     private: ClassVar[tuple[str, ...]] = ("order",)
 
@@ -30,14 +30,14 @@ class OrderPlaced(Event):
 
 
 class CancelRequested(Event):
-    """The customer does not want it any more; `actor` is who says so for the customer."""
+    """The customer cancels the order; `actor` is who did so on the customer's behalf."""
 
     reason: str
     actor: str = ""
 
 
 class ReviewDecided(Event):
-    """What a person decided on a possible fraud, or the deadline when no person did."""
+    """The decision on a possible fraud, by a person or by the deadline."""
 
     decision: Decision
     note: str
@@ -45,20 +45,20 @@ class ReviewDecided(Event):
 
 
 class OrderStalled(FailureEvent):
-    """Nothing happened to the order for longer than a step may take, or a step gave up: `step` is empty if unknown."""
+    """The order had no event for longer than the step deadline, or a step gave up. `step` is empty if unknown."""
 
     step: str
 
 
 class AttentionNeeded(Event):
-    """What must be done cannot be: an undo, or a step past the pivot. An operator settles it."""
+    """An undo, or a step past the pivot, could not be done. An operator must settle it."""
 
     step: str
     problem: str
 
 
 class AttentionSettled(Event):
-    """What the operator `actor` did: `step` is empty for all that is stuck; `note` says how, if it was by hand."""
+    """The operator `actor` settled `step` (empty: all that is stuck). `note` is empty for a retry."""
 
     step: str
     note: str
@@ -66,7 +66,7 @@ class AttentionSettled(Event):
     actor: str = ""
 
 
-# Who publishes what no service does, by CloudEvents' `source`.
+# The events that no service publishes, by their CloudEvents `source`.
 PUBLISHED: dict[str, tuple[type[Event], ...]] = {
     "/customer": (OrderPlaced, CancelRequested),
     "/reviewer": (ReviewDecided,),

@@ -1,4 +1,4 @@
-"""One order's events together, as reactions and the view of the order read them."""
+"""One order's events, and what reactions and the order's view derive from them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ E = TypeVar("E", bound=Event)
 
 _OPERATIONS = [(f"{service.name}.{one.verb}", one) for service in SERVICES for one in service.operations]
 _REFUSALS = dict.fromkeys(one.refused for _, one in _OPERATIONS if one.refused and one.refused not in ENDS)
-# After any of these an order does not go on, but is undone.
+# After any of these events an order is undone.
 STOPS: tuple[type[Event], ...] = (CancelRequested, OrderStalled, *_REFUSALS)
 _ENDS = {event.type() for event in ENDS}
 _STOPS = {event.type() for event in STOPS}
-# The steps that an event says to be done or undone; such as are not tried any more need nobody.
+# The steps that an event reports as done or undone: they need no operator any more.
 _SETTLES: dict[str, set[str]] = {
     event.type(): {step for step, one in _OPERATIONS if event in one.publishes}
     for _, operation in _OPERATIONS
@@ -50,9 +50,9 @@ class Request(TypedDict):
 
 @dataclass(frozen=True)
 class OrderEvents:
-    """All that a service knows of one order, oldest first; `cause` is the event that it reacts to, and the last.
+    """The events of one order that a service has received, oldest first; the last is `cause`, which it reacts to.
 
-    `step` is the one that its command does or undoes: it names the command's key, the same as the orchestrated saga's.
+    `step` is what the command does or undoes. The idempotency key is made of it, as in the orchestrated saga.
     """
 
     events: Sequence[PublishedEvent]
@@ -63,7 +63,7 @@ class OrderEvents:
         return event.model_validate(self.published(event).data)
 
     def published(self, event: type[Event]) -> PublishedEvent:
-        """The first of this type, as it came. Raises LookupError."""
+        """The first event of this type, not validated. Raises LookupError."""
         for one in self.events:
             if one.type == event.type():
                 return one
@@ -81,7 +81,7 @@ class OrderEvents:
 
 
 def stop_of(events: Iterable[PublishedEvent]) -> PublishedEvent | None:
-    """The first event after which the order does not go on, but is undone."""
+    """The first event after which the order is to be undone."""
     return next((event for event in events if event.type in _STOPS), None)
 
 
@@ -95,7 +95,7 @@ def has_ended(events: Iterable[PublishedEvent]) -> bool:
 
 
 def reason_of(event: PublishedEvent) -> str:
-    """As people read it, of an event that gives one."""
+    """The reason for people to read. The event must have one."""
     reason: str = event.data["reason"]
     if event.type == CancelRequested.type():
         return ": ".join(filter(None, ["Cancelled by the customer", reason]))
@@ -103,9 +103,9 @@ def reason_of(event: PublishedEvent) -> str:
 
 
 def problems_of(events: Iterable[PublishedEvent]) -> dict[str, str]:
-    """What needs an operator, by step: what was needed, but for what was settled or done since.
+    """What needs an operator, by step, without what was settled or done since.
 
-    The step is empty when only the clock has found that nothing happens: then anything that does happen says more.
+    The step is empty if only a deadline has passed; any later event of a step replaces that entry.
     """
     problems: dict[str, str] = {}
     for event in events:

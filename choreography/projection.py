@@ -1,4 +1,4 @@
-"""One choreographed order, derived from its events, in the same terms as the saga's own state."""
+"""One choreographed order's state, derived from its events, in the terms of the orchestrated saga's state."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -32,7 +32,7 @@ def _state(event: type[Event], kind: Kind) -> str:
 
 
 def _steps() -> dict[str, tuple[str, str]]:
-    """Which step an event is about, and the step's state. Of two that publish the same: an undo, or else the first."""
+    """Each event type's step and state. Where two operations publish it, an undo wins, or else the first."""
     steps: dict[str, tuple[str, str]] = {}
     for line in sorted(REACTIONS, key=lambda line: line.kind is not Kind.UNDO):
         if line.kind is not Kind.NOTE:
@@ -45,19 +45,19 @@ _STEPS = _steps()
 
 
 class OrderView:
-    """Where an order stands, by its events in the log's order; every reader derives it here.
+    """An order's state, derived from its events in the log's order.
 
     Attributes:
-        problems: what needs an operator, by step; the step is empty where only the clock has found it.
-        stop: the event after which the order was to be undone, if there is one.
-        is_past_pivot: whether it can only go forward, whatever it was stopped by.
-        held: the event that says what a person must decide on, as long as nobody has.
+        problems: what needs an operator, by step; the step is empty if only a deadline has passed.
+        stop: the event after which the order is to be undone, if any.
+        is_past_pivot: whether it can only go forward, even if `stop` is set.
+        held: the event that a person must decide on, until a decision is made.
         end: how it ended.
     """
 
     def __init__(self, order_id: str, events: Sequence[Recorded]) -> None:
         self.order_id = order_id
-        # The id may be an orchestrated order's, too, that was placed at the same moment.
+        # An orchestrated order may have been placed under the same id at the same moment.
         self.events = [one.event for one in events if one.event.style == Style.CHOREOGRAPHY]
         self._first = {event.type: event for event in reversed(self.events)}
         self.problems = problems_of(self.events)
@@ -94,7 +94,7 @@ class OrderView:
 
     @property
     def reason(self) -> str:
-        """Of its end, or of what stops it; empty while nothing went wrong."""
+        """Why it ended or is being undone; empty while nothing went wrong."""
         if self.end is OrderStatus.COMPLETED:
             return ""
         ended = next((self.first(event) for event, status in ENDS.items() if status is self.end), None)
@@ -107,7 +107,7 @@ class OrderView:
 
     @property
     def since(self) -> datetime | None:
-        """When it began to wait for a person; None if it does not."""
+        """Since when it waits for a person; None if it does not."""
         if self.stage is Stage.REVIEW and self.held:
             return self.held.time
         if self.stage is not Stage.ATTENTION:

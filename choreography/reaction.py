@@ -1,4 +1,4 @@
-"""One line of the table: once a service knows all of these events of an order, it does this."""
+"""One line of the table of reactions: once a service has received these events of an order, it runs an operation."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ def _always(_events: OrderEvents) -> bool:
 
 @dataclass(frozen=True)
 class Reaction(Generic[P, C]):
-    """When `service` knows all of `after`, it does `do`, with the command that `by` makes of what it knows.
+    """Once `service` has received all of `after`, it runs `do` with the command that `by` makes of the order's events.
 
-    It does so once an order, or each time if `do` keeps a record; `when` may ask about the events' content.
+    It does so once per order, or at each such event if `do` is a note. `when` is a condition on the events' content.
     """
 
     service: Service[P]
@@ -34,7 +34,7 @@ class Reaction(Generic[P, C]):
 
     @property
     def id(self) -> str:
-        """Its name on dead letters and in the documents of events: as long as the line stays the same, the same."""
+        """Its name on dead letters and in the documentation of events; it changes only with the line."""
         return f"{self.service.name}_{self.operation.verb}_after_{'_'.join(self.types)}"
 
     @property
@@ -51,12 +51,12 @@ class Reaction(Generic[P, C]):
 
     @property
     def because(self) -> type[Event] | None:
-        """Of an undo, the event that is its reason: the first."""
+        """The event that is an undo's reason: the first of `after`. None if it is not an undo."""
         return self.after[0] if self.after and self.kind is Kind.UNDO else None
 
     @property
     def must_be_done(self) -> bool:
-        """An undo, or past the pivot: an operator must know when it cannot be."""
+        """Whether it is an undo or past the pivot: if it fails for good, an operator must settle it."""
         return self.kind in (Kind.UNDO, Kind.FORWARD)
 
     @property
@@ -64,7 +64,7 @@ class Reaction(Generic[P, C]):
         return self.when is not _always
 
     def lacks(self, known: Collection[str]) -> int:
-        """How many of its events are not among these types."""
+        """How many of its events are not among the known types."""
         return len(set(self.types) - set(known))
 
     def known(self, before: Iterable[PublishedEvent], cause: CloudEvent) -> OrderEvents:
@@ -72,7 +72,7 @@ class Reaction(Generic[P, C]):
         return OrderEvents((*before, cause), cause, step.__name__)
 
     def run(self, port: P, command: C) -> None:
-        """Raises whatever the service raises."""
+        """Call the service. Its errors are passed on."""
         bound(port, self.do)(command)
 
 
@@ -80,7 +80,7 @@ Table = Sequence[Reaction[Any, Any]]  # each with a port and a command of its ow
 
 
 class Reactions(Generic[P]):
-    """Writes the lines of one service, so that each is a method of its port with a command of that method."""
+    """Makes the lines of one service; the type checker sees that each command fits its method."""
 
     def __init__(self, service: Service[P]) -> None:
         self._service = service
@@ -104,7 +104,7 @@ class Reactions(Generic[P]):
         after: tuple[type[Event], ...] = (),
         when: Callable[[OrderEvents], bool] = _always,
     ) -> Reaction[P, Undo]:
-        """Take back the step that `do` is declared to undo, for the reason of `because`, once `after` came too."""
+        """Undo the step that `do` is declared to undo, for the reason that `because` gives, once `after` came too."""
         return self.does(do, commands.undo(because), after=(because, *after), when=when)
 
 
@@ -113,26 +113,26 @@ def lines_of(table: Table, service: str) -> Table:
 
 
 def waiting_for(table: Table, event: CloudEvent) -> list[Reaction[Any, Any]]:
-    """The lines that the event may lead to."""
+    """The lines that wait for this event, among others."""
     return [line for line in table if event.type in line.types]
 
 
 def due_after(table: Table, event: CloudEvent, before: Iterable[PublishedEvent]) -> list[Reaction[Any, Any]]:
-    """The lines that have all their events now that this one has come after those before."""
+    """The lines that this event completes: the others that they wait for are among those before."""
     known = {one.type for one in before}
     due = [line for line in waiting_for(table, event) if not line.lacks({*known, event.type})]
     return [line for line in due if line.kind is Kind.NOTE or event.type not in known]
 
 
 def must_be_done(table: Table, event: CloudEvent) -> bool:
-    """By what the event alone may lead to: the service's database, which knows the others, may be what fails."""
+    """Whether any line that waits for the event must be done. The inbox is not read: its database may be what fails."""
     return any(line.must_be_done for line in waiting_for(table, event))
 
 
 def that_failed(
     table: Table, reaction_id: str, event: CloudEvent, of_order: Iterable[PublishedEvent]
 ) -> Reaction[Any, Any] | None:
-    """The line of that id; without one, the line for which the order has most of what it waits for."""
+    """The line with that id; if there is none, the line of which the fewest events are missing."""
     by_id = next((line for line in table if line.id == reaction_id), None)
     known = {one.type for one in of_order} | {event.type}
     return by_id or min(waiting_for(table, event), key=lambda line: line.lacks(known), default=None)

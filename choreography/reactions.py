@@ -1,8 +1,8 @@
-"""The whole event-driven saga as one table: once a service knows all of these events of an order, it does that.
+"""The whole event-driven saga as one table: once a service has received these events of an order, it does that.
 
-What `workflows/order_saga.py` says as a story stands here in pieces, a line for each service that is interested. To
-follow an order, look for the line that waits for the event that the line before it publishes, when the service does as
-it is asked or when it refuses: `services/<name>/declaration.py` says which.
+It is the same saga as `workflows/order_saga.py`, in one line for each reaction. To follow an order, find the line that
+waits for the event that the line before publishes. `services/<name>/declaration.py` lists the events that an operation
+publishes when it succeeds or refuses.
 """
 
 import choreography.commands as commands
@@ -37,10 +37,10 @@ inventory = Reactions(INVENTORY)
 payments = Reactions(PAYMENTS)
 shipping = Reactions(SHIPPING)
 
-# Nothing is shipped before both.
+# Shipping waits for both.
 CLEARED_AND_PAID = (NoFraudDetected, PaymentProcessed)
 
-# What services publish once nothing of an order is left with them.
+# What services publish once they have undone what they did for an order.
 UNDONE = (StockReleased, PaymentRefunded)
 ALL_UNDONE = (*UNDONE, ShipmentCancelled)
 
@@ -55,20 +55,20 @@ REACTIONS: Table = (
     shipping.does(ShippingPort.ship, commands.ship, after=(OrderCreated, *CLEARED_AND_PAID)),
     orders.does(OrdersPort.complete, commands.complete, after=(Shipped,)),
 
-    # A service refuses, and who did something for the order undoes it.
+    # A service refuses, and the others undo what they did for the order.
     inventory.undoes(InventoryPort.release, because=PaymentFailed),
     inventory.undoes(InventoryPort.release, because=ShippingFailed),
     inventory.undoes(InventoryPort.release, because=FraudConfirmed),
     payments.undoes(PaymentsPort.refund, because=ShippingFailed),
     payments.undoes(PaymentsPort.refund, because=FraudConfirmed),
 
-    # The customer does not want it any more, or it does not move. Shipping is asked first: it knows the pivot.
+    # The customer cancels, or the order stalls. Shipping goes first: it knows whether the order is past the pivot.
     shipping.undoes(ShippingPort.withdraw, because=CancelRequested),
     shipping.undoes(ShippingPort.withdraw, because=OrderStalled),
     payments.undoes(PaymentsPort.refund, because=ShipmentCancelled),
     inventory.undoes(InventoryPort.release, because=ShipmentCancelled),
 
-    # The order ends when nothing is left of it.
+    # The order ends once everything is undone.
     orders.undoes(OrdersPort.reject, because=OutOfStock),
     orders.undoes(OrdersPort.reject, because=PaymentFailed, after=(StockReleased,)),
     orders.undoes(OrdersPort.reject, because=ShippingFailed, after=UNDONE),
@@ -76,7 +76,7 @@ REACTIONS: Table = (
     orders.undoes(OrdersPort.cancel, because=CancelRequested, after=ALL_UNDONE),
     orders.undoes(OrdersPort.reject, because=OrderStalled, after=ALL_UNDONE),
 
-    # What cannot be done waits for an operator.
+    # What fails for good waits for an operator.
     orders.does(OrdersPort.flag, commands.flag, after=(AttentionNeeded,)),
     orders.does(OrdersPort.flag, commands.flag, after=(AttentionSettled,)),
 )

@@ -1,4 +1,4 @@
-"""One service's reactions at work: an event comes in, its line of the table is looked up, the service does it."""
+"""Runs one service's reactions: consumes an event, finds the lines of the table that are due, calls the service."""
 
 import time
 from collections.abc import Sequence
@@ -24,12 +24,13 @@ P = TypeVar("P")
 
 
 class Reactor(Generic[P]):
-    """What one service does about the events of choreographed orders.
+    """Consumes the events of choreographed orders for one service.
 
     Args:
         port: the opened service.
-        database: the service's own, where its inbox is.
-        step_deadline: seconds that a step is tried for; `undo_deadline` the same for what must be done.
+        database: the service's own, which has its inbox.
+        step_deadline: for how many seconds a step is retried.
+        undo_deadline: for how many seconds an undo, or a step past the pivot, is retried.
         table: every service's lines.
     """
 
@@ -63,7 +64,7 @@ class Reactor(Generic[P]):
         )
 
     def handle(self, recorded: Recorded) -> None:
-        """Raises ReactionFailed, from whatever the service raised that is no answer."""
+        """Raises ReactionFailed for any error of the service that is not a refusal."""
         event = recorded.event
         with self._database.begin() as tx:
             received = inbox.received(tx, event)
@@ -78,7 +79,7 @@ class Reactor(Generic[P]):
         self._note(event)
 
     def _react(self, line: Reaction[P, Any], event: CloudEvent, before: list[Known]) -> bool:
-        """Whether the line was for this order. Raises NonRetryable for a refusal that nobody would know of."""
+        """Whether the line's condition held. Raises NonRetryable for a refusal that needs an operator."""
         events = line.known(before, event)
         if not line.when(events):
             return False
@@ -99,12 +100,12 @@ class Reactor(Generic[P]):
         return True
 
     def _is_undone(self, before: list[Known]) -> bool:
-        """Whether an undo came first; then it is too late for the step, and the service need not be asked."""
+        """Whether an undo came first: then the step is too late, and the service is not called."""
         known = {one.type for one in before}
         return any(line.kind is Kind.UNDO and not line.lacks(known) for line in self._table)
 
     def _refused(self, line: Reaction[P, Any], command: Command, event: CloudEvent, reason: str) -> None:
-        """The service published its refusal with the record of it, and of the event; if it has no record, we do."""
+        """Publish the refusal unless the service has recorded the event, and so published the refusal itself."""
         refused = line.operation.refused
         with self._database.begin() as tx:
             if inbox.knows(tx, event):
@@ -136,27 +137,27 @@ class Reactor(Generic[P]):
         return RetryPolicy(longest=10, give_up_after=self._step_deadline)
 
     def _may_overtake(self, failing: CloudEvent, waiting: CloudEvent) -> bool:
-        """Nobody waits for a step that is to be undone: its undo goes first, and then it is too late for the step."""
+        """An undo need not wait for a failing step of the same order: it goes first, and the step is then too late."""
         return not self._must_be_done(failing) and self._must_be_done(waiting)
 
     def _on_dead_letter(self, failure: DeliveryFailure, of_order: Sequence[Recorded]) -> CloudEvent | None:
-        """A step that gives up is undone by all; an undo that gives up needs an operator."""
+        """A step that gives up stalls the order, so all services undo; an undo that gives up needs an operator."""
         event = failure.recorded.event
         problem = failure.error.removeprefix(f"{NonRetryable.__name__}: ")
         if problem.startswith(KeyReused.name):
-            return None  # the key is another order's: nothing may be undone under it
+            return None  # the key belongs to another order: nothing may be undone under it
         line = that_failed(self._table, failure.reaction, event, [one.event for one in of_order])
         if line is None or line.kind is Kind.NOTE:
             return None
-        said: Event
+        notice: Event
         if line.must_be_done:
-            said = AttentionNeeded(step=line.step, problem=problem)
+            notice = AttentionNeeded(step=line.step, problem=problem)
         else:
-            said = OrderStalled(step=line.step, reason=f"Outage: no answer from {line.step} in time ({problem})")
+            notice = OrderStalled(step=line.step, reason=f"Outage: no answer from {line.step} in time ({problem})")
         return new_event(
-            said.type(),
-            said.model_dump(mode="json"),
-            event_id=event_id(event.id, self._service.name, str(failure.attempts), said.type()),
+            notice.type(),
+            notice.model_dump(mode="json"),
+            event_id=event_id(event.id, self._service.name, str(failure.attempts), notice.type()),
             source=f"/choreography/{self._service.name}",
             correlation=event.correlationid,
             causation=event.id,
@@ -165,6 +166,6 @@ class Reactor(Generic[P]):
 
 
 def rule_of(table: Table) -> Rule:
-    """Which events these lines wait for."""
+    """The subscription's rule: all events that these lines wait for."""
     types = sorted({kind for line in table for kind in line.types})
     return Rule(types=tuple(types), content={"style": (Style.CHOREOGRAPHY.value,)})

@@ -1,1 +1,1 @@
-"""Place, follow and settle an order, in either style: one protocol and its words."""
+"""What clients use to place, follow and settle orders: one protocol for both styles, and its types."""

@@ -1,6 +1,6 @@
-"""What needs a person, in words that are the same in either style and for every part.
+"""What needs a person, in the same terms for both styles and for every part of the system.
 
-Each entry says what is stuck, why, since when, what happens by itself, and which command mends it.
+Each entry has what is stuck, why, since when, what happens without a person, and which command helps.
 """
 
 import re
@@ -29,34 +29,34 @@ _KINDS_OF_ERROR = re.compile(r"^((NonRetryable|NotAccepted|NotAnswering|Outage|U
 class AttentionKind(StrEnum):
     """Why a person is needed."""
 
-    UNDO_FAILED = "undo-failed"  # or a step past the pivot: it must be done, and could not be
+    UNDO_FAILED = "undo-failed"  # or a step past the pivot failed: both must be done
     REVIEW = "review"
     RETRYING = "retrying"
     STALLED = "stalled"
     ENDED_BY_FORCE = "ended-by-force"
-    OUT_OF_STEP = "out-of-step"  # its workflow and its record disagree, or one is lost
+    OUT_OF_STEP = "out-of-step"  # the order's workflow and record disagree, or one of them is lost
     DEAD_LETTER = "dead-letter"
     QUARANTINED = "quarantined"
     OUTBOX = "outbox"
     CONSUMER = "consumer"
     WEBHOOK = "webhook"
     AUDIT = "audit"
-    UNSEEN = "unseen"  # a part that did not answer: whether it has entries, nobody knows
+    UNSEEN = "unseen"  # a part did not answer, so its entries are unknown
 
 
 class AttentionEntry(Contract):
-    """One thing that needs a person. Nothing in it is private.
+    """One thing that needs a person. It has no private data.
 
     Attributes:
         subject: what is stuck: an order's id, an event's, or the name of a consumer, an endpoint or a part.
-        order_id: the order that it is about; empty for a part of the system.
-        step: such as `payments.refund`; empty when it is about no single step.
-        why: the last error, in plain words.
-        since: when it began, if that is known.
-        attempt: how often it was tried; 0 where nothing is tried.
-        then: what happens by itself, at `then_at` if that has a time.
-        command: what mends it.
-        link: the page of its workflow, if it has one.
+        order_id: the order concerned; empty for a part of the system.
+        step: the step concerned, such as `payments.refund`; empty if there is no single one.
+        why: the last error, for people to read.
+        since: when it began, if known.
+        attempt: the number of attempts; 0 where nothing is retried.
+        then: what happens without a person, at `then_at` if that is set.
+        command: the command that helps.
+        link: the workflow's page, if there is one.
     """
 
     kind: AttentionKind
@@ -74,13 +74,13 @@ class AttentionEntry(Contract):
 
     @property
     def id(self) -> str:
-        """The same for as long as it is the same trouble."""
+        """Stays the same for as long as the trouble lasts."""
         return f"{self.kind}/{self.subject}/{self.step}"
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the system that is asked for its entries, and the command that helps when it does not answer."""
+    """A part of the system that has entries, and the command that helps when it does not answer."""
 
     name: str
     command: str
@@ -88,19 +88,19 @@ class Part:
 
 
 def oldest_first(entries: Iterable[AttentionEntry]) -> list[AttentionEntry]:
-    """What cannot be seen comes first: it may hide the rest."""
+    """Entries by age. Parts that did not answer come first, since they may hide other entries."""
     late = datetime.max.replace(tzinfo=UTC)
     return sorted(entries, key=lambda one: (one.kind is not AttentionKind.UNSEEN, one.since or late, one.id))
 
 
 def unseen(part: str, why: str, command: str) -> AttentionEntry:
-    """A part that did not answer."""
-    then = "nothing is known of it until it answers"
+    """The entry of a part that did not answer."""
+    then = "its entries are unknown until it answers"
     return AttentionEntry(kind=AttentionKind.UNSEEN, subject=part, why=why, then=then, command=command)
 
 
 def retrying(order_id: str, style: Style, pending: PendingStep, link: str = "") -> AttentionEntry:
-    """A step or an undo that is tried again and again."""
+    """The entry of a step or an undo that is being retried."""
     may_be_stopped = _OPERATIONS.get(pending.step) is Kind.STEP
     service, _, _ = pending.step.partition(".")
     return AttentionEntry(
@@ -112,7 +112,7 @@ def retrying(order_id: str, style: Style, pending: PendingStep, link: str = "") 
         why=pending.error,
         since=pending.since,
         attempt=pending.attempt,
-        then=f"it goes on once {service} answers; at its deadline {at_the_deadline(pending.step)}",
+        then=f"it continues once {service} answers; at its deadline {at_the_deadline(pending.step)}",
         then_at=pending.deadline,
         command=f"starter.py {'cancel' if may_be_stopped else 'watch'} {order_id}",
         link=link,
@@ -122,7 +122,7 @@ def retrying(order_id: str, style: Style, pending: PendingStep, link: str = "") 
 def undo_failed(
     order_id: str, style: Style, step: str, problem: str, since: datetime | None, link: str = ""
 ) -> AttentionEntry:
-    """What must be done, and could not be."""
+    """The entry of an undo, or of a step past the pivot, that failed for good."""
     only = f" --step {step}" if step else ""
     return AttentionEntry(
         kind=AttentionKind.UNDO_FAILED,
@@ -141,7 +141,7 @@ def undo_failed(
 def in_review(
     order_id: str, style: Style, reason: str, since: datetime | None, deadline: datetime | None, link: str = ""
 ) -> AttentionEntry:
-    """A possible fraud that is held for a decision."""
+    """The entry of a possible fraud that is held for a decision."""
     return AttentionEntry(
         kind=AttentionKind.REVIEW,
         subject=order_id,
@@ -157,17 +157,17 @@ def in_review(
 
 
 def plain(error: str) -> str:
-    """An error without the names by which only this program knows its kind; a service's refusal keeps its name."""
+    """The error's text without our internal class names. A service's refusal keeps its name."""
     return _KINDS_OF_ERROR.sub("", error)
 
 
 def at_the_deadline(step: str) -> str:
-    """What happens when a step or an undo was tried in vain for as long as it may be."""
+    """What happens when a step or an undo still fails at its deadline."""
     return _AT_THE_DEADLINE[_OPERATIONS.get(step, Kind.STEP)]
 
 
 def entries_of(placed: PlacedOrder, after: timedelta, now: datetime) -> list[AttentionEntry]:
-    """What of an order in progress needs a person: of steps, those that have been tried for longer than `after`."""
+    """The entries of an order in progress, including each step that has been retried for longer than `after`."""
     state, order = placed.state, (placed.state.order_id, placed.style)
     entries = [undo_failed(*order, *_step_and_problem(problem), state.since, placed.link) for problem in state.problems]
     if state.stage is Stage.REVIEW:
@@ -179,7 +179,7 @@ def entries_of(placed: PlacedOrder, after: timedelta, now: datetime) -> list[Att
 def stalled(
     order_id: str, style: Style, why: str, since: datetime, then: str, command: str, link: str = ""
 ) -> AttentionEntry:
-    """An order that nothing happens to, and nobody knows of a step that fails."""
+    """The entry of an order that makes no progress, though no step is known to fail."""
     return AttentionEntry(
         kind=AttentionKind.STALLED,
         subject=order_id,
@@ -194,6 +194,6 @@ def stalled(
 
 
 def _step_and_problem(problem: str) -> tuple[str, str]:
-    """A problem begins with its step, if it has one."""
+    """Split a problem: it begins with its step, if it has one."""
     step, colon, why = problem.partition(": ")
     return (step, why) if colon and step in _OPERATIONS else ("", problem)

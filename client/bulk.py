@@ -1,4 +1,4 @@
-"""One decision on many things, at a pace: a failure stops nothing, and an interrupted run goes on where it was."""
+"""One action on many items, at a limited rate. A failure does not stop the run; an interrupted run can be resumed."""
 
 import asyncio
 import hashlib
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass
 class Summary:
-    """`before` were done by an earlier run that was interrupted; `failed` says why, by id."""
+    """`before` counts what an interrupted run had done before; `failed` has the errors by item id."""
 
     done: int = 0
     before: int = 0
@@ -22,10 +22,10 @@ class Summary:
 
 
 class Journal:
-    """What a run has done, on disk, so that the same run goes on behind it when it was interrupted.
+    """The ids that a run has done, on disk, so that the same run can be resumed after an interruption.
 
     Args:
-        what: everything that makes it the same run: the decision, its note, and the query.
+        what: what identifies the run: the decision, its note, and the query.
     """
 
     def __init__(self, folder: Path, what: str) -> None:
@@ -37,15 +37,15 @@ class Journal:
         self._open = self._file.open("a")
         return self
 
-    def note(self, its_id: str) -> None:
-        self._open.write(f"{its_id}\n")
+    def note(self, item_id: str) -> None:
+        self._open.write(f"{item_id}\n")
         self._open.flush()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._open.close()
-        if kind is None:  # it came to its end: the next one is another run
+        if kind is None:  # the run is complete: the next one starts from the beginning
             self._file.unlink(missing_ok=True)
 
 
@@ -59,15 +59,15 @@ async def for_each(
     journal: Journal,
     progress: Callable[[], None],
 ) -> Summary:
-    """Act on each, `per_second` at most. An exception of `failures` is that one's failure, and the next one follows.
+    """Act on each item, at most `per_second`. An exception in `failures` is recorded, and the run goes on.
 
-    One on which somebody has acted just before the process died is acted on again: each act must be harmless twice.
+    `act` must be idempotent: if the process dies just after an item, that item is acted on again.
     """
     summary, turn = Summary(), time.monotonic()
     with journal:
         for item in items:
-            its_id = id_of(item)
-            if its_id in journal.done:
+            item_id = id_of(item)
+            if item_id in journal.done:
                 summary.before += 1
             else:
                 await asyncio.sleep(max(0.0, turn - time.monotonic()))
@@ -75,9 +75,9 @@ async def for_each(
                 try:
                     await act(item)
                 except failures as error:
-                    summary.failed[its_id] = " ".join(str(error).split())[:300] or type(error).__name__
+                    summary.failed[item_id] = " ".join(str(error).split())[:300] or type(error).__name__
                 else:
-                    journal.note(its_id)
+                    journal.note(item_id)
                     summary.done += 1
             progress()
     return summary

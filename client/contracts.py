@@ -1,4 +1,4 @@
-"""What an order's clients see of it and may decide, the same in either style."""
+"""What clients see of an order and may decide, the same in both styles."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from services.orders.contracts import OrderStatus
 
 
 class Stage(StrEnum):
-    """What an order is waiting for, finer than its status."""
+    """What an order is waiting for, in more detail than its status."""
 
     PROCESSING = "processing"
     REVIEW = "review"
@@ -21,7 +21,7 @@ class Stage(StrEnum):
 
 
 class StepReport(Contract):
-    """One activity of the saga, and how far it is."""
+    """One activity of the saga, and its state."""
 
     step: str
     state: str
@@ -29,14 +29,14 @@ class StepReport(Contract):
 
 
 class PendingStep(Contract):
-    """A step or an undo that is being tried.
+    """A step or an undo that is running or being retried.
 
     Attributes:
-        attempt: which attempt is next, or under way.
-        error: why the last one failed, in plain words; empty if none has.
-        since: when it was first asked for.
-        next_attempt: when it is tried again; None while an attempt is under way, or when nobody knows.
-        deadline: when it is given up.
+        attempt: the number of the attempt that is running or next.
+        error: why the last attempt failed, for people to read; empty if none has.
+        since: when it was first scheduled.
+        next_attempt: when it is retried; None while an attempt is running, or if unknown.
+        deadline: when retrying ends.
     """
 
     step: str
@@ -48,9 +48,9 @@ class PendingStep(Contract):
 
 
 class OrderState(Contract):
-    """Where an order stands; also the saga's result. `reason` is empty while nothing went wrong.
+    """An order's state, which is also the saga's result. `reason` is empty while nothing went wrong.
 
-    `since` is when it began to wait for a person, `deadline` until when it does so; None while it does not.
+    While the order waits for a person, `since` is when that began and `deadline` when it ends; else both are None.
     """
 
     order_id: str
@@ -66,7 +66,7 @@ class OrderState(Contract):
 
 
 class Review(Contract):
-    """A person's decision on an order that is held as a possible fraud; `actor` is who decides."""
+    """A person's decision on an order that is held as a possible fraud; `actor` is that person."""
 
     decision: Decision
     note: str = ""
@@ -74,10 +74,10 @@ class Review(Contract):
 
 
 class ResolveBy(StrEnum):
-    """What an operator says of what is stuck.
+    """An operator's decision on what is stuck.
 
-    `resolved` is for what was settled by hand. Of a shipment that cannot be called back, one says where the parcel is:
-    `returned`, and the rest is undone; or `delivered`, and the order is completed.
+    `resolved` means that it was settled by hand. A shipment that cannot be called back has two decisions of its own:
+    `returned` (the rest is undone) and `delivered` (the order is completed).
     """
 
     RETRY = "retry"
@@ -91,9 +91,9 @@ class ResolveBy(StrEnum):
 
 
 class Resolution(Contract):
-    """An operator's way out: try again what failed, or record that it was settled by hand.
+    """An operator's decision on an order that needs attention: retry, or record that it was settled by hand.
 
-    `step` is the one that is meant, such as `payments.refund`; empty for all that are stuck. `actor` is who decides.
+    `step` is the stuck step, such as `payments.refund`; empty for all stuck steps. `actor` is the operator.
     """
 
     decision: ResolveBy
@@ -104,9 +104,9 @@ class Resolution(Contract):
 
 @dataclass(frozen=True)
 class PlacedOrder:
-    """An order as people see it. Without a workflow, a choreographed one has no id and no page of it.
+    """An order as clients see it. A choreographed order has no workflow, so `workflow_id` and `link` are empty.
 
-    `pending` is what is being tried at this moment, in `get` only; `customer_id` is filled in lists only.
+    `pending` (what is running or being retried) is set by `get` only, `customer_id` by lists only.
     """
 
     state: OrderState

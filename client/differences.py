@@ -1,4 +1,4 @@
-"""In what two orders of one id differ, in a customer's words and without what they say."""
+"""Names the fields in which two orders with the same id differ, for customers to read. Values are never shown."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,22 +14,22 @@ _NAMES = {
     "city": "city",
     "country": "country",
 }
-_NAMED = 5
+_MOST_NAMED = 5
 
 
 def different_content(order_id: str, first: Mapping[str, Any] | None, given: Mapping[str, Any]) -> DifferentContent:
-    """Why an id is refused. Both are in JSON's types; `first` is None when it cannot be read any more."""
+    """The error for an id that is in use. Both orders are in JSON's types; `first` is None if it is unreadable."""
     what = "content" if first is None else differences(first, given)
     return DifferentContent(
-        f"order {order_id} exists already, with another {what}; give the new one another --order-id"
+        f"order {order_id} exists already, with another {what}; use another --order-id for the new one"
     )
 
 
 def differences(first: Mapping[str, Any], given: Mapping[str, Any]) -> str:
-    """`card and quantity of mug`, such as `exists already, with another ...` needs it. Both are in JSON's types."""
+    """The differing fields, such as `card and quantity of mug`. Both orders are in JSON's types."""
     found = [_NAMES.get(key, key) for key in _differing(_flat(first), _flat(given))]
-    if len(found) > _NAMED:
-        found = [*found[: _NAMED - 1], f"{len(found) - _NAMED + 1} more things"]
+    if len(found) > _MOST_NAMED:
+        found = [*found[: _MOST_NAMED - 1], f"{len(found) - _MOST_NAMED + 1} more things"]
     return " and ".join(filter(None, (", ".join(found[:-1]), *found[-1:]))) or "content"
 
 

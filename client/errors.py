@@ -1,4 +1,4 @@
-"""Why a client's request is refused; the text is one line for the person who asked."""
+"""Why a client's request is refused. Each text is one line for the user."""
 
 from kernel.errors import UserError
 
@@ -8,16 +8,16 @@ class NoSuchOrder(UserError):
 
 
 class DifferentContent(UserError):
-    """The order id was used before, for an order with another content."""
+    """The order id was used before, for an order with different content."""
 
 
 class TooLong(UserError):
-    """A reason or a note that is longer than what every database, bus and payload takes."""
+    """A reason or a note is too long for some database, bus or payload."""
 
 
 class BadOrderId(UserError):
-    """A text that is no order's id, and must not become a part of a subject, a workflow's id or a file's name."""
+    """The text is not a valid order id, so it must not become part of a subject, a workflow id or a file name."""
 
 
 class NotNow(UserError):
-    """The order cannot do what is asked, for the reason that the text gives."""
+    """The order's present state does not allow the request; the text gives the reason."""

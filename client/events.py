@@ -1,15 +1,15 @@
-"""What is published of no single order: by who looks at all of them."""
+"""The events that concern no single order."""
 
 from kernel.contracts import Event
 
-# In the place of an order's id, which none can be.
+# Stands in the place of the order id. No order can have this id.
 OPERATIONS = "@operations"
 
 
 class DiscrepanciesFound(Event):
-    """An audit, or a reconciliation with the companies behind our services, has found what does not add up.
+    """An audit, or a reconciliation with the providers, has found discrepancies.
 
-    `orders` names some of those that are concerned.
+    `orders` names some of the orders concerned.
     """
 
     examination: str

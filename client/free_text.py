@@ -1,4 +1,4 @@
-"""How much a person may say in a reason or a note."""
+"""The limit on the length of a reason or a note."""
 
 from client.errors import TooLong
 
@@ -6,7 +6,7 @@ LONGEST = 1_000
 
 
 def check_length(*texts: str) -> None:
-    """For clients: contracts do not check it, since recorded histories may have longer ones. Raises TooLong."""
+    """Clients check it; contracts do not, since recorded histories may have longer texts. Raises TooLong."""
     longest = max(map(len, texts))
     if longest > LONGEST:
         raise TooLong(f"a reason or a note has at most {LONGEST:,} characters; this one has {longest:,}")

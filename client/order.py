@@ -1,7 +1,7 @@
-"""An order as a customer sends it. Strict: what nobody would look at is refused, not ignored.
+"""An order as a customer sends it. Strict: unknown fields are refused.
 
-The saga's input (`workflows.contracts`) and the content of `OrderPlaced` (`choreography.events`) are models of their
-own, which ignore what they do not know: they are read by older and newer code than wrote them.
+The saga's input (`workflows.contracts`) and the content of `OrderPlaced` (`choreography.events`) are separate models
+that ignore unknown fields, since code of other versions may have written them.
 """
 
 import hashlib
@@ -23,14 +23,14 @@ def _token(value: str) -> str:
 
 def _country(code: str) -> str:
     if code not in countries_by_alpha2:
-        raise ValueError(f"{code} is no country of ISO 3166")
+        raise ValueError(f"{code} is not an ISO 3166 country code")
     return code
 
 
 class Address(Contract):
     """Where a parcel goes.
 
-    `country` is an ISO 3166 two-letter code. Where it has no postal codes, `postal_code` may be left out.
+    `country` is an ISO 3166 two-letter code. `postal_code` may be left out if the country has none.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -44,7 +44,7 @@ class Address(Contract):
     @model_validator(mode="before")
     @classmethod
     def _without_postal_code(cls, given: Any) -> Any:
-        """With a dash for it, as on a parcel's label: readers of the order's events rely on there being one."""
+        """A missing postal code becomes a dash, since consumers of the order's events rely on a value."""
         if isinstance(given, dict) and str(given.get("country")).strip().upper() in WITHOUT_POSTAL_CODES:
             return {**given, "postal_code": given.get("postal_code") or "-"}
         return given
@@ -73,13 +73,13 @@ class Order(Contract):
         skus = [line.sku for line in self.lines]
         twice = next((sku for sku in skus if skus.count(sku) > 1), None)
         if twice:
-            raise ValueError(f"{twice} is on two lines; put its whole quantity on one")
+            raise ValueError(f"{twice} is on two lines; put the whole quantity on one line")
         return self
 
     def content(self) -> dict[str, object]:
-        """In JSON's types, without defaults: what an older reader does not know is there only if it was asked for."""
+        """In JSON's types, without defaults, so that a field that is new to an older reader is there only if used."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
     def digest(self) -> str:
-        """Distinguishes two contents; an optional field that is added later changes it only if it is used."""
+        """A digest of the content. An optional field that is added later changes it only if used."""
         return hashlib.sha256(self.model_dump_json(exclude_defaults=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What is an order's id: checked in every client before it becomes a part of another name."""
+"""The rule for order ids. Each client checks it before the id becomes part of another name."""
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -9,11 +9,11 @@ _ORDER_ID: TypeAdapter[str] = TypeAdapter(OrderId)
 
 
 def check_order_id(text: str) -> str:
-    """The same text. Raises BadOrderId."""
+    """Returns the text unchanged. Raises BadOrderId."""
     try:
         return _ORDER_ID.validate_python(text)
     except ValidationError:
         raise BadOrderId(
-            f"'{text[:80]}' is no order id: it has 1 to 64 letters, digits, dots, dashes or underscores, "
+            f"'{text[:80]}' is not a valid order id: use 1 to 64 letters, digits, dots, dashes or underscores, "
             "the first a letter or digit"
         ) from None

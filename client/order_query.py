@@ -1,4 +1,4 @@
-"""Which orders are meant: what a list shows, and what a decision on many orders is about."""
+"""A query for orders: for lists, and for decisions on many orders."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,12 +10,12 @@ from services.orders.contracts import OrderStatus
 
 @dataclass(frozen=True)
 class OrderQuery:
-    """All that is given must fit.
+    """An order fits if it meets all conditions that are set.
 
     Attributes:
-        reason: is contained in the order's reason, in what of it cannot be done, or in the last error of a step.
-        step: is stuck or being retried, such as `payments.refund`.
-        older_than, newer_than: by the time since it was placed.
+        reason: text in the order's reason, in one of its problems, or in the last error of a step.
+        step: a step that is stuck or being retried, such as `payments.refund`.
+        older_than, newer_than: the time since the order was placed.
     """
 
     status: OrderStatus | None = None
@@ -29,11 +29,11 @@ class OrderQuery:
 
     @property
     def asks_for_detail(self) -> bool:
-        """Whether an order has to be looked at more closely than its place in a list says."""
+        """Whether the query needs more of an order than a list has."""
         return bool(self.reason or self.step or self.stage)
 
     def may_fit(self, placed: PlacedOrder, now: datetime) -> bool:
-        """By what a list knows of it; whether it does fit, `fits` says of an order that was looked at."""
+        """Whether it may fit, by what a list has of it. `fits` decides once the whole order was read."""
         age = now - placed.placed_at if placed.placed_at else None
         if self.status not in (None, placed.state.status) or self.style not in (None, placed.style):
             return False
@@ -54,13 +54,13 @@ class OrderQuery:
 
 
 def stuck_steps(placed: PlacedOrder) -> list[str]:
-    """The steps that could not be done, and those that are being retried."""
+    """The steps that are stuck, and those that are being retried."""
     named = (problem.partition(": ")[0] for problem in placed.state.problems)
     return [*named, *(one.step for one in placed.pending if one.error)]
 
 
 def why(placed: PlacedOrder) -> str:
-    """In one line, why the order is not simply going well; empty if it is."""
+    """What is wrong with the order, in one line; empty if nothing is."""
     if placed.state.problems:
         return placed.state.problems[0]
     failing = next((one for one in placed.pending if one.error), None)

@@ -1,4 +1,4 @@
-"""The countries that have no postal codes, by ISO 3166; from the addressing systems of the Universal Postal Union."""
+"""The countries that have no postal codes, by ISO 3166; after the Universal Postal Union's addressing guides."""
 
 _CODES = """
 AE AG AO AW BF BI BJ BO BQ BS BW BZ CD CF CG CI CK CM CW DJ DM ER FJ GA GD GM GQ GY HK

@@ -1,4 +1,4 @@
-"""What can be done with an order, in either style: each style implements this protocol."""
+"""What clients can do with orders; each style implements this protocol."""
 
 from collections.abc import Awaitable
 from typing import Protocol
@@ -9,25 +9,25 @@ from client.order import Order
 
 class OrderClient(Protocol):
     def place(self, order: Order) -> Awaitable[None]:
-        """Place the order; the same order again is the first one. Raises DifferentContent, NotNow."""
+        """Place the order. Placing the same order again has no further effect. Raises DifferentContent, NotNow."""
         ...
 
     def get(self, order_id: str) -> Awaitable[PlacedOrder]:
-        """Where an order stands, also when no worker runs. Raises NoSuchOrder."""
+        """The order's state; no worker is needed. Raises NoSuchOrder."""
         ...
 
     def outcome(self, order_id: str) -> Awaitable[PlacedOrder]:
-        """Wait until the order has ended, or waits for a person. Raises NoSuchOrder."""
+        """Wait until the order has ended or needs a person. Raises NoSuchOrder."""
         ...
 
     def cancel(self, order_id: str, reason: str, actor: str = "") -> Awaitable[None]:
-        """Cancel the order for its customer; `actor` is who else does so. Raises NoSuchOrder, NotNow."""
+        """Cancel the order; `actor` is who does so on the customer's behalf. Raises NoSuchOrder, NotNow."""
         ...
 
     def review(self, order_id: str, review: Review) -> Awaitable[None]:
-        """A person's decision on an order held as a possible fraud. Raises NoSuchOrder, NotNow."""
+        """Approve or decline an order that is held as a possible fraud. Raises NoSuchOrder, NotNow."""
         ...
 
     def resolve(self, order_id: str, resolution: Resolution) -> Awaitable[None]:
-        """An operator's way out of needs-attention. Raises NoSuchOrder, NotNow."""
+        """Apply an operator's decision to an order that needs attention. Raises NoSuchOrder, NotNow."""
         ...

@@ -1,4 +1,4 @@
-"""An order as the orders service has it on record: by its own word, and not by who moves it."""
+"""An order as the orders service has it on record, which may differ from its workflow or its events."""
 
 import json
 from collections.abc import Awaitable, Collection
@@ -17,10 +17,10 @@ from services.orders.contracts import OrderStatus
 
 @dataclass(frozen=True)
 class OrderOnRecord:
-    """`ends` is the status without regard to `problem`, which is what an operator must settle, or empty.
+    """`problem` is what an operator must settle, or empty; `ends` is the status without regard to it.
 
-    `placed` is what the customer gave, as JSON; empty for an order that release 0.1 has recorded. `policy` is the
-    order's own, if it has one.
+    `placed` is the customer's order as JSON; empty if release 0.1 recorded it. `policy` is the order's own, if it has
+    one.
     """
 
     order_id: str
@@ -56,24 +56,24 @@ class OrderOnRecord:
         return PlacedOrder(self.state, style=self.style, placed_at=self.placed_at)
 
     def check_same(self, order: Order, style: Style) -> None:
-        """Raises DifferentContent unless this is the record of that order, placed in that style."""
+        """Raises DifferentContent unless this is the record of that order, in that style."""
         placed = json.loads(self.placed or "{}")
         content = order.content()
         if self.style is not style:
             raise DifferentContent(
-                f"order {order.order_id} exists already, in style {self.style}; give the new one another --order-id"
+                f"order {order.order_id} exists already, in style {self.style}; use another --order-id for the new one"
             )
         if placed != {name: content.get(name) for name in placed}:
             raise different_content(order.order_id, placed, content)
 
 
 class OrderRecords(Protocol):
-    """The orders service's records, for reading. All raise SettingsError when they cannot be read."""
+    """Reads the orders service's records. Each method raises SettingsError if they cannot be read."""
 
     def find(self, order_id: str) -> Awaitable[OrderOnRecord | None]: ...
 
     def of(self, order_ids: Collection[str]) -> Awaitable[dict[str, OrderOnRecord]]:
-        """Those of these orders that are on record, by id."""
+        """The records of these orders, by id, without those that have none."""
         ...
 
     def newest(self, style: Style, status: OrderStatus | None, limit: int) -> Awaitable[list[OrderOnRecord]]:
@@ -81,5 +81,5 @@ class OrderRecords(Protocol):
         ...
 
     def unsettled(self, style: Style) -> Awaitable[list[OrderOnRecord]]:
-        """All that are in progress, or need an operator."""
+        """All orders that are in progress or need an operator."""
         ...

@@ -1,1 +1,1 @@
-"""The shared kernel, under everything: contracts, errors, envelope, database, operations, outbox, inbox."""
+"""The shared kernel, which all parts build on: contracts, errors, envelope, database, operations, outbox, inbox."""

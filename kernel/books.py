@@ -1,7 +1,7 @@
-"""A service's books: what it has on record of orders, and the questions that the audit asks of each service alike.
+"""A service's books: what it has on record of orders, through one interface for the audit.
 
-Books are opened for some orders at a time, so that a large shop needs no more memory than a small one. What they say of
-those orders is read when they are opened, in one transaction, and is as of that moment.
+Books are opened for a batch of orders, so that memory does not grow with the shop. They read those orders when they are
+opened, in one transaction: a snapshot.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ E = TypeVar("E", bound=Event)
 
 
 class Finding(NamedTuple):
-    """Something that does not hold: the invariant, and what is on record instead. Without personal data."""
+    """A violated invariant, and what is on record instead. Without personal data."""
 
     invariant: str
     detail: str
@@ -30,13 +30,13 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class OrderRecord:
-    """An order as it was agreed on, for every other service's books to be held against.
+    """An order as the orders service has it on record; the other services' books are compared with it.
 
-    `lines` are pieces by SKU. `placed_at` and `flagged_at`, the last word about what needs an operator, are in
-    milliseconds since 1970. `problem` is what an operator must settle, `settled` what one did by hand; each begins with
-    its step, as in `payments.refund: ...`, if it has one. `ends` is the status but for what is flagged. `policy` is the
-    order's own, if it is on record. `refunded_outside` (in minor units) and `is_returned` are what was settled outside
-    after the order was completed, `adjusted` the note on it.
+    `lines` are pieces by SKU. `placed_at` and `flagged_at` (of the latest flag) are in milliseconds since 1970.
+    `problem` is what an operator must settle, `settled` what an operator settled by hand; each begins with its step, as
+    in `payments.refund: ...`, if it has one. `ends` is the status without regard to `problem`. `policy` is the order's
+    own, if it is on record. `refunded_outside` (in minor units) and `is_returned` are what was settled outside after
+    the order was completed, and `adjusted` is the note on it.
     """
 
     status: str
@@ -56,34 +56,34 @@ class OrderRecord:
 
 
 class Books:
-    """The books of one service, opened for some orders. What is not overridden has nothing to say."""
+    """The books of one service, opened for some orders. Each method returns nothing unless it is overridden."""
 
     def placed(self) -> Mapping[str, OrderRecord]:
-        """Of these orders, those on record by id; only the service that has orders on record knows them."""
+        """The records of these orders, by id. Only the orders service has any."""
         return {}
 
     def orders(self, since: int = 0) -> Iterable[str]:
-        """The ids of all orders that anything is on record of, perhaps more than once.
+        """The ids of all orders that are on record in any form. An id may occur more than once.
 
         Args:
-            since: only those to which something happened from then on (milliseconds since 1970), or that are not over.
+            since: only orders with a change from then on (milliseconds since 1970), and those in progress.
         """
         return ()
 
     def contradictions(self, order_id: str) -> Iterator[Finding]:
-        """Where the service disagrees with itself: at any moment, since a transaction is whole or not at all."""
+        """Contradictions within the service's own records. At no moment may there be any: transactions are atomic."""
         yield from ()
 
     def disagreements(self, order_id: str, order: OrderRecord | None) -> Iterator[Finding]:
-        """Where the service and the provider behind it disagree, once the order has ended."""
+        """Differences between the service and its provider, once the order has ended."""
         yield from ()
 
     def missing(self, order_id: str, order: OrderRecord) -> Iterator[Finding]:
-        """What this completed order lacks, or has otherwise than it was agreed on."""
+        """What this completed order lacks, or has that differs from `order`."""
         yield from ()
 
     def kept(self, order_id: str) -> Iterator[Finding]:
-        """What is still kept of the order, which must be nothing once it is rejected or cancelled."""
+        """What is not undone. There must be nothing once the order is rejected or cancelled."""
         yield from ()
 
     def waits_for_a_person(self, order_id: str) -> bool:
@@ -91,35 +91,35 @@ class Books:
         return False
 
     def as_a_whole(self) -> Iterator[Finding]:
-        """What does not hold of all orders together."""
+        """Violations that concern all orders together."""
         yield from ()
 
 
 @dataclass(frozen=True)
 class Effects:
-    """The orders for which a step was done, each with whether that still stands, as the record of operations has it."""
+    """The orders for which a step was done, by the record of operations; the value is False if it was undone."""
 
     step: str
     stands: Mapping[str, bool]
 
     def contradictions(self, order_id: str, *, on_record: bool, stands: bool) -> Iterator[Finding]:
-        """What is otherwise on record than the operations say.
+        """Differences between the service's row of the order and the record of operations.
 
         Args:
-            on_record: whether there is a row of the order.
-            stands: whether the row says that the step was done and not undone.
+            on_record: whether there is a row.
+            stands: whether, by the row, the step was done and not undone.
         """
         recorded = order_id in self.stands
         if on_record != recorded:
-            there, done = ("a" if on_record else "no"), ("done" if recorded else "never done")
-            yield Finding("records agree with operations", f"{self.step} was {done}, and {there} row says so")
+            found, done = ("a" if on_record else "no"), ("done" if recorded else "never done")
+            yield Finding("records agree with operations", f"{self.step} was {done}, and {found} row says so")
         elif stands != self.stands.get(order_id, False):
             done = "stands" if self.stands[order_id] else "was undone"
             yield Finding("records agree with operations", f"{self.step} {done}, and its row says otherwise")
 
 
 def orders_on_record(database: Database, since: int) -> Iterator[str]:
-    """What `Books.orders` gives, by the tables of a service's database that have a column `order_id`."""
+    """The ids for `Books.orders`, from all tables of the service's database with a column `order_id`."""
     with database.begin() as tx:
         streamed = tx.execution_options(yield_per=1_000)
         done = select(operations.c.key)
@@ -137,14 +137,14 @@ def orders_on_record(database: Database, since: int) -> Iterator[str]:
 
 
 def is_of(orders: Sequence[str], key: Column[Any], database: Storage) -> ColumnElement[bool]:
-    """Whether a key, `<order_id>:<step>`, is of one of these orders."""
+    """The SQL condition that a key, `<order_id>:<step>`, belongs to one of these orders."""
     if database.is_sqlite:
         return func.substr(key, 1, func.instr(key, ":") - 1).in_(orders)
     return func.split_part(key, ":", 1).in_(orders)
 
 
 def effects(tx: Connection, step: str, orders: Sequence[str]) -> Effects:
-    """What came of a service's step, for those of these orders for which it was ever done."""
+    """The outcome of a service's step, for those of these orders for which it was ever done."""
     stands = {}
     rows = select(operations.c.key, operations.c.state, operations.c.answer)
     keys = [str(Key(order_id, step)) for order_id in orders]
@@ -156,7 +156,7 @@ def effects(tx: Connection, step: str, orders: Sequence[str]) -> Effects:
 
 
 def published(tx: Connection, event: type[E], orders: Sequence[str]) -> dict[str, list[E]]:
-    """What the service wrote to its outbox of this type, oldest first, by order; without what cannot be read."""
+    """The events of this type in the service's outbox, by order, oldest first. Unreadable rows are left out."""
     found: dict[str, list[E]] = {}
     of_type = select(outbox.c.correlation, outbox.c.data).where(
         outbox.c.correlation.in_(orders), outbox.c.type == event.type()
@@ -165,11 +165,11 @@ def published(tx: Connection, event: type[E], orders: Sequence[str]) -> dict[str
         try:
             found.setdefault(order_id, []).append(event.model_validate_json(data))
         except ValidationError:
-            continue  # the audit of events says so
+            continue  # reported by the audit of events
     return found
 
 
 def otherwise_published(what: str, recorded: object, published: object) -> Iterator[Finding]:
-    """What is on record otherwise than the service has published it. Neither is shown: they may be private."""
+    """A finding if the record differs from what the service published. The values may be private: neither is shown."""
     if recorded != published:
         yield Finding("records agree with events", f"the {what} on record is not the one that was published")

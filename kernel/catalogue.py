@@ -11,7 +11,7 @@ from kernel.errors import SettingsError
 from kernel.json_text import parse, text_of
 from kernel.money import CurrencyCode, Money
 
-# So that an order of all that it may have is still a number that every database holds.
+# The limits keep the total of the largest possible order within 64 bits.
 Price = Annotated[int, Field(ge=1, le=1_000_000_000_000, strict=True)]
 Pieces = Annotated[int, Field(ge=0, le=1_000_000_000_000, strict=True)]
 
@@ -34,12 +34,12 @@ class Catalogue(BaseModel):
         skus = [product.sku for product in self.products]
         twice = next((sku for sku in skus if skus.count(sku) > 1), None)
         if twice is not None:
-            raise ValueError(f"the product {twice} is there twice")
+            raise ValueError(f"the product {twice} is listed twice")
         return self
 
 
 class Product(Contract):
-    """As customers see it; `unit_price` in minor units."""
+    """A product as customers see it; `unit_price` is for one piece."""
 
     sku: str
     name: str
@@ -47,7 +47,7 @@ class Product(Contract):
 
 
 class StockedProduct(Product):
-    """`stock` is what is on the shelf on the first day, in pieces."""
+    """`stock` is the first stock, in pieces."""
 
     stock: int
 
@@ -56,7 +56,7 @@ class CatalogueSettings(EnvironmentSettings):
     catalogue: Path = Path(__file__).parent.parent / "catalogue.json"
 
     def products(self) -> list[StockedProduct]:
-        """Raises SettingsError when the file cannot be used."""
+        """The catalogue's products. Raises SettingsError if the file cannot be used."""
         try:
             read = Catalogue.model_validate(parse(text_of(self.catalogue.read_bytes())))
         except (OSError, ValueError) as error:

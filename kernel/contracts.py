@@ -1,4 +1,4 @@
-"""What all the services' contracts share: commands with a key, the undo, and events."""
+"""The base classes of all services' contracts: commands with an idempotency key, the undo, and events."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -10,9 +10,9 @@ from kernel.envelope import CloudEvent
 
 
 class Contract(BaseModel):
-    """A value that crosses a boundary. Frozen: what was said stays said, and no error repeats it.
+    """A value that crosses a boundary. It is immutable, and validation errors do not show its content.
 
-    `private` names the fields that are for our own services only: nobody outside gets them, and no log keeps them.
+    `private` names the fields that are for our own services only: they are neither sent outside nor logged.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -28,15 +28,15 @@ def contracts_in(annotation: object) -> Iterator[type[Contract]]:
         yield from contracts_in(argument)
 
 
-# A duration; ten years at most, so that a sum of them is still a date.
+# A duration; at most ten years, so that sums stay within the range of dates.
 Seconds = Annotated[float, Field(gt=0, le=315_360_000)]
 
 
 class Policy(Contract):
-    """How patient a saga is, in seconds. It travels with the order, so a change of settings affects new orders only.
+    """A saga's time limits, in seconds. They travel with the order, so a change of settings affects new orders only.
 
-    A step that nobody answered within `step_deadline` is undone; an undo that failed for `undo_deadline` needs an
-    operator; an order held for `review_deadline` is declined. `attempt_timeout` is one attempt's.
+    A step without an answer within `step_deadline` is undone; an undo that failed for `undo_deadline` needs an
+    operator; an order held for `review_deadline` is declined. `attempt_timeout` limits one attempt.
     """
 
     attempt_timeout: Seconds = 10
@@ -48,7 +48,7 @@ class Policy(Contract):
 class Steps(StrEnum):
     """Where the steps of an orchestrated order are tried first; recorded with the order at its start.
 
-    In place: once, for at most a second, by the worker that runs the saga, and then through the service's task queue.
+    In place: once, as a local activity of at most one second, and then through the service's task queue.
     """
 
     IN_PLACE = "in-place"
@@ -65,9 +65,9 @@ class Style(StrEnum):
 class Command(Contract):
     """A request to a service.
 
-    `key` is the idempotency key, `<order_id>:<step>`: the same on every attempt, so that a retry is a repeat.
-    `cause` is the event that it answers, if it is one that decides; it is no part of the request itself. Nor are the
-    fields in `not_compared`: a repeat may have others.
+    `key` is the idempotency key, `<order_id>:<step>`: the same on every attempt. `cause` is the event that the command
+    reacts to, in a choreography. Neither `cause` nor the fields in `not_compared` are part of the request's identity:
+    a retry may have others.
     """
 
     not_compared: ClassVar[frozenset[str]] = frozenset()
@@ -78,12 +78,12 @@ class Command(Contract):
     cause: CloudEvent | None = Field(default=None, exclude=True, repr=False)
 
     def in_words(self) -> str:
-        """One line for the person who reads the order's timeline."""
+        """One line for the order's timeline."""
         return ""
 
 
 class Undo(Command):
-    """Take back what was done under `key`. For a key never seen it leaves a tombstone. `actor` is who decided so."""
+    """Undo what was done under `key`; leave a tombstone if the key was never seen. `actor` is who decided it."""
 
     not_compared: ClassVar[frozenset[str]] = frozenset({"actor"})
 
@@ -95,13 +95,13 @@ class Undo(Command):
 
 
 class Undone(Contract):
-    """The answer to an undo: whether there was anything to take back."""
+    """The answer to an undo: whether there was anything to undo."""
 
     had_effect: bool
 
 
 class Event(Contract):
-    """Something that happened, published to its consumers. The class' name is the event's type; never rename it."""
+    """Something that happened, published to its consumers. The class name is the event's type; never rename it."""
 
     @classmethod
     def type(cls) -> str:
@@ -109,12 +109,12 @@ class Event(Contract):
 
 
 class FailureEvent(Event):
-    """A step that will not happen: `reason` begins with the refusal's name."""
+    """A service refused a step; `reason` begins with the refusal's name."""
 
     reason: str
 
 
 class UndoneEvent(Event):
-    """What a service did is undone, and will not be done any more; `had_effect` is whether there was anything."""
+    """A step is undone, and will not be done later; `had_effect` is whether there was anything to undo."""
 
     had_effect: bool

@@ -20,7 +20,7 @@ _CONNECT_SECONDS = 10
 
 
 class Storage(Protocol):
-    """What is needed of a database, where no more is needed."""
+    """The part of a database that most code needs."""
 
     @property
     def is_sqlite(self) -> bool: ...
@@ -30,7 +30,7 @@ class Storage(Protocol):
         ...
 
     def alone(self, change: Callable[[Connection], object]) -> None:
-        """Change the schema, with nobody else doing so."""
+        """Run `change` in one transaction, while no other process runs one."""
         ...
 
 
@@ -39,9 +39,9 @@ class Database:
 
     Args:
         url: an SQLAlchemy URL; `postgresql://` means the psycopg driver.
-        connections: how many PostgreSQL connections at most; SQLite always has one, since it has one writer.
-        for_reading: a transaction is one options and locks nobody out, and the schema stays as it is; a missing SQLite
-            file is a FileNotFoundError.
+        connections: the most PostgreSQL connections; SQLite always has one, since it has one writer.
+        for_reading: transactions are read-only and block no writer, and the schema is not migrated; a missing SQLite
+            file raises FileNotFoundError.
     """
 
     def __init__(self, url: str, connections: int = 5, *, for_reading: bool = False) -> None:
@@ -83,11 +83,11 @@ class Database:
             yield tx
 
     def migrate(self, versions: Path) -> None:
-        """Bring the schema up to this folder's Alembic versions. Any number of processes may do so: they take turns."""
+        """Upgrade the schema to the newest Alembic version in this folder. Concurrent processes take turns."""
         newest = max(file.name for file in versions.glob("[0-9]*.py")).partition("_")[0]
         if self._for_reading or self._revision() == newest:
             return
-        # Imported here, since commands start often, and find their databases up to date.
+        # Imported here: it is slow, and most commands find their databases up to date.
         from alembic import command
         from alembic.config import Config
 
@@ -97,7 +97,7 @@ class Database:
         config.set_main_option("version_locations", str(versions))
 
         def upgrade(tx: Connection) -> None:
-            with _MIGRATING:  # Alembic keeps its context in a module; the connection is there by now
+            with _MIGRATING:  # Alembic keeps its context in a module, so threads take turns
                 config.attributes["connection"] = tx
                 command.upgrade(config, "head")
 
@@ -107,12 +107,12 @@ class Database:
         try:
             with self.begin() as tx:
                 revision: str | None = tx.scalar(text("SELECT version_num FROM alembic_version"))
-        except (OperationalError, ProgrammingError):  # a new database; one that cannot be used fails again in a moment
+        except (OperationalError, ProgrammingError):  # a new database; an unusable one fails again soon
             return None
         return revision
 
     def alone(self, change: Callable[[Connection], object]) -> None:
-        """Change the schema in one transaction, with no other process doing so at the same time."""
+        """Run `change` in one transaction, while no other process runs one. Does nothing if `for_reading`."""
         if self._for_reading:
             return
         with self.begin() as tx:
@@ -125,9 +125,9 @@ class Database:
 
 
 def _without_values(context: ExceptionContext) -> None:
-    """Take a row's values out of an error, which may be logged or kept.
+    """Remove a row's values from an error, since errors are logged and stored.
 
-    PostgreSQL has them in the lines after the first, such as
+    PostgreSQL puts them in the lines after the first, such as
     `DETAIL: Failing row contains (ord-1, A. Customer, 1 Street, ...)`.
     """
     for error in (context.original_exception, context.sqlalchemy_exception):
@@ -136,7 +136,8 @@ def _without_values(context: ExceptionContext) -> None:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # the driver would begin late and deferred; the engine's begin event does it
+    # The driver would begin a deferred transaction, and late: the engine's begin event does it instead.
+    connection.isolation_level = None
     connection.execute("PRAGMA busy_timeout = 30000")
     _write_ahead(connection)
     connection.execute("PRAGMA synchronous = FULL")  # money: a commit survives a power cut
@@ -144,7 +145,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    # The one pragma that does not honour the busy timeout, in the moment that a file is new and somebody writes to it.
+    # This pragma ignores the busy timeout if another process writes to a new file at the same moment.
     deadline = time.monotonic() + 30
     while True:
         try:

@@ -1,7 +1,8 @@
 """The envelope of every event: CloudEvents 1.0, in its JSON format.
 
-Its extensions: `correlationid` (the order), `causationid` (the event or command behind it), `sequence` (the place among
-its source's events) and `traceparent` are CloudEvents' own; `style` says who decided what happens next.
+Its extensions: `correlationid` (the order), `causationid` (the event or command that caused it), `sequence` (its place
+among its source's events) and `traceparent` are documented by CloudEvents; `style` is ours, and has who decides what
+happens next.
 """
 
 import hashlib
@@ -13,14 +14,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-DATA_SCHEMA = "urn:order-saga:event:{type}"  # absolute, as CloudEvents wants it, and of no host
+DATA_SCHEMA = "urn:order-saga:event:{type}"  # CloudEvents requires an absolute URI; a URN needs no host
 _RELATIVE = re.compile(r"/docs/events/(\w+)\.schema\.json")  # as release 0.1 published it
 
 _ID_LENGTH = 200
 
 
 def _at_most(length: int, *, forbidden: str) -> Callable[[str], str]:
-    """What every database and broker here can store. It is no part of the schema, since archives may be older."""
+    """What every database and broker here can store. The schema does not have it: older archives may break it."""
 
     never = re.compile(forbidden).search
 
@@ -40,13 +41,13 @@ _TypeName = Annotated[str, AfterValidator(_at_most(50, forbidden=r"[\s\x00-\x1f\
 
 
 def _absolute(data_schema: str) -> str:
-    """Old events are read as they would be published now, so that copies of one event are alike."""
+    """Read old events in today's form, so that all copies of one event are equal."""
     relative = _RELATIVE.fullmatch(data_schema)
     return DATA_SCHEMA.format(type=relative[1]) if relative else data_schema
 
 
 class NotAnEvent(ValueError):
-    """These bytes are no event that this code can read; the text says why, in one line."""
+    """These bytes are not an event that this code can read; the text gives the reason in one line."""
 
 
 class CloudEvent(BaseModel):
@@ -71,7 +72,7 @@ class CloudEvent(BaseModel):
 
 
 def read_event(raw: bytes | str) -> CloudEvent:
-    """The event that this JSON is. Raises NotAnEvent."""
+    """Parse an event's JSON. Raises NotAnEvent."""
     try:
         return CloudEvent.model_validate_json(raw)
     except ValidationError as error:
@@ -92,7 +93,7 @@ def cloud_event(
     at: datetime,
     sequence: int,
 ) -> CloudEvent:
-    """An event of an order, as it is published. The same `event_id` again is the same event."""
+    """Make an event of an order. Two events with the same `event_id` are the same event."""
     return CloudEvent(
         id=event_id,
         source=source,
@@ -119,9 +120,9 @@ def new_event(
     causation: str,
     style: str,
 ) -> CloudEvent:
-    """An event of now that no transaction stands behind: published by a person, or by a consumer that gives up.
+    """An event that no outbox has: published now by a person, or by a consumer that gives up.
 
-    An `event_id` that is made of another event's may be too long, and is shortened, always alike.
+    An `event_id` that is too long is shortened, always in the same way.
     """
     return cloud_event(
         type,
@@ -137,12 +138,12 @@ def new_event(
 
 
 def _sequence(number: int) -> str:
-    """As the extension wants it: text that sorts like the number."""
+    """The extension's text for a position: it sorts like the number."""
     return f"{number:020}"
 
 
 def _traceparent(correlation: str, event_id: str) -> str:
-    """W3C trace context: one trace for all of an order's events, one span for each; the same whenever it is made."""
+    """W3C trace context: one trace for each order, one span for each event. It is deterministic."""
     return f"00-{_hex(correlation, 32)}-{_hex(event_id, 16)}-01"
 
 

@@ -1,4 +1,4 @@
-"""Settings from the environment, or a `.env` file: each part of the system declares its own, and reads them alike."""
+"""Settings from the environment or a `.env` file. Each part of the system declares its own; all are read here."""
 
 import re
 from typing import Any, ClassVar, Self
@@ -52,7 +52,7 @@ class EnvironmentSettings(BaseSettings):
 
 
 def one_line(error: BaseException) -> str:
-    """An error in one line; of pydantic's, the first and where it is; of a database's, the driver's words."""
+    """The error in one line: pydantic's first error with its place, or the database driver's message."""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]).upper() or "value"
@@ -62,6 +62,6 @@ def one_line(error: BaseException) -> str:
     if unreadable:
         cause = error.__cause__
         return f"{unreadable[1].upper()}: {cause if isinstance(cause, NotJson) else 'not JSON'}"
-    # SQLAlchemy's own text is long, and ends in an advertisement.
+    # SQLAlchemy's own text is long, and ends with a link.
     said = (error.orig or error) if isinstance(error, StatementError) else error
     return " ".join(str(said).split()) or type(error).__name__

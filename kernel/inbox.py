@@ -1,6 +1,6 @@
-"""The inbox: what a consumer has received, on record in the transaction of what it did about it.
+"""The inbox: the events that a consumer has received, recorded in the transaction of their effect.
 
-Rows are not deleted by themselves, so an id is known for longer than any redelivery or replay can take.
+Rows are never deleted automatically, so an event's id is known for longer than any redelivery or replay can take.
 """
 
 import json
@@ -55,14 +55,14 @@ _INSERT = insert(inbox)
 
 
 class Known(NamedTuple):
-    """An event that is on record."""
+    """A received event, as the inbox has it."""
 
     type: str
     data: dict[str, Any]
 
 
 def make(tx: Connection) -> None:
-    """The table in a database that has no migrations; brought up to date, if an earlier release has made it."""
+    """Create the table in a database without migrations, or upgrade the table of an earlier release."""
     metadata.create_all(tx)
     if "envelope" not in {column["name"] for column in inspect(tx).get_columns(inbox.name)}:
         tx.execute(text("ALTER TABLE inbox ADD COLUMN envelope TEXT"))
@@ -70,14 +70,14 @@ def make(tx: Connection) -> None:
 
 @dataclass(frozen=True)
 class Received:
-    """What was received about one order, oldest first, and whether this very event is among it."""
+    """The events received for one order, oldest first, and whether the current event is among them."""
 
     already: bool
     events: list[Known]
 
 
 def received(tx: Connection, event: CloudEvent) -> Received:
-    """What was received of the event's order before. A repeat is counted."""
+    """The events received for this event's order before. A repeated delivery is counted."""
     rows = tx.execute(_OF_ORDER, {"correlation": event.correlationid}).all()
     already = any(row.event_id == event.id for row in rows)
     if already:
@@ -86,13 +86,13 @@ def received(tx: Connection, event: CloudEvent) -> Received:
 
 
 def once(database: Storage, event: CloudEvent, effect: Callable[[Connection], None]) -> bool:
-    """Run `effect` and note the event in one transaction, unless it was received before; whether it ran."""
+    """Run `effect` and record the event in one transaction, unless it was received before. Returns whether it ran."""
     with database.begin() as tx:
         return _once(tx, event, effect)
 
 
 def once_each(database: Storage, effects: Iterable[tuple[CloudEvent, Callable[[Connection], None]]]) -> None:
-    """`once` for each of these, in one transaction: all of them or none."""
+    """Run `once` for each of these events in a single transaction: all of them or none."""
     with database.begin() as tx:
         for event, effect in effects:
             _once(tx, event, effect)
@@ -107,7 +107,7 @@ def _once(tx: Connection, event: CloudEvent, effect: Callable[[Connection], None
 
 
 def settle(database: Storage, event: CloudEvent) -> bool:
-    """Note an event that a person has dealt with, so that later deliveries are repeats; whether that is new."""
+    """Record an event that a person has handled, so that later deliveries are repeats. Returns whether it was new."""
     return once(database, event, lambda _tx: None)
 
 
@@ -124,13 +124,13 @@ def known(database: Storage, events: Sequence[CloudEvent]) -> set[str]:
 
 
 def note(tx: Connection, event: CloudEvent) -> None:
-    """Note that the event was received, unless that is on record."""
+    """Record the event, unless it is on record."""
     if not knows(tx, event):
         record(tx, event)
 
 
 def record(tx: Connection, event: CloudEvent) -> None:
-    """Note that the event was received. An IntegrityError is another delivery of it at this very moment."""
+    """Record the event. Raises IntegrityError if another delivery of it was recorded at the same moment."""
     row = {"event_id": event.id, "correlation": event.correlationid, "type": event.type}
     row["envelope"] = event.model_dump_json(exclude={"data"})
     occurred_at = int(event.time.timestamp() * 1000)
@@ -138,14 +138,14 @@ def record(tx: Connection, event: CloudEvent) -> None:
 
 
 def forget(tx: Connection, event: CloudEvent) -> None:
-    """Have the next delivery of the event handled as if it were the first."""
+    """Forget the event, so that its next delivery is handled as the first."""
     tx.execute(delete(inbox).where(inbox.c.event_id == event.id))
 
 
 def all_received(tx: Connection, *, correlation: str = "", since: int = 0) -> Iterator[CloudEvent]:
-    """As they were received, by their time: of this order, from this time on (milliseconds since 1970).
+    """The received events by time: of this order, from this time on (milliseconds since 1970).
 
-    Without those that release 0.1 received, which did not note how they came.
+    Events that release 0.1 received are left out: it did not store their envelopes.
     """
     query = select(inbox.c.envelope, inbox.c.data).where(inbox.c.envelope.is_not(None), inbox.c.occurred_at >= since)
     if correlation:

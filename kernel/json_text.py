@@ -1,6 +1,6 @@
-"""JSON that people write: orders, the catalogue, settings. Strict, and every mistake is one sentence.
+"""A strict parser for JSON that people write: orders, the catalogue, settings. Each error is one sentence.
 
-What programs write for each other is read by pydantic, and is not held to this.
+What programs write for each other is read by pydantic instead.
 """
 
 import codecs
@@ -18,11 +18,11 @@ _LARGEST = 2**63 - 1
 
 
 class NotJson(ValueError):
-    """The text says why, in one sentence without a full stop."""
+    """The text gives the reason, in one sentence without a full stop."""
 
 
 def text_of(raw: bytes) -> str:
-    """The text of a file, without its byte order mark. Raises NotJson."""
+    """Decode a file's content as UTF-8, without its byte order mark. Raises NotJson."""
     for mark, name in _OTHER_ENCODINGS.items():
         if raw.startswith(mark):
             raise NotJson(f"the text is {name}; save it as UTF-8")
@@ -35,14 +35,14 @@ def text_of(raw: bytes) -> str:
 
 
 def lines_of(text: str) -> Iterable[tuple[int, str]]:
-    """The lines that are not blank, with their numbers. A line ends with LF or CRLF, and with nothing else."""
+    """The non-blank lines with their numbers. Only LF and CRLF end a line."""
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             yield number, line.rstrip("\r")
 
 
 def parse(text: str) -> Any:
-    """What `json.loads` gives. Raises NotJson, also for a key that comes twice and a number that nothing can hold."""
+    """`json.loads`, strict. Raises NotJson, also for duplicate keys and for numbers beyond 64 bits."""
     try:
         return json.loads(text, object_pairs_hook=_object, parse_int=_integer, parse_constant=_constant)
     except NotJson:
@@ -61,7 +61,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise NotJson(f"the key '{twice[:80]}' is there twice; which of the two is meant?")
+        raise NotJson(f"the key '{twice[:80]}' occurs twice; keep one of them")
     return found
 
 

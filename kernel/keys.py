@@ -1,7 +1,7 @@
-"""The names of what is done and of what is published, made and taken apart here and nowhere else.
+"""Makes and parses idempotency keys and event ids. No other code does so.
 
-An operation's idempotency key is `<order_id>:<step>`. An event's id begins with the key, or else with the order, and
-goes on with the event's type: `<order_id>:<step>:<Type>`.
+An operation's idempotency key is `<order_id>:<step>`. An event's id is the key, or else the order's id, followed by the
+event's type: `<order_id>:<step>:<Type>`.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class Key:
     """An operation's idempotency key, the same on every attempt. Its `str` is what is sent and stored.
 
     Raises:
-        ValueError: a part has a colon, so that the text could not be taken apart again.
+        ValueError: a part has a colon, so the key could not be parsed.
     """
 
     order_id: str
@@ -29,14 +29,14 @@ class Key:
 
     @classmethod
     def parse(cls, text: str) -> "Key":
-        """The key that this text is, or with which this event's id begins. What has no step gets an empty one."""
+        """Parse a key, or the key at the start of an event's id. The step is empty if there is none."""
         order_id, _, rest = text.partition(_SEPARATOR)
         return cls(order_id, rest.partition(_SEPARATOR)[0])
 
 
 def event_id(behind: str, *about: str) -> str:
-    """The id of an event about `behind`: an operation's key, an order's id or an event's.
+    """The id of an event that `behind` caused: an operation's key, an order's id or another event's id.
 
-    The same event has the same id, so that publishing it twice is publishing it once.
+    The same event always gets the same id, so a second publication is a duplicate.
     """
     return _SEPARATOR.join((behind, *about))

@@ -1,7 +1,7 @@
-"""Money: an integer of minor units and a currency, with ISO 4217's codes and exponents from a library's table.
+"""Money: an integer of minor units and a currency, with the codes and exponents of ISO 4217 from a library.
 
-The table is today's. A newer one may have withdrawn a currency, and then the orders that were paid in it, and their
-events, cannot be read any more: look into the databases before it is upgraded.
+A newer release of that library may drop a withdrawn currency. Orders that were paid in it, and their events, would then
+be unreadable: check the databases before you upgrade it.
 """
 
 from typing import Annotated, Final
@@ -11,14 +11,14 @@ from pydantic import AfterValidator
 
 from kernel.contracts import Contract
 
-# Decimals by code. Codes without minor units (gold, for tests, no currency) are left out: nothing has a price in them.
+# Decimals by code. Codes without minor units (such as gold, tests, no currency) are left out: no price can be in them.
 # Built when the module loads, since a workflow may not read a file.
 MINOR_UNITS: Final = {each.code: each.exponent for each in Currency if each.exponent is not None}
 
 
 def _is_currency(code: str) -> str:
     if code not in MINOR_UNITS:
-        raise ValueError(f"'{code}' is no ISO 4217 currency with minor units, such as EUR")
+        raise ValueError(f"'{code}' is not an ISO 4217 currency with minor units, such as EUR")
     return code
 
 
@@ -32,7 +32,7 @@ class Money(Contract):
     currency: CurrencyCode
 
     def __str__(self) -> str:
-        """With as many decimals as the currency has."""
+        """The amount with the currency's number of decimals."""
         decimals = MINOR_UNITS[self.currency]
         whole, minor = divmod(abs(self.amount), 10**decimals)
         fraction = f".{minor:0{decimals}}" if decimals else ""

@@ -1,8 +1,8 @@
-"""Each operation at most once in effect under its key, whatever is repeated, lost or late.
+"""Each operation has its effect at most once under its idempotency key, whatever is repeated, lost or late.
 
-One row an operation, written in the transaction of its effect, with its event (the outbox) and the
-event that it answers, if it answers one (the inbox). A repeat reads the row and gets the first answer. An undo for a
-key that was never seen writes the row too: a tombstone, which refuses the `do` that comes after it.
+An operation has one row, written in the transaction of its effect, together with its event (the outbox) and the event
+that it reacts to, if any (the inbox). A repeat reads the row and gets the first answer. An undo for a key that was
+never seen writes a row too: a tombstone, by which a later `do` is refused.
 """
 
 import hashlib
@@ -64,12 +64,12 @@ def system_clock() -> datetime:
 
 
 def milliseconds(moment: datetime) -> int:
-    """Milliseconds since 1970, which both databases store and compare alike."""
+    """Milliseconds since 1970: both databases store and compare them in the same way."""
     return int(moment.timestamp() * 1000)
 
 
 class Operations:
-    """The record of one service's operations, and the transaction that each of them is."""
+    """Runs one service's operations, each in one transaction, and records them."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -82,7 +82,7 @@ class Operations:
         effect: Callable[[Connection], tuple[R, Event]],
         refused: type[FailureEvent] | None = None,
     ) -> R:
-        """Run `effect` in one transaction with the record of its answer and its event, or repeat the first answer.
+        """Run `effect`, and record its answer and its event in the same transaction; or repeat the first answer.
 
         Args:
             refused: the event to publish when the effect raises a Refusal.
@@ -100,9 +100,9 @@ class Operations:
                     self._publish(tx, command, event)
                     return answer
         except Refusal as refusal:
-            # What the effect wrote is rolled back by now; the answer stays.
+            # The effect is rolled back by now; the refusal is recorded in a new transaction.
             with self._transaction() as tx:
-                first = self._repeated(tx, command)  # a twin may have been quicker, and luckier
+                first = self._repeated(tx, command)  # a concurrent repeat may have been quicker, and may have succeeded
                 if first is None:
                     self._record(tx, command, REFUSED, str(refusal), refusal.name)
                     if refused:
@@ -120,11 +120,11 @@ class Operations:
         effect: Callable[[Connection, A], tuple[R, Event]],
         refused: type[FailureEvent] | None = None,
     ) -> R:
-        """`do` with what an outside provider answers. It is asked before the transaction, and not for a repeat.
+        """`do` with a provider's answer. The provider is called before the transaction, and not for a repeat.
 
         Args:
-            ask: asks under the command's key, so that asking again is harmless where the answer was not recorded;
-                the Refusal that it raises is recorded as this operation's, and nothing else that it raises is.
+            ask: calls the provider under the command's key, so that a second call is harmless if the first answer was
+                not recorded. A Refusal that it raises is recorded as this operation's; other errors are not recorded.
         """
         with self._transaction() as tx:
             first = self._repeated(tx, command)
@@ -133,22 +133,22 @@ class Operations:
         try:
             answer = ask()
         except Refusal as refusal:
-            no = refusal
+            final = refusal
 
             def refuse(_tx: Connection) -> tuple[R, Event]:
-                raise no
+                raise final
 
             return self.do(command, reply, refuse, refused)
         return self.do(command, reply, lambda tx: effect(tx, answer), refused)
 
     def undo(self, command: Undo, effect: Callable[[Connection], Event], otherwise: Event) -> Undone:
-        """Take back what was done under the key, once; or leave a tombstone.
+        """Undo what was done under the key, once; or leave a tombstone.
 
         Args:
-            otherwise: the event to publish when there was nothing to take back.
+            otherwise: the event to publish if there was nothing to undo.
 
         Raises:
-            Refusal: the effect's own. It is not recorded: what cannot be undone now may be undone later.
+            Refusal: the effect's own. It is not recorded, since the undo may succeed later.
         """
         with self._transaction() as tx:
             row = self._find(tx, command.key, for_update=True)
@@ -168,10 +168,10 @@ class Operations:
             return undone
 
     def forbid(self, command: Undo) -> None:
-        """See to it that what was not done yet will not be, before anybody outside is asked about it.
+        """Prevent the operation, if it was not done yet, before a provider is called to undo it.
 
         Raises:
-            TooLate: it was done.
+            TooLate: it was done already.
         """
         with self._transaction() as tx:
             row = self._find(tx, command.key, for_update=True)
@@ -181,7 +181,7 @@ class Operations:
                 raise TooLate(f"{command.key} was done already")
 
     def permit(self, key: str) -> None:
-        """Take back that the key was forbidden, if it was."""
+        """Revoke `forbid` for this key, if it was forbidden."""
         with self._transaction() as tx:
             tx.execute(delete(operations).where(operations.c.key == key, operations.c.state == FORBIDDEN))
 
@@ -194,7 +194,7 @@ class Operations:
             raise Outage("the same key was answered at this very moment; ask again") from error
 
     def _repeated(self, tx: Connection, command: Command) -> Row[Any] | None:
-        """The record of the first time, if this is a repeat; which is counted."""
+        """The record of the first request, if this is a repeat. Repeats are counted."""
         row = self._find(tx, command.key)
         if row is not None:
             tx.execute(_REPEATED, {"repeated": command.key})
@@ -214,13 +214,14 @@ class Operations:
 
 
 def record_cause(tx: Connection, command: Command) -> None:
-    """Note the event that the command answers, if this transaction commits."""
+    """Record in the inbox the event that the command reacts to; it takes effect if this transaction commits."""
     if command.cause:
         inbox.record(tx, command.cause)
 
 
 def publish(tx: Connection, event: Event, command: Command, occurred_at: int, *, event_id: str) -> None:
-    """Publish it if this transaction commits. Its cause is another event, or else the command itself."""
+    """Write the event to the outbox; it is published if this transaction commits. Its cause is the command's cause, or
+    else the command."""
     outbox.write(
         tx,
         event_id=event_id,
@@ -234,7 +235,7 @@ def publish(tx: Connection, event: Event, command: Command, occurred_at: int, *,
 
 
 def _answer(row: Row[Any], command: Command, reply: type[R]) -> R:
-    """The first answer again. Raises the Refusal that it was, AlreadyUndone or KeyReused."""
+    """The recorded answer. Raises the recorded Refusal, AlreadyUndone or KeyReused."""
     if row.state in (UNDONE, FORBIDDEN):
         raise AlreadyUndone(f"{command.key} was undone before this request arrived")
     if row.request != _digest(command):
@@ -245,6 +246,6 @@ def _answer(row: Row[Any], command: Command, reply: type[R]) -> R:
 
 
 def _digest(command: Command) -> str:
-    # Without defaults, so that a field added with one does not make a retry look like another request.
+    # Defaults are left out, so that a field that is added later with a default does not change a retry's digest.
     content = command.model_dump_json(exclude_defaults=True, exclude=set(command.not_compared))
     return hashlib.sha256(content.encode()).hexdigest()

@@ -1,6 +1,6 @@
-"""The transactional outbox: an event is written where its effect is, in the same transaction; the relay takes it on.
+"""The transactional outbox: an event is written in the transaction of its effect, and the relay publishes it.
 
-A row stays once its event is on the bus: should the bus be lost, what it had is published again from here.
+Rows are kept after publication, so that the events can be published again if the bus is lost.
 """
 
 import json
@@ -49,9 +49,9 @@ outbox = Table(
     Column("data", Text, nullable=False, comment="JSON"),
     Column("occurred_at", BigInteger, nullable=False, comment="milliseconds since 1970"),
     Column("published_at", BigInteger, comment="milliseconds since 1970; null: waits; 0: set aside"),
-    Index("ix_outbox_waiting", "position", sqlite_where=_waiting, postgresql_where=_waiting),  # the relay looks often
+    Index("ix_outbox_waiting", "position", sqlite_where=_waiting, postgresql_where=_waiting),  # the relay polls often
     Index("ix_outbox_correlation", "correlation"),
-    sqlite_autoincrement=True,  # a position is never used again: it is the event's sequence
+    sqlite_autoincrement=True,  # a position is the event's sequence, so it is never reused
 )
 
 is_waiting = outbox.c.published_at.is_(None)
@@ -73,54 +73,59 @@ def write(
     data: str,
     occurred_at: int,
 ) -> None:
-    """Publish with the transaction: if it commits, and only then. `data` is JSON; `occurred_at` in milliseconds."""
+    """Publish the event if, and only if, the transaction commits.
+
+    Args:
+        data: JSON.
+        occurred_at: in milliseconds since 1970.
+    """
     row = {"event_id": event_id, "type": type, "correlation": correlation, "causation": causation, "style": style}
     tx.execute(_INSERT, row | {"data": data, "occurred_at": occurred_at})
 
 
 def oldest(tx: Connection, source: str, limit: int) -> tuple[list[int], list[CloudEvent]]:
-    """Of those that wait, the ones written first, as they go on the bus, with their positions for `published`."""
+    """The oldest events that wait for publication, with their positions for `published`."""
     rows = tx.execute(_OLDEST, {"limit": limit}).all()
     return [row.position for row in rows], [event_of(source, row) for row in rows]
 
 
 def published(tx: Connection, positions: list[int]) -> None:
-    """Note that they are on the bus."""
+    """Record that the events at these positions are on the bus."""
     now = int(time.time() * 1000)
     tx.execute(_PUBLISHED, [{"sent": position, "now": now} for position in positions])
 
 
 def set_aside(tx: Connection, position: int) -> None:
-    """Let the others go on: the bus does not take it, or no event can be made of it. The relay keeps a record of it."""
+    """Skip an event that the bus refuses or that is damaged, so that the others are published. The relay records it."""
     tx.execute(_PUBLISHED, {"sent": position, "now": 0})
 
 
 def newest_published(tx: Connection, source: str) -> CloudEvent | None:
-    """The one written last of those that are on the bus."""
+    """The newest event that is on the bus."""
     row = tx.execute(select(outbox).where(_is_published).order_by(outbox.c.position.desc()).limit(1)).one_or_none()
     return event_of(source, row) if row else None
 
 
 def all_published(tx: Connection, source: str, *, correlation: str = "", since: int = 0) -> Iterator[CloudEvent]:
-    """All that are on the bus, or were, in their order: of this order, from this time on (milliseconds since 1970)."""
+    """All published events, by position: of this order, from this time on (milliseconds since 1970)."""
     query = select(outbox).where(_is_published, outbox.c.occurred_at >= since).order_by(outbox.c.position)
     if correlation:
         query = query.where(outbox.c.correlation == correlation)
     for row in tx.execution_options(yield_per=500).execute(query):
         try:
             yield event_of(source, row)
-        except (ValueError, ArithmeticError) as error:  # damaged: it was never published, and stops no other
-            _log.error("row %d of the outbox of %s is no event: %s", row.position, source, one_line(error))
+        except (ValueError, ArithmeticError) as error:  # damaged: it was never published, and must not stop the others
+            _log.error("row %d of the outbox of %s is not a valid event: %s", row.position, source, one_line(error))
 
 
 def oldest_as_text(tx: Connection) -> tuple[int, str, str]:
-    """The row that was written first, if no event can be made of it: its position, its order, and all of it as JSON."""
+    """The oldest waiting row, if it is damaged: its position, its order, and the whole row as JSON."""
     row = tx.execute(_OLDEST, {"limit": 1}).one()
     return row.position, str(row.correlation), json.dumps(dict(row._mapping), default=str)
 
 
 def event_of(source: str, row: Row[Any]) -> CloudEvent:
-    """The event that a row is. Raises ValueError or ArithmeticError for a damaged one."""
+    """The row's event. Raises ValueError or ArithmeticError if the row is damaged."""
     return cloud_event(
         row.type,
         json.loads(row.data),

@@ -1,4 +1,4 @@
-"""Asking a company outside: what it says besides its answer is its own, and may be about a person."""
+"""Calls to a provider. The texts of its errors may have personal data, so they are neither logged nor stored."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,9 +8,9 @@ from kernel.errors import Outage, ServiceError
 
 @contextmanager
 def asking(whom: str, *answers: type[Exception]) -> Iterator[None]:
-    """Let through what the port says that it raises. Anything else is an Outage that names its kind, not its text.
+    """Let the port's declared errors through. Any other error becomes an Outage with its class name, not its text.
 
-    An adapter that knows what an operator should read raises an Outage with its own words.
+    An adapter may raise an Outage itself, with a text for operators.
     """
     try:
         yield

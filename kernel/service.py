@@ -1,4 +1,4 @@
-"""What a service declares of itself, once: roles, queues, databases, faults, schemas and the audit read it."""
+"""A service's declaration. Roles, queues, databases, faults, schemas and the audit are derived from it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,23 +18,23 @@ S = TypeVar("S", bound=EnvironmentSettings)
 T = TypeVar("T")
 A = ParamSpec("A")
 
-# A method of the port `P`, whatever its command is.
+# A method of the port `P`, with any command.
 Method = Callable[Concatenate[P, ...], object]
 
 
 def bound(port: P, method: Callable[Concatenate[P, A], T]) -> Callable[A, T]:
-    """The opened port's own `method`: the one that is named is its protocol's, which does nothing."""
+    """The opened port's implementation of a protocol's method."""
     found: Callable[A, T] = getattr(port, method.__name__)
     return found
 
 
 class Kind(StrEnum):
-    """What an operation is to an order."""
+    """An operation's role in the saga."""
 
-    STEP = "step"  # forward, and may be refused or taken back
-    UNDO = "undo"  # takes a step back; must be done
+    STEP = "step"  # up to the pivot; may be refused or undone
+    UNDO = "undo"  # undoes a step; must be done
     FORWARD = "forward"  # past the pivot; must be done
-    NOTE = "note"  # keeps a record, and moves the order no further
+    NOTE = "note"  # keeps a record; the order does not wait for it
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class Operation(Generic[P]):
     """One verb of a service's port; made by `step`, `undo`, `forward` or `note`.
 
     Attributes:
-        publishes: what it may publish when it is done.
-        refusals: how it may refuse; all operations may also answer with those of `kernel.errors`.
-        refused: the event that is published with a refusal, if one is.
-        undoes: the step that it takes back.
+        publishes: the events that it may publish when it is done.
+        refusals: its own refusals; any operation may also raise those of `kernel.errors`.
+        refused: the event that it publishes when it refuses, if any.
+        undoes: the step that it undoes.
     """
 
     method: Method[P]
@@ -61,7 +61,7 @@ class Operation(Generic[P]):
 
     @property
     def events(self) -> tuple[type[Event], ...]:
-        """All that it publishes, done or refused."""
+        """All events that it publishes, done or refused."""
         return (*self.publishes, self.refused) if self.refused else self.publishes
 
 
@@ -106,9 +106,9 @@ class Provider(Generic[Q]):
     """An outside company behind a service, such as a card processor.
 
     Attributes:
-        name: of its database too, where it is simulated.
-        open: gives the adapter; put a real one in its place here.
-        verbs: the methods of its port that may fail, each with the refusal that it may raise.
+        name: also the name of its database, if it is simulated.
+        open: makes the adapter. To use a real provider, put its adapter here.
+        verbs: the methods of its port that may fail, each with the error that it may raise.
     """
 
     name: str
@@ -118,22 +118,22 @@ class Provider(Generic[Q]):
 
 
 class Site(Protocol):
-    """Where a service or a provider is opened."""
+    """What a service or a provider gets when it is opened."""
 
     @property
     def database(self) -> Database:
-        """Its own, brought up to date; where only its books are read, as it is."""
+        """Its own database, migrated; not migrated if only its books are read."""
         ...
 
     def settings(self, kind: type[S]) -> S:
-        """As the environment says. Raises SettingsError."""
+        """The settings from the environment. Raises SettingsError."""
         ...
 
     def provider(self, provider: Provider[Q]) -> Q: ...
 
 
 class Wrap(Protocol):
-    """Wraps a port as it is opened: the one hook by which something outside gets between caller and service."""
+    """Wraps a port when it is opened. It is the only hook between a service and its callers."""
 
     def __call__(self, name: str, port: T, /) -> T: ...
 
@@ -147,11 +147,10 @@ class Service(Generic[P]):
     """One service.
 
     Attributes:
-        name: the same in every layer: of its folder, role, task queue, database and events' source.
-        open: makes the service over its database; who only names a service loads nothing of its inside.
-        books: reads what it has on record of some orders, from a database that may be for reading only, and through its
-            providers.
-        settings: its own settings, so that a wrong one is found before anything starts.
+        name: the name of its folder, role, task queue, database and events' source.
+        open: makes the service. It imports the implementation, so that a declaration alone does not load it.
+        books: opens its books for some orders, on a database that may be read-only, and through its providers.
+        settings: its settings, declared so that a wrong one is found before anything starts.
     """
 
     name: str
@@ -172,5 +171,5 @@ class Service(Generic[P]):
 
     @property
     def events(self) -> tuple[type[Event], ...]:
-        """All that it publishes, each once."""
+        """All events that it publishes, each once."""
         return tuple(dict.fromkeys(event for one in self.operations for event in one.events))

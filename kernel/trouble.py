@@ -1,4 +1,4 @@
-"""What goes wrong again and again, in two lines: one when it begins, and one when it is over."""
+"""Logs a repeated failure in two lines: one when it begins, and one when it is over."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from kernel.environment import one_line
 from kernel.errors import ServiceError, UserError
 
 _QUIET_SECONDS = 3.0
-_FORESEEN = (UserError, ServiceError, OSError, SQLAlchemyError)  # of others, a programmer wants to know where
+_FORESEEN = (UserError, ServiceError, OSError, SQLAlchemyError)  # others are bugs, logged with their place
 
 
 @dataclass
@@ -25,14 +25,14 @@ class _Ongoing:
 
 
 class Trouble:
-    """Of one part, such as a consumer. Called in an event loop only.
+    """The failures of one part, such as a consumer. Call it in an event loop only.
 
-    The same kind of error (its class) in many places is one trouble. It is over when none of them has it any more, for
-    so long that what comes and goes is not reported each time.
+    Errors of one class in many places are one trouble. It is over once none of the places has had it for `quiet`
+    seconds, so that a flapping error is not logged each time.
 
     Args:
-        name: the part's; the lines begin with it.
-        quiet: how long, in seconds.
+        name: the part's name, with which the lines begin.
+        quiet: in seconds.
     """
 
     def __init__(self, log: logging.Logger, name: str, quiet: float = _QUIET_SECONDS) -> None:
@@ -42,12 +42,12 @@ class Trouble:
         self._ongoing: dict[str, _Ongoing] = {}
 
     def met(self, place: str, error: BaseException, **about: object) -> None:
-        """It failed here, and is going to be tried again. `about` is for structured logs."""
+        """Something failed at this place, and will be retried. `about` is for structured logs."""
         kind = type(error).__name__
         if kind not in self._ongoing:
             self._ongoing[kind] = _Ongoing(time.monotonic())
             text = described(error) if isinstance(error, _FORESEEN) else f"{described(error)} at {_raised_at(error)}"
-            self._log.warning("%s (%s): %s; trying again", self._name, place, text, extra=about)
+            self._log.warning("%s (%s): %s; retrying", self._name, place, text, extra=about)
         ongoing = self._ongoing[kind]
         ongoing.failures += 1
         ongoing.places.add(place)
@@ -56,7 +56,7 @@ class Trouble:
             ongoing.ending = None
 
     def over(self, place: str) -> None:
-        """It works here, or is given up."""
+        """It works at this place again, or is given up."""
         for kind, ongoing in self._ongoing.items():
             if place in ongoing.places:
                 ongoing.places.discard(place)
@@ -70,7 +70,7 @@ class Trouble:
 
 
 def described(error: BaseException) -> str:
-    """Its class and its text, in one line of at most 500 characters, all of them printable."""
+    """The error's class and text, in one line of at most 500 printable characters."""
     text = "".join(char if char.isprintable() else " " for char in f"{type(error).__name__}: {one_line(error)}")
     return " ".join(text.split())[:500]
 

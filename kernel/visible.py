@@ -1,4 +1,4 @@
-"""Texts from outside on somebody's terminal: they may say anything there, and do nothing."""
+"""Makes texts from outside safe to show on a terminal: control characters are escaped."""
 
 import logging
 import unicodedata
@@ -7,16 +7,16 @@ from types import TracebackType
 _ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
-_JOINERS = "\u200c\u200d"  # words of several scripts, and many an emoji, are spelt with them
+_JOINERS = "\u200c\u200d"  # several scripts and many emoji need them
 
 
 def is_text(character: str) -> bool:
-    """Whether it is a letter, a mark, a digit, a sign or a space: nothing that acts, turns text around or hides."""
+    """Whether it is a letter, mark, digit, sign or space: no control, bidirectional or invisible character."""
     return character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"
 
 
 def visible(text: str) -> str:
-    """The text with all that acts on a terminal, ends a line or hides in it as a visible escape, such as `\\x1b`."""
+    """The text with control, line-ending and invisible characters as visible escapes, such as `\\x1b`."""
     return text if text.isprintable() else "".join(map(_visible, text))
 
 
@@ -27,7 +27,7 @@ def _visible(character: str) -> str:
 
 
 def visible_json(text: str) -> str:
-    """A JSON document, its own line ends kept, with what acts on a terminal or hides there as JSON's escapes."""
+    """A JSON document with control and invisible characters as JSON escapes; its line ends are kept."""
     return text if text.isprintable() else "".join(map(_escaped, text))
 
 
@@ -39,7 +39,7 @@ def _escaped(character: str) -> str:
 
 
 class VisibleFormatter(logging.Formatter):
-    """Log lines for a terminal: a record is one line, and a traceback its own."""
+    """Log lines for a terminal: one line for each record, and one for each line of a traceback."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - overrides logging.Formatter
         return visible(super().formatMessage(record))

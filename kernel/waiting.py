@@ -1,11 +1,11 @@
-"""A pause that can be cut short."""
+"""A wait that an event can end early."""
 
 import asyncio
 from contextlib import suppress
 
 
 async def is_set_within(event: asyncio.Event, seconds: float | None) -> bool:
-    """Wait for the event, at most `seconds`, or without an end for None; whether it is set."""
+    """Wait for the event, for at most `seconds` (None: no limit). Returns whether it is set."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()

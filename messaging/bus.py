@@ -1,7 +1,7 @@
-"""The bus, as everybody sees it: an append-only log of events that keeps all of them, and readers of it.
+"""The bus: an append-only log that keeps all events, and its readers.
 
-The log is the archive. Who has read how far is not the bus' business: a consumer keeps its own position, so that any of
-them can be sent back to any point.
+The log is the archive. It does not track its readers: each consumer keeps its own position, so that any of them can be
+sent back to any point.
 """
 
 import hashlib
@@ -13,20 +13,20 @@ from typing import Protocol
 from kernel.envelope import CloudEvent
 from kernel.errors import UserError
 
-# One order's events are all in one partition, and a consumer's partition is read by one process at a time. Never
-# change the number under a log that has events: they would be looked for in other partitions.
+# All events of one order are in one partition, and each consumer reads a partition in one process at a time. Never
+# change this number for a log that has events: consumers would look for them in other partitions.
 PARTITIONS = 4
 
 
 class BusDown(UserError):
-    """The bus did not answer. What was appended may be on it: append it again."""
+    """The bus did not answer. The events may have been appended: append them again."""
 
     def for_user(self) -> str:
         return f"the bus does not answer: {self}; see BUS_URL"
 
 
 class EventRefused(UserError):
-    """The bus will not take this event, now or later, and has appended none of those that came with it."""
+    """The bus refuses this event permanently, and has appended none of the events of the same call."""
 
     def __init__(self, event_id: str, why: str) -> None:
         super().__init__(f"the bus does not take {event_id}: {why}")
@@ -35,17 +35,17 @@ class EventRefused(UserError):
 
 
 class WrongLog(Exception):
-    """The log is not the one that a consumer has read, or lacks what it has not read yet. Why, in words for anybody."""
+    """The log is not the one that a consumer has read, or lacks events that it has not read. `str` is for users."""
 
 
 @dataclass(frozen=True)
 class LogState:
-    """Which log this is, and what it has.
+    """A log's identity and extent.
 
     Attributes:
-        id: given to it when it was made, and kept by its backups; a log that is made in its place has another.
-        first: the position of the oldest event that it still has; the next one's when it has none.
-        head: the position of the newest event; 0 of a log that is empty.
+        id: assigned when the log is created; its backups keep it, and a log created in its place has another.
+        first: the position of the oldest event that is still there; of the next event, if there is none.
+        head: the position of the newest event; 0 for an empty log.
     """
 
     id: str
@@ -55,9 +55,9 @@ class LogState:
 
 @dataclass(frozen=True)
 class Mark:
-    """What a consumer's position belongs to: the log, and the last event that was read of it.
+    """What a consumer's position refers to: the log, and the last event that the consumer read from it.
 
-    Empty as far as it is not known: nothing was read yet, or by release 0.1, which kept no marks.
+    Fields are empty where unknown: nothing was read yet, or the position is of release 0.1, which kept no marks.
     """
 
     log: str = ""
@@ -67,7 +67,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Recorded:
-    """An event with its position in the log; positions grow, and may have gaps."""
+    """An event with its position in the log. Positions increase, and may have gaps."""
 
     position: int
     event: CloudEvent
@@ -79,13 +79,13 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A message on the log that is no event, or none that this code can read: damaged, foreign, or of a later version.
+    """A message on the log that this code cannot read as an event: damaged, foreign, or of a later version.
 
     Attributes:
-        raw: the message as it is.
-        why: one line.
-        correlation: the order that the log has it under; it may be any text.
-        type: the type that the log has it under; it may be any text.
+        raw: the message's bytes, unchanged.
+        why: the reason, in one line.
+        correlation: the order under which the log files it; any text.
+        type: the event type under which the log files it; any text.
     """
 
     position: int
@@ -100,15 +100,15 @@ Entry = Recorded | Unreadable
 
 
 def readable(entries: Iterable[Entry]) -> list[Recorded]:
-    """The events among them."""
+    """The entries that are events."""
     return [one for one in entries if isinstance(one, Recorded)]
 
 
 class Reader(Protocol):
-    """Reads one partition (or all of them) from a position on."""
+    """Reads one partition, or all of them, from a position on."""
 
     async def next(self, limit: int, wait: float) -> list[Entry]:
-        """The next entries, in order: `limit` at most, none after `wait` seconds without any. Raises BusDown."""
+        """The next entries, in order, at most `limit`; empty if none arrives within `wait` seconds. Raises BusDown."""
         ...
 
     async def close(self) -> None: ...
@@ -116,16 +116,16 @@ class Reader(Protocol):
 
 class Bus(Protocol):
     async def append(self, events: Sequence[CloudEvent]) -> None:
-        """Append in this order; an event whose id is on the log is not appended again (as long as the bus remembers).
+        """Append in this order. An event whose id the bus still remembers is not appended again.
 
         Raises:
-            BusDown: the outcome is unknown; append the same again.
-            EventRefused: one of them is more than the bus takes; nothing is appended.
+            BusDown: the outcome is unknown; append the same events again.
+            EventRefused: the bus does not take one of them; none is appended.
         """
         ...
 
     async def read(self, partition: int | None, after: int) -> Reader:
-        """A reader of what comes after this position, in one partition or in all. Raises BusDown."""
+        """A reader of the entries after this position, in one partition, or in all (None). Raises BusDown."""
         ...
 
     async def of(self, correlation: str) -> list[Recorded]:
@@ -133,7 +133,7 @@ class Bus(Protocol):
         ...
 
     async def entries_of(self, correlation: str) -> list[Entry]:
-        """As `of`, with what is filed under this order and cannot be read. Raises BusDown."""
+        """As `of`, with the unreadable messages that are filed under this order. Raises BusDown."""
         ...
 
     async def head(self) -> int:
@@ -141,7 +141,7 @@ class Bus(Protocol):
         ...
 
     async def state(self) -> LogState:
-        """Which log it is, and what it has now. Raises BusDown."""
+        """The log's identity and extent now. Raises BusDown."""
         ...
 
     async def id_at(self, position: int) -> str | None:
@@ -149,7 +149,7 @@ class Bus(Protocol):
         ...
 
     async def before(self, moment: datetime) -> int:
-        """The position after which come all events that were recorded at this moment or later. Raises BusDown."""
+        """The position to read on from to get all events recorded at this moment or later. Raises BusDown."""
         ...
 
     async def close(self) -> None: ...

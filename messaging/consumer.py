@@ -1,9 +1,8 @@
-"""A consumer at work: one order's events in order, different orders side by side, and no order stalls another.
+"""A running consumer: one order's events in sequence, different orders concurrently, and no order blocks another.
 
-Each partition is read by one process at a time. An event that fails is tried again with pauses, and what follows of its
-order waits, except what may go before it; after its deadline it is a dead letter, and its order goes on. What was
-handled is known by the inbox, so after a crash the reading begins at the last saved position, and what was done already
-is absorbed.
+Each partition is read by one process at a time. A failing event is retried with pauses, and the later events of its
+order wait, except those that may overtake it. After its deadline it becomes a dead letter, and its order goes on. After
+a crash, the consumer resumes at its last saved position; its inbox absorbs the events that it has handled already.
 """
 
 import asyncio
@@ -27,10 +26,10 @@ _AFTER_TROUBLE_SECONDS = 1.0
 
 
 class Consumer:
-    """Works for one subscription until it is stopped.
+    """Runs one subscription until it is stopped.
 
     Args:
-        handled: called after each event that was handled; what it published can be fetched.
+        handled: called after each handled event: the events that its handler published can be relayed.
     """
 
     def __init__(
@@ -51,7 +50,7 @@ class Consumer:
         self._refused: set[str] = set()
 
     async def run(self) -> None:
-        """Until `stop`; then what is under way is finished first."""
+        """Run until `stop`; handlers that are under way finish first."""
         pool = HandlerPool(self._subscription.name, self._subscription.at_once)
         try:
             await asyncio.gather(*(self._run_partition(partition, pool) for partition in range(PARTITIONS)))
@@ -63,7 +62,7 @@ class Consumer:
 
     @asynccontextmanager
     async def all_partitions(self) -> AsyncIterator[None]:
-        """Hold all of them, so that no process reads for this subscription; one that does lets go within its turn."""
+        """Hold all partitions, so that no process reads for the subscription. A current reader yields in its turn."""
         async with AsyncExitStack() as all_of_them:
 
             async def hold(lock: str) -> None:
@@ -81,7 +80,7 @@ class Consumer:
                     if is_ours:
                         await self._session(partition, lock, pool).run()
                 if is_ours:
-                    await self._sleep(2 * _QUEUE_SECONDS)  # the process that waits for it has it now
+                    await self._sleep(2 * _QUEUE_SECONDS)  # the process that waits for the partition takes it now
                 self._trouble.over(f"partition {partition}")
             except WrongLog as wrong:
                 self._refuse(str(wrong))
@@ -91,7 +90,7 @@ class Consumer:
                 await self._sleep(_AFTER_TROUBLE_SECONDS)
 
     def _refuse(self, why: str) -> None:
-        """It waits for a person, so it is not logged again and again."""
+        """Log the reason once: only a person can solve it."""
         if why not in self._refused:
             _log.error("%s: %s", self._subscription.name, why)
             self._refused.add(why)
@@ -110,7 +109,7 @@ class Consumer:
         )
 
     async def _queue_for(self, lock: str) -> bool:
-        """Wait for the partition, first in the queue for it; whether it is ours."""
+        """Take the partition's lock, waiting for it as the only one in its queue; returns whether it was taken."""
         if await asyncio.to_thread(self._locks.take, lock):
             return True
         async with held(self._locks, f"{lock}-next") as is_next:

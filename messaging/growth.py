@@ -1,11 +1,11 @@
-"""A consumer whose rule grows handles what it has passed over before it goes on.
+"""When a consumer's rule grows, the consumer first handles the events that its earlier rules skipped.
 
-A position says that everything up to it was handled, but only of what the consumer asked for at that time. So each
-position has its rules on record, as a list: the one that it is kept with, and those of before, each with the position
-up to which everything that fits it was handled or is owed. What fits the rule of now, and none of those, becomes owed.
+A position means that every event up to it was handled, but only the events that matched the rule of that time. So each
+position is stored with its rules: the current one, and earlier ones, each with the position up to which all events that
+match it were handled or are owed. An event that matches the current rule and none of the earlier ones becomes owed.
 
-With an older and a newer version side by side, a partition goes from one rule to the other and back; what either has
-read for its own rule is not read again.
+When an older and a newer version run side by side, a partition alternates between their rules; events that one of them
+has read for its own rule are not read again.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _BATCH = 500
 
 @dataclass(frozen=True)
 class _Handled:
-    """Everything that fits this rule, up to this position."""
+    """Every event that matches this rule, up to this position."""
 
     rule: Rule
     up_to: int
@@ -40,14 +40,14 @@ class _Handled:
 
 
 async def catch_up(bus: Bus, progress: Progress, subscription: Subscription, partition: int, position: int) -> None:
-    """Have the consumer owe what its rule asks for now, and did not when it was read. Raises BusDown.
+    """Record as owed the events that the rule matches now and did not match when they were read. Raises BusDown.
 
-    What is owed has a row of its own, so a stop at any line, and a second time, add nothing.
+    Each owed event has a row of its own, so stopping at any line and running again adds nothing.
     """
     name, rule = subscription.name, subscription.rule
     current, before = await asyncio.to_thread(_recorded, progress, name, partition)
     if current is None or _as_json(current) == _as_json(rule):
-        if current is None:  # by a release that did not record it, with the same rule
+        if current is None:  # saved by a release that did not record it; the rule is the same
             await asyncio.to_thread(keep_rule, progress, subscription, partition)
         return
     handled = [_Handled(current, position), *before]
@@ -59,25 +59,25 @@ async def catch_up(bus: Bus, progress: Progress, subscription: Subscription, par
                 await _owe(bus, progress, subscription, entry)
                 late += 1
         if late:
-            _log.info("%s asks for more events now; %d of partition %d are handled late", name, late, partition)
+            _log.info("%s has a larger rule now; %d earlier events of partition %d are owed", name, late, partition)
     kept = [one for one in handled if not rule.covers(one.rule)]
     await asyncio.to_thread(_record, progress, name, partition, rule, kept)
 
 
 def keep_rule(progress: Progress, subscription: Subscription, partition: int) -> None:
-    """The position was made for this rule only."""
+    """Record that the position holds for this rule only."""
     _record(progress, subscription.name, partition, subscription.rule, [])
 
 
 def forget_earlier(progress: Progress, consumer: str, partition: int) -> None:
-    """It is sent back, and may have lost what it had made of events by the rules of before."""
+    """Forget the earlier rules: a consumer that is sent back may have lost its results under them."""
     current, _ = _recorded(progress, consumer, partition)
     if current is not None:
         _record(progress, consumer, partition, current, [])
 
 
 def drop(progress: Progress, failure: DeliveryFailure) -> None:
-    """This version does not ask for it any more; one that does finds it again."""
+    """Drop an event that this version's rule does not match; a version whose rule matches it finds it again."""
     partition, position = failure.recorded.partition, failure.recorded.position
     current, before = _recorded(progress, failure.consumer, partition)
     with progress.database.begin() as tx:

@@ -1,4 +1,4 @@
-"""What a consumer's handlers run in, and how one order's events wait for each other."""
+"""The threads that a consumer's handlers run in, and the queue of one order's events."""
 
 import asyncio
 from collections import deque
@@ -14,7 +14,7 @@ class HandlerPool:
 
     def __init__(self, name: str, count: int) -> None:
         self._threads = ThreadPoolExecutor(count, thread_name_prefix=name)
-        self.free = asyncio.Semaphore(count)  # nothing waits in the pool's own queue, which nobody could stop
+        self.free = asyncio.Semaphore(count)  # keeps the executor's own queue empty: what waits there cannot be stopped
         self._waiting: dict[str, asyncio.Event] = {}
         self._tried_early: set[str] = set()
 
@@ -25,14 +25,14 @@ class HandlerPool:
         await asyncio.get_running_loop().run_in_executor(self._threads, handle_all, recorded)
 
     def is_unavailable(self, event_id: str) -> asyncio.Event:
-        """Set once another event is handled; once for each event, so that one that nobody takes keeps its pauses."""
+        """Set once another event is handled. An event is retried early once only; then it keeps its pauses."""
         available = asyncio.Event()
         if event_id not in self._tried_early:
             self._waiting[event_id] = available
         return available
 
     def is_available(self, event_id: str) -> None:
-        """This event was handled: what waited for that goes on."""
+        """This event was handled: retry early the events that wait for that."""
         self._waiting.pop(event_id, None)
         self._tried_early.discard(event_id)
         for waiting, available in self._waiting.items():
@@ -45,7 +45,7 @@ class HandlerPool:
 
 
 class OrderQueue:
-    """One order's events that wait to be handled, the first of them under way."""
+    """One order's unhandled events; the first is being handled."""
 
     def __init__(self) -> None:
         self.waiting: deque[Recorded] = deque()
@@ -57,7 +57,7 @@ class OrderQueue:
         self.news.set()
 
     def let_pass(self, may_overtake: MayOvertake) -> bool:
-        """Whether one of those that wait has gone before the first."""
+        """Whether a waiting event was moved before the first."""
         first = self.waiting[0]
         for other in list(self.waiting)[1:]:
             if may_overtake(first.event, other.event):

@@ -1,4 +1,4 @@
-"""What a consumer has not handled yet, and since when: by the log, its positions and its own record."""
+"""How far a consumer is behind, and since when: from the log, its positions and its own records."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,19 +11,19 @@ from messaging.log_check import problem
 from messaging.progress import OWED, SET_ASIDE, DeliveryFailure, Progress
 from messaging.subscription import Subscription
 
-MOST = 10_000  # are counted; what is further behind is behind enough
+MOST = 10_000  # the count of unhandled events stops here
 _BATCH = 500
 
 
 @dataclass(frozen=True)
 class Lag:
-    """Of one consumer.
+    """One consumer's lag.
 
     Attributes:
-        behind: how many events it has not handled, `MOST` at most; without its dead letters.
-        waiting_since: the time of the oldest event that it has not even tried, though nothing of its order is retried.
-        retrying: what it has tried in vain and tries again, oldest first.
-        problem: why it cannot read on, if that is so.
+        behind: the number of unhandled events, at most `MOST`, without dead letters.
+        waiting_since: the time of the oldest event that was never tried and whose order has no event in retry.
+        retrying: the events in retry, oldest first.
+        problem: why the consumer cannot read on; empty if it can.
     """
 
     subscription: Subscription
@@ -53,7 +53,7 @@ async def lag(bus: Bus, progress: Progress, subscription: Subscription) -> Lag:
 
 
 async def _unhandled(bus: Bus, progress: Progress, subscription: Subscription) -> list[Recorded]:
-    """Behind its saved positions, which may be some way behind what it has handled."""
+    """The unhandled events after the saved positions, which may be behind what was handled."""
     head, found = await bus.head(), list[Recorded]()
     start = head if subscription.from_latest else 0
     positions = dict.fromkeys(range(PARTITIONS), start) | await asyncio.to_thread(progress.begun, subscription.name)

@@ -1,8 +1,8 @@
-"""One process at a time for a thing, by its name; a process that dies lets go at once.
+"""Named locks: one process at a time holds one, and a process that dies releases it at once.
 
-On one machine a lock is a lock of the operating system on a file, across machines it is PostgreSQL's advisory lock of a
-session. Neither has a lease to wait for, and neither outlives its holder. Who loses a lock unnoticed may still be
-working: what the lock keeps apart must be harmless twice.
+On one machine, a lock is the operating system's lock on a file; across machines, it is PostgreSQL's session-level
+advisory lock. Neither has a lease to wait for, and neither outlives its holder. A process that loses a lock without
+noticing may still be working: what the lock protects must be idempotent.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 class Locks(Protocol):
     def take(self, name: str) -> bool:
-        """Take the lock, unless somebody has it; whether it is ours now."""
+        """Take the lock if it is free; returns whether it was taken."""
         ...
 
     def release(self, name: str) -> None:
-        """Let it go, if it is ours."""
+        """Release the lock, if it is ours."""
         ...
 
     def close(self) -> None: ...
@@ -33,10 +33,10 @@ class Locks(Protocol):
 
 @asynccontextmanager
 async def held(locks: Locks, name: str, take: Callable[[str], Awaitable[bool]] | None = None) -> AsyncIterator[bool]:
-    """Hold the lock for the block, unless somebody has it; whether it is ours.
+    """Hold the lock for the block, if it can be taken; yields whether it was.
 
     Args:
-        take: tries to take it, as patiently as it likes; by default once.
+        take: takes the lock, and may wait for it; by default, one attempt.
     """
     ours = await (take(name) if take else asyncio.to_thread(locks.take, name))
     try:
@@ -47,7 +47,7 @@ async def held(locks: Locks, name: str, take: Callable[[str], Awaitable[bool]] |
 
 
 class FileLocks:
-    """Between the processes of one machine that share the folder, and between the objects of one process."""
+    """Locks between the processes of one machine that share the folder, and between the objects of one process."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -66,7 +66,7 @@ class FileLocks:
 
     def release(self, name: str) -> None:
         if name in self._held:
-            os.close(self._held.pop(name))  # closing lets go
+            os.close(self._held.pop(name))  # closing releases it
 
     def close(self) -> None:
         for name in list(self._held):
@@ -74,7 +74,7 @@ class FileLocks:
 
 
 class PostgresLocks:
-    """Between all processes that use one PostgreSQL database. All locks are held by one connection."""
+    """Locks between all processes that use one PostgreSQL database. One connection holds them all."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -86,7 +86,7 @@ class PostgresLocks:
         """Raises SQLAlchemyError."""
         with self._mutex:
             if name in self._held:
-                return False  # PostgreSQL would give a session its own lock again
+                return False  # PostgreSQL would grant a session its own lock again
             if self._run("SELECT pg_try_advisory_lock(:lock)", name):
                 self._held.add(name)
                 return True
@@ -103,7 +103,7 @@ class PostgresLocks:
         with self._mutex:
             self._held.clear()
             if self._session is not None:
-                self._session.detach()  # else the pool would keep it, with its locks
+                self._session.detach()  # otherwise the pool would keep the connection, with its locks
                 self._session.close()
                 self._session = None
 
@@ -114,7 +114,7 @@ class PostgresLocks:
         try:
             return bool(self._session.scalar(text(statement), {"lock": number}))
         except SQLAlchemyError:
-            # With its session, all its locks are gone.
+            # The session has ended, and with it all its locks.
             self._session.invalidate()
             self._session.close()
             self._session = None

@@ -1,7 +1,8 @@
-"""Whether the log is the one that a consumer has read, and how it begins again with one that is not.
+"""Checks that the log is the one that a consumer has read, and lets the consumer start over on another log.
 
-A log may be lost and created again, restored from an older backup, or truncated before all have read. Its
-positions then mean other events, or none; a consumer that went on from a saved position would skip events silently.
+A log may be lost and created again, restored from an older backup, or truncated before all consumers have read it. Its
+positions then refer to other events, or to none; a consumer that continued from a saved position would silently skip
+events.
 """
 
 import asyncio
@@ -13,15 +14,15 @@ from messaging.subscription import Subscription
 
 _BATCH = 500
 
-_WAY_BACK = "'starter.py events republish', then 'starter.py events adopt --all'"
+_RECOVERY = "'starter.py events republish', then 'starter.py events adopt --all'"
 
 
 async def begin(bus: Bus, progress: Progress, subscription: Subscription, partition: int) -> tuple[int, Mark]:
-    """The position to read on from, and what it belongs to; on record, if it is the first time.
+    """The position to read on from, and what it refers to; both are saved the first time.
 
     Raises:
-        WrongLog: the position is of another log, or the next events are gone.
-        BusDown: the log cannot be asked.
+        WrongLog: the position belongs to another log, or the next events are gone.
+        BusDown: the log does not answer.
     """
     name = subscription.name
     position = await asyncio.to_thread(progress.position, name, partition)
@@ -33,7 +34,7 @@ async def begin(bus: Bus, progress: Progress, subscription: Subscription, partit
         return position, mark
     mark = (await asyncio.to_thread(progress.marks, name))[partition]
     await check(bus, position, mark, state)
-    if mark.log != state.id:  # nothing was read of another log; or release 0.1 did not note which it was
+    if mark.log != state.id:  # nothing was read from the former log, or release 0.1 did not record which it was
         mark = Mark(state.id, mark.position, mark.event_id)
         await asyncio.to_thread(progress.save, name, partition, position, mark)
     await catch_up(bus, progress, subscription, partition, position)
@@ -41,28 +42,29 @@ async def begin(bus: Bus, progress: Progress, subscription: Subscription, partit
 
 
 async def check(bus: Bus, position: int, mark: Mark, state: LogState) -> None:
-    """Raises WrongLog when reading on from this position would pass over something; BusDown."""
+    """Raises WrongLog if reading on from this position would skip events; BusDown."""
     if mark.log not in ("", state.id) and (position or mark.event_id):
         raise _wrong("it was lost, and another was made in its place")
     if max(position, mark.position) > state.head:
         raise _wrong("it ends before what was read already, as an older backup does")
     if mark.event_id and mark.position >= state.first and await bus.id_at(mark.position) != mark.event_id:
-        raise _wrong("it has another event where one was read already, as an older backup has that was written on")
+        raise _wrong("an event that was read is another one now, as in an older backup that was appended to since")
     if position + 1 < state.first:
         raise _wrong("its oldest events are gone, some of them perhaps before they were read")
 
 
 async def problem(bus: Bus, progress: Progress, consumer: str) -> str:
-    """What is wrong between this consumer and the log, if anything. Raises BusDown."""
+    """Why this consumer cannot read this log; empty if it can. Raises BusDown."""
     _, found = await _problems(bus, progress, consumer)
     return next(iter(found.values()), "")
 
 
 async def adopt(bus: Bus, progress: Progress, subscription: Subscription) -> int:
-    """Have the consumer begin again, where its positions are not of this log; how many partitions that are.
+    """Have the consumer start over where its position does not belong to this log; returns how many partitions that is.
 
-    It begins with the first event of the log, and its inbox absorbs what it knows. One that began with what was newest
-    goes on behind the last event that it read, if this log has it. Nobody may read for it meanwhile. Raises BusDown.
+    It starts at the first event of the log, and its inbox absorbs those that it has handled. A consumer that subscribed
+    from the latest event resumes after the last event that it read, if this log has it. No process may read for this
+    consumer meanwhile. Raises BusDown.
     """
     state, found = await _problems(bus, progress, subscription.name)
     marks = await asyncio.to_thread(progress.marks, subscription.name)
@@ -105,4 +107,4 @@ async def _position_of(bus: Bus, partition: int, event_id: str) -> int | None:
 
 
 def _wrong(why: str) -> WrongLog:
-    return WrongLog(f"the log of events is not as it was read: {why}. Nothing is skipped; the way back: {_WAY_BACK}")
+    return WrongLog(f"the log of events is not as it was read: {why}. Nothing is skipped; to recover, run {_RECOVERY}")

@@ -1,4 +1,4 @@
-"""One turn of a consumer at one partition: reading on, a task for each order, and positions safe to begin at."""
+"""One consumer's turn at one partition: it reads on, runs one task per order, and saves safe positions."""
 
 import asyncio
 import logging
@@ -29,14 +29,14 @@ _AFTER_TROUBLE_SECONDS = 1.0
 
 
 class PartitionSession:
-    """One partition, from taking its lock to letting it go.
+    """One turn at a partition, from taking its lock to releasing it.
 
     Args:
-        hands: where handlers run.
-        stopping: set when the turn is to end, after what is under way.
+        pool: runs the handlers.
+        stopping: set when the turn is to end, once the handlers under way have finished.
         is_awaited: whether another process waits for the partition.
-        handled: called after each event that was handled.
-        trouble: the consumer's, for what fails and is tried again.
+        handled: called after each handled event.
+        trouble: the consumer's, for failures that are retried.
     """
 
     def __init__(
@@ -65,15 +65,15 @@ class PartitionSession:
         self._read_up_to = self._saved = 0
         self._mark = self._saved_mark = Mark()
         self._saved_at = self._asked_at = self._looked_at = self._checked_at = time.monotonic()
-        self._open: dict[int, Recorded] = {}  # read, and not handled yet; by position
+        self._open: dict[int, Recorded] = {}  # read and not handled yet, by position
         self._gathered: list[Recorded] = []  # to be handled together
         self._tasks: set[asyncio.Task[None]] = set()
         self._queues: dict[str, OrderQueue] = {}  # by order
-        self._in_hand: set[str] = set()  # the ids of what is started, and not done with
-        self._on_record: set[str] = set()  # of those, what has a row among the failures
+        self._in_hand: set[str] = set()  # ids of the events that were started and are not finished
+        self._on_record: set[str] = set()  # ids of those that have a row in `failures`
         self._set_aside: set[str] = set()
-        self._available: dict[str, asyncio.Event] = {}  # set when what an event waits for takes another one
-        self._failed_at: dict[str, float] = {}  # of what is in hand, by a clock that does not step
+        self._available: dict[str, asyncio.Event] = {}  # set when the endpoint that an event waits for answers again
+        self._failed_at: dict[str, float] = {}  # when each event in hand last failed, by a monotonic clock
 
     async def run(self) -> None:
         """Raises WrongLog."""
@@ -92,7 +92,7 @@ class PartitionSession:
                         await self._take_up(entry)
                     await self._handle_gathered()
                     if not (entries or self._open):
-                        await self._save()  # nothing is going on, so it costs nobody anything
+                        await self._save()  # idle, so saving delays no event
                 else:
                     await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
                 await self._now_and_then()
@@ -107,7 +107,7 @@ class PartitionSession:
             await self._save()
 
     async def _next(self, reader: Reader) -> list[Entry]:
-        """What comes next, or nothing as soon as we are to stop."""
+        """The next entries; none as soon as the turn is to stop."""
         reading = asyncio.create_task(reader.next(_BATCH, _WAIT_SECONDS))
         stopping = asyncio.create_task(self._stopping.wait())
         try:
@@ -139,9 +139,9 @@ class PartitionSession:
         await self._take_up_owed()
 
     async def _take_up_owed(self) -> None:
-        """What failed and is still to be handled, wherever the position is: before, or in another process, or again."""
+        """Start the owed events, before or after the position, whichever process tried them; requeued ones, too."""
         progress, name = self._progress, self._subscription.name
-        busy = set(self._in_hand)  # what ends while we look may be in what we see, and is none of ours any more
+        busy = set(self._in_hand)  # taken first: an event that finishes during the query may still be in its result
         for failure in await asyncio.to_thread(progress.failures, *OWED, consumer=name, partition=self._partition):
             event = failure.recorded.event
             if not self._subscription.rule.fits(event):
@@ -162,7 +162,7 @@ class PartitionSession:
     async def _take_up(self, entry: Entry) -> None:
         if isinstance(entry, Unreadable):
             await self._set_unreadable_aside(entry)
-            self._read_up_to = entry.position  # the mark stays at what has an id
+            self._read_up_to = entry.position  # the mark stays at the last event: this message has no id
             return
         self._read_up_to = entry.position
         self._mark = Mark(self._mark.log, entry.position, entry.event.id)
@@ -176,7 +176,7 @@ class PartitionSession:
                 self._start(entry)
 
     async def _handle_gathered(self) -> None:
-        """In one transaction; when that fails, each alone, so that one that cannot be handled stops no other."""
+        """Handle them in one transaction; if that fails, each alone, so that a bad event blocks no other."""
         gathered, self._gathered = self._gathered, []
         handle_all = self._subscription.handle_all
         if not gathered or handle_all is None:
@@ -184,7 +184,7 @@ class PartitionSession:
         try:
             async with self._pool.free:
                 await self._pool.run_all(handle_all, gathered)
-        except Exception:  # noqa: BLE001 - which of them it was is found, recorded and logged when each is handled alone
+        except Exception:  # noqa: BLE001 - handling each alone finds, records and logs the one that fails
             for recorded in gathered:
                 self._start(recorded)
             return
@@ -235,7 +235,7 @@ class PartitionSession:
             del self._queues[order]
 
     async def _pause(self, queue: OrderQueue, seconds: float) -> None:
-        """Until the next attempt, or something may go before it, or what did not answer does, or the turn ends."""
+        """Wait until the next attempt is due, an event may overtake, the endpoint answers again, or the turn ends."""
         until = time.monotonic() + seconds
         available = self._available.pop(queue.waiting[0].event.id, asyncio.Event())
         while not queue.let_pass(self._subscription.may_overtake) and not self._ending.is_set():
@@ -249,12 +249,12 @@ class PartitionSession:
                 task.cancel()
 
     async def _handle(self, recorded: Recorded) -> float | None:
-        """Make one attempt. None when the event is done with; else how many seconds to wait for the next."""
+        """Make one attempt. None when the event is finished; else the seconds to wait before the next attempt."""
         name, event, progress = self._subscription.name, recorded.event, self._progress
         try:
             async with self._pool.free:
                 if self._ending.is_set():
-                    return 0  # not begun
+                    return 0  # not started
                 await self._pool.run(self._subscription.handle, recorded)
         except Exception as raised:  # noqa: BLE001 - a handler may raise anything; it is recorded, then retried or dead
             reaction, error = reaction_and_cause(raised)
@@ -265,7 +265,7 @@ class PartitionSession:
             self._on_record.add(event.id)
             retry_policy = self._subscription.retry_policy(event)
             if failure.state is not FailureState.RETRYING:
-                return None  # somebody else gave it up meanwhile
+                return None  # it became a dead letter, or was discarded, meanwhile
             if not isinstance(error, NonRetryable) and failure.tried_seconds < retry_policy.give_up_after:
                 self._trouble.met(event.id, error, **_about(failure))
                 if isinstance(error, Unavailable):
@@ -280,14 +280,14 @@ class PartitionSession:
         return None
 
     async def _mark_dead(self, failure: DeliveryFailure) -> None:
-        """Publish first: one that dies in between publishes it again, so its event is never missing."""
+        """Publish before recording: a process that dies in between publishes again, so the event is never missing."""
         event = failure.recorded.event
         _log.error("%s: %s is a dead letter: %s", failure.consumer, event.id, failure.error, extra=_about(failure))
         of_order = await self._bus.of(event.correlationid)
         try:
-            says = self._subscription.on_dead_letter(failure, of_order)
-            if says:
-                await self._bus.append([says])
+            notice = self._subscription.on_dead_letter(failure, of_order)
+            if notice:
+                await self._bus.append([notice])
         except BusDown:
             raise
         except Exception as error:  # noqa: BLE001 - logged; the event still becomes a dead letter, which is seen
@@ -297,6 +297,6 @@ class PartitionSession:
 
 
 def _about(failure: DeliveryFailure) -> dict[str, object]:
-    """For structured logs."""
+    """The fields for structured logs."""
     about: dict[str, object] = {"consumer": failure.consumer, "order": failure.recorded.event.correlationid}
     return about | {"reaction": failure.reaction, "attempt": failure.attempts}

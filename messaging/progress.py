@@ -1,12 +1,12 @@
-"""How far each consumer is, and what it could not handle: in a database of the consumers' own.
+"""How far each consumer is, and which events it could not handle; in a database of the consumers' own.
 
-What a consumer owes is known from these records alone: the events after its position that have no row in `failures`,
-and the rows that are retrying or requeued, wherever its position is. The states of a row, and what changes them:
+What a consumer owes follows from these records alone: the events after its position that have no row in `failures`,
+and the rows that are retrying or requeued, wherever its position is. The states of a row, and their transitions:
 
     (none) ──fails──▶ RETRYING ──given up──▶ DEAD ──requeued──▶ REQUEUED ──fails──▶ RETRYING
     RETRYING, REQUEUED, DEAD ──handled, or settled by hand──▶ (none)
     DEAD, UNREADABLE ──discarded──▶ DISCARDED, permanently
-    (none) ──cannot be read──▶ UNREADABLE ──read again, with success──▶ REQUEUED, as the event that it is
+    (none) ──cannot be read──▶ UNREADABLE ──read again, with success──▶ REQUEUED, as an event
 """
 
 import time
@@ -49,7 +49,7 @@ class FailureState(StrEnum):
 OWED = (FailureState.RETRYING, FailureState.REQUEUED)
 SET_ASIDE = (FailureState.DEAD, FailureState.DISCARDED, FailureState.UNREADABLE)
 
-# Where a change of state may come from; otherwise it changes nothing.
+# The states from which each state can be entered; a transition from any other changes nothing.
 _FROM = {
     FailureState.RETRYING: OWED,
     FailureState.DEAD: (FailureState.RETRYING,),
@@ -94,11 +94,11 @@ failures = Table(
 
 @dataclass(frozen=True)
 class DeliveryFailure:
-    """An event that a consumer could not handle yet, or at all.
+    """An event that a consumer could not handle yet, or gave up.
 
     Attributes:
-        first_failed_at: for people, in seconds since 1970; the clock may have been wrong, or have stepped since.
-        tried_seconds: for how long it was tried, in time that went by while a process retried it.
+        first_failed_at: for display, in seconds since 1970; the wall clock may have been wrong, or stepped since.
+        tried_seconds: for how long it was retried; only time in which a process retried it counts.
     """
 
     consumer: str
@@ -128,28 +128,28 @@ class Progress:
         self._database.migrate(_MIGRATIONS)
 
     def position(self, consumer: str, partition: int) -> int | None:
-        """How far it is in this partition; None when it has never read there."""
+        """The consumer's position in this partition; None if it has never read there."""
         with self._database.begin() as tx:
             return tx.scalar(select(positions.c.position).where(*_place(consumer, partition)))
 
     def positions(self, consumer: str) -> dict[int, int]:
-        """Its position in each partition; 0 where it has never read."""
+        """The consumer's position in every partition; 0 where it has never read."""
         return dict.fromkeys(range(PARTITIONS), 0) | self.begun(consumer)
 
     def begun(self, consumer: str) -> dict[int, int]:
-        """Its position in each partition in which it has begun to read."""
+        """The consumer's position in each partition that it has begun to read."""
         with self._database.begin() as tx:
             rows = tx.execute(select(positions).where(positions.c.consumer == consumer))
             return {row.partition: row.position for row in rows}
 
     def marks(self, consumer: str) -> dict[int, Mark]:
-        """What its positions belong to, in each partition in which it has begun to read."""
+        """The marks of the consumer's positions, in each partition that it has begun to read."""
         with self._database.begin() as tx:
             rows = tx.execute(select(positions).where(positions.c.consumer == consumer))
             return {row.partition: Mark(row.log, row.last_read, row.last_event) for row in rows}
 
     def save(self, consumer: str, partition: int, position: int, mark: Mark | None = None) -> None:
-        """Without a mark, the one that is there stays: the consumer is sent to another position of the same log."""
+        """Save the position. Without a mark, the stored mark stays: the position moves within the same log."""
         change: dict[str, Any] = {"position": position}
         if mark:
             change |= {"log": mark.log, "last_read": mark.position, "last_event": mark.event_id}
@@ -161,11 +161,11 @@ class Progress:
     def failed(
         self, consumer: str, recorded: Recorded, error: str, reaction: str = "", seconds: float = 0
     ) -> DeliveryFailure:
-        """Note one more attempt that failed. What is a dead letter already, or discarded, stays so.
+        """Record one more failed attempt. A dead letter, or a discarded event, keeps its state.
 
         Args:
-            reaction: the id of what failed, if it is known.
-            seconds: since this process saw the attempt before fail; 0 if it did not.
+            reaction: the id of the reaction that failed, if known.
+            seconds: since this process saw the previous attempt fail; 0 if it did not.
         """
         event = recorded.event
         with self._database.begin() as tx:
@@ -181,22 +181,22 @@ class Progress:
                 change: dict[str, Any] = {"attempts": row.attempts + 1, "error": error, "state": FailureState.RETRYING}
                 change["reaction"] = reaction or row.reaction
                 change["tried_seconds"] = row.tried_seconds + seconds
-                if row.state == FailureState.REQUEUED:  # its time begins again
+                if row.state == FailureState.REQUEUED:  # its deadline starts again
                     change |= {"first_failed_at": time.time(), "tried_seconds": 0}
                 tx.execute(update(failures).where(*of_event(consumer, event.id)).values(change))
             row = tx.execute(select(failures).where(*of_event(consumer, event.id))).one()
             return _delivery_failure(row, recorded)
 
     def mark_dead(self, consumer: str, event_id: str) -> bool:
-        """Make what was tried in vain a dead letter; whether it is one now."""
+        """Make an event in retry a dead letter; returns whether it is one now."""
         return self._move(consumer, event_id, state=FailureState.DEAD)
 
     def requeue(self, consumer: str, event_id: str) -> bool:
-        """Have a dead letter handled again; whether it was one."""
+        """Have a dead letter handled again; returns whether it was one."""
         return self._move(consumer, event_id, state=FailureState.REQUEUED)
 
     def send_again(self, consumer: str, recorded: Recorded) -> None:
-        """Have an event handled by this consumer once more, whatever became of it."""
+        """Have this consumer handle an event once more, whatever its state."""
         event = recorded.event
         row: dict[str, Any] = {"position": recorded.position, "partition": recorded.partition, "attempts": 0}
         row |= {"correlation": event.correlationid, "event": event.model_dump_json(), "error": ""}
@@ -206,11 +206,11 @@ class Progress:
                 tx.execute(insert(failures), row | {"consumer": consumer, "event_id": event.id})
 
     def discard(self, consumer: str, event_id: str, note: str) -> bool:
-        """Have a dead letter, or what cannot be read, never handled; why stays on record. Whether it was one."""
+        """Never handle this dead letter or unreadable message; the note is kept. Returns whether it was one."""
         return self._move(consumer, event_id, state=FailureState.DISCARDED, error=note)
 
     def settle(self, consumer: str, event_id: str) -> None:
-        """It is handled, or was settled by hand."""
+        """Remove the record: the event was handled, or settled by hand."""
         with self._database.begin() as tx:
             tx.execute(
                 delete(failures).where(*of_event(consumer, event_id), failures.c.state != FailureState.DISCARDED)
@@ -219,29 +219,29 @@ class Progress:
     def failures(
         self, *states: FailureState, consumer: str = "", partition: int | None = None, correlation: str = ""
     ) -> list[DeliveryFailure]:
-        """Those in one of these states (of this consumer, about this order), oldest event first."""
+        """The failures in one of these states (of this consumer, about this order), oldest event first."""
         found = []
         for row in self.rows(states, consumer, partition, correlation):
             try:
                 found.append(_delivery_failure(row, Recorded(row.position, read_event(row.event))))
-            except NotAnEvent as error:  # the record itself is damaged, or by another version
+            except NotAnEvent as error:  # the record is damaged, or of another version
                 self._quarantine_row(row, str(error))
         return found
 
     def set_aside(self, consumer: str, partition: int) -> set[str]:
-        """The ids of the events that are not to be handled, unless somebody decides so."""
+        """The ids of the events that must not be handled unless an operator requeues them."""
         query = select(failures.c.event_id).where(failures.c.consumer == consumer, failures.c.partition == partition)
         with self._database.begin() as tx:
             return set(tx.scalars(query.where(failures.c.state.in_(SET_ASIDE))))
 
     def names(self) -> list[str]:
-        """Of every consumer that has begun to read, or has a failure on record."""
+        """The names of all consumers that have begun to read, or have a failure on record."""
         with self._database.begin() as tx:
             found = {*tx.scalars(select(positions.c.consumer)), *tx.scalars(select(failures.c.consumer))}
         return sorted(found)
 
     def counts(self) -> dict[str, int]:
-        """Dead letters by consumer, with what it could not read."""
+        """The number of dead letters of each consumer, unreadable messages included."""
         states = (FailureState.DEAD, FailureState.UNREADABLE)
         query = select(failures.c.consumer, func.count()).where(failures.c.state.in_(states))
         with self._database.begin() as tx:
@@ -250,7 +250,7 @@ class Progress:
     def rows(
         self, states: Sequence[FailureState], consumer: str, partition: int | None, correlation: str
     ) -> Sequence[Row[Any]]:
-        """As they are stored."""
+        """The stored rows."""
         query = select(failures).where(failures.c.state.in_(states)).order_by(failures.c.position)
         if consumer:
             query = query.where(failures.c.consumer == consumer)

@@ -1,4 +1,4 @@
-"""Messages that a consumer could not read, beside its dead letters: as they were, until somebody can read them."""
+"""Messages that a consumer could not read, kept unchanged beside its dead letters until a release can read them."""
 
 import base64
 import hashlib
@@ -17,7 +17,7 @@ _BASE64 = "base64:"
 
 @dataclass(frozen=True)
 class QuarantinedMessage:
-    """A message that was set aside for this consumer. `id` is this record's own, since the message has none."""
+    """A message that this consumer could not read. `id` identifies this record, since the message has no id."""
 
     consumer: str
     id: str
@@ -34,7 +34,7 @@ class Quarantine:
         self._progress = progress
 
     def add(self, consumer: str, message: Unreadable) -> bool:
-        """Set it aside; whether it is the first time. It survives a stop, and a second delivery adds nothing."""
+        """Store the message; returns whether it is new. A second delivery of the same message adds nothing."""
         digest = hashlib.sha256(message.raw).hexdigest()[:12]
         new: dict[str, Any] = {"consumer": consumer, "event_id": f"unreadable:{message.position}:{digest}"}
         new |= {"position": message.position, "partition": message.partition, "attempts": 1, "error": message.why}
@@ -48,7 +48,7 @@ class Quarantine:
             return is_new
 
     def messages(self, *, consumer: str = "", correlation: str = "") -> list[QuarantinedMessage]:
-        """Those of this consumer, about this order; oldest first."""
+        """The messages of this consumer, about this order; oldest first."""
         rows = self._progress.rows((FailureState.UNREADABLE,), consumer, None, correlation)
         return [
             QuarantinedMessage(
@@ -61,7 +61,7 @@ class Quarantine:
         ]
 
     def read_again(self, consumer: str, message_id: str) -> None:
-        """Have it handled as the event that it is.
+        """Read the message again, and have it handled as an event.
 
         Raises:
             NotAnEvent: it still cannot be read.

@@ -1,7 +1,8 @@
-"""The relay: takes what services have written to their outboxes to the bus, in order.
+"""The relay publishes the events of the services' outboxes to the bus, in order.
 
-It notes that a row is published only after the bus has the event, so one that dies in between publishes it again, under
-the same id. What the bus will not take, or is no event, is a dead letter of `relay-<service>`, and the others go on.
+It marks a row as published only after the bus has the event; a relay that dies in between publishes it again, under the
+same id. An event that the bus refuses, or a row that is no event, becomes a dead letter of `relay-<service>`, and the
+others go on.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ _AFTER_TROUBLE_SECONDS = 1.0
 
 
 class Relay:
-    """Serves these outboxes until it is stopped; of several relays, one serves each outbox at a time."""
+    """Relays these outboxes until it is stopped. With several relays, one at a time serves each outbox."""
 
     def __init__(self, outboxes: Mapping[str, Storage], bus: Bus, locks: Locks, progress: Progress) -> None:
         self._outboxes = outboxes
@@ -48,7 +49,7 @@ class Relay:
         self.nudge()
 
     def nudge(self) -> None:
-        """There may be something to fetch: do not wait for the next look."""
+        """Look at the outbox now: it may have new events."""
         for event in self._nudges.values():
             event.set()
 
@@ -64,12 +65,12 @@ class Relay:
                     return
             except Exception as error:  # noqa: BLE001 - logged; one outbox's failure must not stop the others
                 if self._stop.is_set():
-                    return  # what is left is on record, for the next relay
+                    return  # the rest stays in the outbox, for the next relay
                 self._trouble[service].met(service, error)
                 await is_set_within(self._stop, _AFTER_TROUBLE_SECONDS)
 
     async def _relay(self, service: str) -> None:
-        """Until it is stopped, and everything that was written before then is on the bus."""
+        """Run until it is stopped, and all events that were written before then are on the bus."""
         looked_at = 0.0
         await self._look_for_the_newest(service)
         while True:
@@ -95,7 +96,7 @@ class Relay:
             self._trouble[service].over(service)
 
     async def _next(self, service: str) -> tuple[list[int], list[CloudEvent]]:
-        """The oldest rows. One of which no event can be made is set aside."""
+        """The oldest unpublished rows. A row that is no event is set aside."""
         limit = _BATCH
         while True:
             try:
@@ -103,7 +104,7 @@ class Relay:
             except (ValueError, ArithmeticError) as error:
                 if limit == 1:
                     await asyncio.to_thread(self._quarantine, service, described(error))
-            limit = 1  # one of them is damaged: they are taken one by one until it is passed
+            limit = 1  # a row is damaged: take them one by one until it is passed
 
     def _quarantine(self, service: str, why: str) -> None:
         with self._outboxes[service].begin() as tx:
@@ -115,7 +116,7 @@ class Relay:
             outbox.set_aside(tx, position)
 
     def _set_aside(self, service: str, recorded: Recorded, why: str) -> None:
-        """Make it a dead letter; its position is the one in the outbox."""
+        """Make it a dead letter. Its position is the one in the outbox."""
         name = f"relay-{service}"
         self._progress.failed(name, recorded, why)
         if self._progress.mark_dead(name, recorded.event.id):
@@ -124,7 +125,7 @@ class Relay:
             outbox.set_aside(tx, recorded.position)
 
     async def _retry(self, service: str) -> None:
-        """Publish those of its dead letters that were sent again."""
+        """Publish the relay's dead letters that were requeued."""
         name = f"relay-{service}"
         for failure in await asyncio.to_thread(self._progress.failures, *OWED, consumer=name):
             try:
@@ -136,7 +137,7 @@ class Relay:
                 await asyncio.to_thread(self._progress.settle, name, failure.id)
 
     async def _look_for_the_newest(self, service: str) -> None:
-        """A bus that lacks what was published is seen here also when no consumer had read it."""
+        """Check that the bus has the newest published event: this detects a lost bus that no consumer had read."""
         newest = await asyncio.to_thread(self._newest, service)
         if newest and newest.id not in {one.event.id for one in await self._bus.of(newest.correlationid)}:
             _log.error(

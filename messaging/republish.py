@@ -1,7 +1,7 @@
-"""What services have published, published again: for a log that was lost, or restored from an older backup.
+"""Publishes again what the services published: for a log that was lost, or restored from an older backup.
 
-A service keeps what it published in its outbox, and in its inbox what it received. That holds also what no service has
-published: what customers, reviewers and operators said, and what the choreography said of itself.
+A service keeps published events in its outbox, and received events in its inbox. The inbox also has the events that no
+service published: those of customers, reviewers and operators, and the choreography's own.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ _BATCH = 500
 
 @dataclass(frozen=True)
 class Republished:
-    """How many events were appended, how many the log had already, and how many it did not take.
+    """How many events were appended, were on the log already, and were refused by it.
 
-    What is too large for it is in the program's log. A broker that remembers ids for a while also refuses one of which
-    the event is gone: the same again, later, helps.
+    The program's log names the events that are too large. A broker also ignores the ids that it remembers for a while,
+    even if their events are gone: run it again later.
     """
 
     appended: int
@@ -41,11 +41,13 @@ async def republish(
     """Append what these services published and received, by its time and under its own ids, unless it is on the log.
 
     Args:
-        services: the databases of all of them, for reading. `chosen`: whose outbox and inbox to take.
-        order: of this order only. `since`: from this time on, in milliseconds since 1970.
+        services: the databases of all services, for reading.
+        chosen: the services whose outbox and inbox are published again.
+        order: only this order's events.
+        since: only events from this time on, in milliseconds since 1970.
 
     Raises:
-        BusDown: some may have been appended; the same again appends the others.
+        BusDown: some events may have been appended; run it again to append the others.
     """
     known, appended, there = await _ids_on(bus, order), set[str](), set[str]()
     with ExitStack() as stack:
@@ -62,7 +64,7 @@ async def republish(
 def _merged(
     services: Mapping[str, Storage], chosen: frozenset[str], stack: ExitStack, order: str, since: int
 ) -> Iterator[CloudEvent]:
-    """One order's events in an order in which they may have happened; twice, what two services received."""
+    """One order's events in a possible order of occurrence; an event that two services received comes twice."""
     sources = {f"/{service}" for service in services}
     kept: list[Iterator[CloudEvent]] = []
     for service in sorted(chosen):
@@ -74,7 +76,7 @@ def _merged(
 
 
 async def _append(bus: Bus, events: list[CloudEvent]) -> None:
-    """All but those that the bus will never take."""
+    """Append the events, except those that the bus refuses."""
     while events:
         try:
             await bus.append(events)

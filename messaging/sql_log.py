@@ -1,4 +1,4 @@
-"""The bus as a log in SQL: one table that grows, for one machine (SQLite) or for all that reach one PostgreSQL."""
+"""The bus as one growing SQL table: for one machine (SQLite), or for all that reach one PostgreSQL server."""
 
 import asyncio
 import bisect
@@ -66,7 +66,7 @@ identity = Table(
 )
 
 
-_INSERT = insert(log)  # made once: building a statement costs more than running it
+_INSERT = insert(log)  # built once: building a statement costs more than running it
 
 
 class SqlLog:
@@ -93,9 +93,9 @@ class SqlLog:
 
     def _append(self, tx: Connection, rows: list[dict[str, Any]]) -> None:
         if not self._database.is_sqlite:
-            # Positions must become visible in their order, or a reader would pass over one that commits late.
+            # Positions must become visible in order, or a reader would skip an event that commits late.
             tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _APPEND_LOCK})
-        recorded_at = int(time.time() * 1000)  # now, so that it grows with the positions
+        recorded_at = int(time.time() * 1000)  # read under the lock, so that it grows with the positions
         ids = [row["event_id"] for row in rows]
         known = set(tx.scalars(select(log.c.event_id).where(log.c.event_id.in_(ids))))
         new = {row["event_id"]: row | {"recorded_at": recorded_at} for row in reversed(rows)}  # the first of each id
@@ -124,17 +124,17 @@ class SqlLog:
 
     async def before(self, moment: datetime) -> int:
         at = int(moment.timestamp() * 1000)
-        # The clock may have stepped: rather too many events than one too few.
+        # The clock may have stepped: rather return some events too many than miss one.
         first = select(func.min(log.c.position)).where(log.c.recorded_at >= at)
         position = await self._in_thread(lambda tx: tx.scalar(first))
         return await self.head() if position is None else position - 1
 
     async def close(self) -> None:
-        """The database itself is closed by who opened it."""
+        """The caller that opened the database closes it."""
         await self._tail.close()
 
     async def select(self, condition: ColumnElement[bool], limit: int | None = None) -> list[Entry]:
-        # SQLite keeps any bytes as text, and its driver raises for a whole query when some are not UTF-8.
+        # SQLite stores any bytes as text, and its driver fails a whole query when some are not UTF-8.
         texts = [cast(one, LargeBinary) if self._database.is_sqlite else one for one in _TEXTS]
         query = select(log.c.position, log.c.partition, *texts).where(condition).order_by(log.c.position).limit(limit)
         rows = await self._in_thread(lambda tx: tx.execute(query).all())
@@ -155,7 +155,7 @@ class SqlLog:
             await asyncio.wait([working])  # a thread cannot be cancelled, and its connection is still in use
             raise
         except SQLAlchemyError as error:
-            why = error.orig if isinstance(error, DBAPIError) else error  # without the statement and what was in it
+            why = error.orig if isinstance(error, DBAPIError) else error  # without the statement and its values
             raise BusDown(f"the log cannot be used: {' '.join(str(why).split())}") from error
 
 
@@ -171,13 +171,13 @@ def _text(stored: bytes | str) -> str:
 
 
 def _state(tx: Connection) -> LogState:
-    # Apart, since SQLite finds the least and the greatest in an index only when it is asked for one of them.
+    # Two queries: SQLite uses the index for a minimum or a maximum only when a query asks for just one of them.
     first, head = tx.scalar(select(func.min(log.c.position))), tx.scalar(select(func.max(log.c.position))) or 0
     return LogState(tx.scalars(select(identity.c.id)).one(), first or head + 1, head)
 
 
 class _Tail:
-    """The newest events, read once for all readers of this process that have caught up."""
+    """The newest events, read once for all readers of this process that are up to date."""
 
     def __init__(self, log: SqlLog) -> None:
         self._log = log
@@ -212,14 +212,14 @@ class _Tail:
                 asking.result()
 
     async def _ask(self) -> None:
-        """Once, for all who wait."""
+        """Poll once for all waiting readers."""
         if self.start is None:
             self.start = self.end = await self._log.head()
             return
         await asyncio.sleep(self._pause)
         events = await self._log.select(log.c.position > self.end, _BATCH)
         self._pause = _POLL_SECONDS if events else min(2 * self._pause, _IDLE_POLL_SECONDS)
-        if len(events) == _BATCH:  # nobody has waited for long: up to the end, everybody reads what they need
+        if len(events) == _BATCH:  # too many to keep: go on at the end, and let each reader query what it needs
             self._recent.clear()
             self.start = self.end = await self._log.head()
         elif events:
@@ -263,7 +263,7 @@ class _SqlReader:
         return events
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Nothing to close."""
 
 
 def _position(one: Entry) -> int:

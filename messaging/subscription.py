@@ -1,4 +1,4 @@
-"""Who is interested in which events, and what they do about one: the rules of the bus."""
+"""Subscriptions: which events a consumer wants, how it handles them, and how it retries."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,15 +12,15 @@ from messaging.progress import DeliveryFailure
 
 
 class NonRetryable(Exception):
-    """Raised by a handler: trying again would give the same; the event is a dead letter at once."""
+    """Raised by a handler: a retry would fail in the same way. The event becomes a dead letter at once."""
 
 
 class Unavailable(Exception):
-    """Raised by a handler: nobody answers there. Once another event is handled, this one is tried at once."""
+    """Raised by a handler: its endpoint is down. The event is retried as soon as another event is handled."""
 
 
 class ReactionFailed(Exception):
-    """Raised by a handler that has several reactions: which one failed; why is the cause."""
+    """Raised by a handler with several reactions: names the one that failed. The error is its cause."""
 
     def __init__(self, reaction: str) -> None:
         super().__init__(reaction)
@@ -29,9 +29,9 @@ class ReactionFailed(Exception):
 
 @dataclass(frozen=True)
 class Rule:
-    """Which events: of these types (patterns; none means all), and with this content.
+    """Selects events by type (patterns; by default, all types) and by content.
 
-    `content` maps a path, such as `style` or `data.total.currency`, to the values of which it must have one.
+    `content` maps a path, such as `style` or `data.total.currency`, to the allowed values.
     """
 
     types: tuple[str, ...] = ("*",)
@@ -43,7 +43,7 @@ class Rule:
         return all(_at(event, path) in values for path, values in self.content.items())
 
     def covers(self, other: "Rule") -> bool:
-        """Whether all that fits the other is certain to fit this one."""
+        """Whether every event that matches the other rule is certain to match this one."""
         for wanted in other.types:
             is_pattern = any(char in wanted for char in "*?[")
             if not any(mine in ("*", wanted) or (not is_pattern and fnmatchcase(wanted, mine)) for mine in self.types):
@@ -54,13 +54,13 @@ class Rule:
         )
 
     def may_fit(self, type: str) -> bool:
-        """Whether a message that cannot be read, and is filed under this type, may be one of them."""
+        """Whether an unreadable message that is filed under this type may be an event that this rule selects."""
         return _is_one_of(type, self.types)
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How long an event that fails is tried again, in seconds: the pause doubles from `first` up to `longest`."""
+    """How long a failing event is retried, in seconds. The pause doubles from `first` up to `longest`."""
 
     first: float = 0.2
     longest: float = 10
@@ -83,8 +83,8 @@ def _is_never_over(_of_order: Sequence[Recorded]) -> bool:
     return False
 
 
-def _needs_no_word(_event: CloudEvent) -> None:
-    """Handling it after all does no harm."""
+def _settles_nothing(_event: CloudEvent) -> None:
+    """Handling the event later does no harm."""
 
 
 def _publishes_nothing(_failure: DeliveryFailure, _of_order: Sequence[Recorded]) -> None:
@@ -100,22 +100,24 @@ class Subscription:
     """A consumer: its name, what it subscribes to, and how it handles it.
 
     Args:
-        handle: runs in a thread, and must be harmless twice. An exception means: try again.
-        handle_all: the same for several at once, with all effects in one transaction: all or none. If it fails, each is
-            handled alone. A consumer that has it gathers events for a moment.
-        retry_policy: by event, since some wait for more than others.
-        may_overtake: whether a failing event lets another of its order, which waits, go before it.
-        from_latest: a new consumer, or a new type in its rule, begins with what comes next; without it, with the first
+        handle: runs in a thread; must be idempotent. An exception means a retry.
+        handle_all: handles several events, with all effects in one transaction. If it fails, each event is handled
+            alone. A consumer that has it gathers events for a moment.
+        retry_policy: by event, since some are retried for longer than others.
+        may_overtake: whether a waiting event may be handled before a failing one of the same order.
+        from_latest: a new consumer, or a new type in its rule, starts with the next event; otherwise with the first
             event of the archive.
-        is_over: whether nothing is to be done any more for an order with these events; what a rule that has grown finds
-            of it in the archive is settled, not handled.
-        at_once: how many events of different orders are handled at the same time, in one process.
-        on_dead_letter: what to publish when an event becomes a dead letter, if anything; it gets the order's events.
-        settle: a person has dealt with this event, or given it up: no replay, and no loss of positions, may handle it.
+        is_over: whether nothing is left to do for an order with these events. When the rule grows, the archived events
+            of such an order are settled, not handled.
+        at_once: how many events, of different orders, one process handles concurrently.
+        on_dead_letter: returns the event to publish when an event becomes a dead letter, or None; gets the order's
+            events.
+        settle: records that a person has settled or discarded this event: it must not be handled again, even after a
+            replay or a loss of positions.
         handled: which of these events, by their ids, the consumer has on record as handled.
-        forget_one: for what can be done once more, such as a delivery: drop the record that this event was handled.
-        endpoint: the outside system that it delivers to, by its name; empty for what is our own.
-        forget: for a view that can be rebuilt from the archive: drop what it has of the events after this position.
+        forget_one: removes the record that this event was handled, if its effect may be repeated, as a delivery may.
+        endpoint: the name of the outside system that it delivers to; empty for our own consumers.
+        forget: for a view that can be rebuilt from the archive: removes its results of the events after this position.
     """
 
     name: str
@@ -125,7 +127,7 @@ class Subscription:
     retry_policy: Callable[[CloudEvent], RetryPolicy] = lambda _event: RetryPolicy()
     may_overtake: MayOvertake = _stays
     on_dead_letter: OnDeadLetter = _publishes_nothing
-    settle: Callable[[CloudEvent], object] = _needs_no_word
+    settle: Callable[[CloudEvent], object] = _settles_nothing
     handled: Callable[[Sequence[CloudEvent]], set[str]] = _keeps_no_record
     forget_one: Callable[[CloudEvent], None] | None = None
     endpoint: str = ""

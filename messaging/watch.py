@@ -1,7 +1,7 @@
-"""For how long a thing has stayed as it is, in time that somebody watched pass: the clock on the wall may step.
+"""How long a thing has been in one state, in observed time, since the wall clock may step.
 
-Time counts while a process looks again and again, by a clock that never steps; it stands still while nobody looks. What
-was counted is on record, and the next process goes on with it. Of several, one at a time may watch.
+Time counts while a process looks repeatedly, by a monotonic clock; it stands still while no process looks. The total is
+stored, and the next process continues from it. Only one process may watch at a time.
 """
 
 import time
@@ -30,11 +30,11 @@ Seconds = Callable[[], float]
 
 
 class Watch:
-    """One of its name for all processes.
+    """The watch of this name, for all processes.
 
     Args:
-        longest: seconds that count at most between two looks; more of them were a stop, not a wait.
-        clock: seconds that never go back.
+        longest: the most seconds that count between two looks; a longer gap was a stop, not a wait.
+        clock: monotonic, in seconds.
     """
 
     def __init__(self, progress: Progress, name: str, longest: float, clock: Seconds = time.monotonic) -> None:
@@ -43,18 +43,18 @@ class Watch:
         self._longest = longest
         self._clock = clock
         self._looked_at: float | None = None
-        self._recorded: float | None = None  # what this process has left on record, if it was the last to look
+        self._recorded: float | None = None  # the total that this process stored last
         self._now = 0.0
         self._since: dict[str, tuple[str, float]] = {}
 
     def look(self, things: Collection[str]) -> float:
-        """Begin a look at these things; others are forgotten. The seconds that were watched until now."""
+        """Begin a look at these things, and forget all others. Returns the seconds that were watched so far."""
         now = self._clock()
         with self._progress.database.begin() as tx:
             recorded = tx.scalar(select(watches.c.seconds).where(watches.c.name == self._name))
             if recorded is None:
                 tx.execute(insert(watches), {"name": self._name, "seconds": 0.0})
-            if recorded is None or recorded != self._recorded:  # another process has watched meanwhile, or nobody
+            if recorded is None or recorded != self._recorded:  # the first look, or another process watched meanwhile
                 self._now, self._since = recorded or 0.0, self._read(tx)
             else:
                 went_by = 0.0 if self._looked_at is None else now - self._looked_at
@@ -69,7 +69,7 @@ class Watch:
         return self._now
 
     def pause(self) -> None:
-        """What goes by until the next look does not count: this one could not see anything."""
+        """Do not count the time until the next look: this process could not see anything."""
         self._looked_at = None
 
     def unchanged(self, thing: str, state: str) -> float:

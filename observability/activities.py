@@ -1,4 +1,4 @@
-"""Temporal's activities, with their order, step and attempt in every log line of theirs."""
+"""Adds the order, step and attempt to every log line of Temporal's activities."""
 
 from structlog.contextvars import bound_contextvars
 from temporalio import activity

@@ -1,4 +1,4 @@
-"""Every call of a service's operation, in either style, as metrics and logs observe it."""
+"""Observes every call of a service's operation, in either style, for metrics and logs."""
 
 import threading
 from collections import OrderedDict
@@ -24,7 +24,7 @@ _REMEMBERED = 10_000
 class Call:
     """One attempt. `step` is `service.verb`; `attempt` counts from 1.
 
-    Temporal counts an activity's attempts, and what has failed in this process is counted here: the higher one is it.
+    It is the higher of two counts: Temporal's, of an activity's attempts, and this process' own, of failed calls.
     """
 
     step: str
@@ -38,7 +38,7 @@ Around = Callable[[Call], AbstractContextManager[None]]
 
 
 def around_calls(around: Sequence[Around], wrap: Wrap) -> Wrap:
-    """`wrap`, and around each service that it gives, these."""
+    """`wrap`, with these around each service that it returns."""
     failed = _FailedCalls()
 
     def wrapped(name: str, port: T, /) -> T:
@@ -50,7 +50,7 @@ def around_calls(around: Sequence[Around], wrap: Wrap) -> Wrap:
 
 
 class _FailedCalls:
-    """How often each call has failed in this process, as long as it has not ended; the last ones only."""
+    """How often each call has failed in this process; forgotten when the call ends, and only the latest are kept."""
 
     def __init__(self) -> None:
         self._counts = OrderedDict[tuple[str, str], int]()
@@ -72,7 +72,7 @@ class _FailedCalls:
 
 
 class _Watched:
-    """Stands before a service."""
+    """A proxy for a service."""
 
     def __init__(
         self, service: str, target: object, kinds: dict[str, Kind], around: Sequence[Around], failed: _FailedCalls
@@ -89,7 +89,7 @@ class _Watched:
 
     def _call(self, method: Callable[[Command], object], verb: str, command: Command) -> object:
         step = f"{self._service}.{verb}"
-        # Tried in place first, an activity's attempts are counted from 1 again.
+        # After an attempt in place, an activity counts its attempts from 1 again.
         of_activity = activity.info().attempt if activity.in_activity() else 1
         attempt = max(of_activity, self._failed.before(step, command.key) + 1)
         call = Call(step, self._kinds[verb], command.order_id, command.style, attempt)

@@ -1,4 +1,4 @@
-"""Checks and samples: each asks one part of the system, and none waits for another, nor for long."""
+"""Checks and samples: asks the parts of the system concurrently, each with a deadline."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
@@ -14,13 +14,13 @@ Question = Callable[[], Coroutine[Any, Any, T]]
 
 
 class Inquiry(Generic[T]):
-    """Asks named parts, all at once. One that has not answered yet is not asked a second time meanwhile."""
+    """Asks named parts, all at once. A part that has not answered yet is not asked a second time."""
 
     def __init__(self) -> None:
         self._under_way: dict[str, asyncio.Task[T]] = {}
 
     async def ask(self, questions: Mapping[str, Question[T]]) -> tuple[dict[str, T], dict[str, str]]:
-        """The answers, and, of the parts that gave none, why."""
+        """The answers, and, for each part without one, the reason."""
         answers, failures = dict[str, T](), dict[str, str]()
 
         async def ask(name: str, question: Question[T]) -> None:
@@ -28,7 +28,7 @@ class Inquiry(Generic[T]):
                 answers[name] = await self._answer(name, question)
             except TimeoutError:
                 failures[name] = f"no answer within {TIMEOUT_SECONDS:g} s"
-            except Exception as error:  # noqa: BLE001 - whatever it is, this part cannot be seen, and the others can
+            except Exception as error:  # noqa: BLE001 - reported as this part's failure; the other parts still answer
                 failures[name] = described(error)
 
         await asyncio.gather(*(ask(name, question) for name, question in questions.items()))

@@ -1,4 +1,4 @@
-"""The process' one port: `/metrics`, `/healthz` and `/readyz`, in threads of their own."""
+"""The process' HTTP port, served by its own threads: `/metrics`, `/healthz` and `/readyz`."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -62,6 +62,6 @@ def _handler(routes: Mapping[str, Route]) -> type[BaseHTTPRequestHandler]:
         do_HEAD = do_GET  # noqa: N815 - http.server's name
 
         def log_message(self, format: str, *args: object) -> None:
-            """A probe every few seconds is nothing to log."""
+            """Nothing: a probe comes every few seconds."""
 
     return Handler

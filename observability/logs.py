@@ -1,7 +1,7 @@
-"""Structured logs: every log line of the process, as JSON for machines or as columns for a person.
+"""Structured logs: every log line of the process, as JSON for machines or in columns for people.
 
-What runs for an order is logged with its order, step and attempt. Log calls stay as they are, with the standard
-library; `structlog` renders them.
+Lines that are logged for an order carry its order, step and attempt. Code logs through the standard library;
+`structlog` renders the lines.
 """
 
 import json
@@ -24,7 +24,7 @@ ABOUT = ("order", "reaction", "attempt", "consumer")
 
 
 def formatter(*, as_json: bool) -> logging.Formatter:
-    """For every handler of the process."""
+    """The formatter for every log handler of the process."""
     render: list[Processor] = (
         [structlog.processors.format_exc_info, _as_json]
         if as_json
@@ -50,7 +50,7 @@ def formatter(*, as_json: bool) -> logging.Formatter:
 
 @contextmanager
 def around(call: Call) -> Iterator[None]:
-    """Whatever is logged meanwhile says what it is about."""
+    """Adds the call's order, step, attempt and style to every line that is logged in the block."""
     with bound_contextvars(order=call.order, step=call.step, attempt=call.attempt, style=call.style):
         yield
 
@@ -60,7 +60,7 @@ def _as_json(_logger: object, _method: str, event: EventDict) -> str:
 
 
 def _visible(_logger: object, _method: str, event: MutableMapping[str, Any]) -> EventDict:
-    """A record is one line, and a traceback its own; nothing in them acts on a terminal."""
+    """A record is one line, and so is each line of its traceback; control characters are made visible."""
     return {name: _shown(name, value) for name, value in event.items()}
 
 

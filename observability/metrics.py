@@ -1,4 +1,4 @@
-"""Our own metrics. Labels are names of the program's own parts: never an order, a customer, or a text from outside."""
+"""The program's own metrics. Labels are names of its parts: never an order, a customer, or a text from outside."""
 
 import time
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class CallMetrics:
-    """What happened in this process since it began."""
+    """Counts and durations since this process began."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client has no type for it

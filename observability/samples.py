@@ -1,7 +1,6 @@
-"""How things stand, read from where it is kept: the databases, the bus, and what needs attention.
+"""The state of the system as metrics, read from its sources: the databases, the bus, and `attention`.
 
-Nothing is kept here: a sample is taken when `/metrics` is asked for. What cannot be read has no value, and its source
-is marked as unreadable.
+Samples are taken when `/metrics` is scraped. A source that cannot be read has no sample, and is marked as unreadable.
 """
 
 import time
@@ -34,18 +33,18 @@ class Gauge:
 
 
 ORDERS = Gauge("orders", "Orders on record.", ("status", "style"))
-OUTBOX_AGE = Gauge("outbox_age_seconds", "Since when the oldest event of an outbox waits for the relay.", ("service",))
+OUTBOX_AGE = Gauge("outbox_age_seconds", "Age of the oldest event in an outbox that is not published.", ("service",))
 CONSUMER_LAG = Gauge(
-    "consumer_lag_seconds", "Since when the oldest event that a consumer has not handled is on the bus.", ("consumer",)
+    "consumer_lag_seconds", "Age of the oldest event on the bus that a consumer has not handled.", ("consumer",)
 )
 DEAD_LETTERS = Gauge("dead_letters", "Events and messages that wait for an operator.", ("consumer",))
-FAILING = Gauge("failing_events", "Events that a consumer has failed to handle, and tries again.", ("consumer",))
+FAILING = Gauge("failing_events", "Events that a consumer has failed to handle and retries.", ("consumer",))
 WEBHOOK_FAILURES = Gauge(
     "webhook_failures", "Failed attempts to deliver the events that an endpoint has not taken yet.", ("endpoint",)
 )
 ATTENTION = Gauge("attention", "What needs a person, as `starter.py attention` lists it.", ("kind",))
-OLDEST_REVIEW = Gauge("oldest_review_seconds", "Since when the oldest order in review is held.", ())
-UNREADABLE = Gauge("unreadable", "1 for what could not be read; nothing is known of it.", ("source",))
+OLDEST_REVIEW = Gauge("oldest_review_seconds", "How long the oldest order in review has been held.", ())
+UNREADABLE = Gauge("unreadable", "1 for a source that could not be read, so that its values are unknown.", ("source",))
 
 GAUGES = (
     ORDERS,
@@ -69,7 +68,7 @@ class Sample(NamedTuple):
 
 
 def families(samples: Iterable[Sample]) -> Iterator[GaugeMetricFamily]:
-    """As Prometheus gets them."""
+    """The samples as Prometheus metrics."""
     found = {gauge: GaugeMetricFamily(f"{PREFIX}_{gauge.name}", gauge.help, labels=gauge.labels) for gauge in GAUGES}
     for sample in samples:
         found[sample.gauge].add_metric(sample.labels, sample.value)
@@ -82,7 +81,7 @@ def unreadable(sources: Iterable[str], unread: Mapping[str, str]) -> Iterator[Sa
 
 
 def orders_by_status(database: Storage) -> list[Sample]:
-    """All of them; those of the database `orders`."""
+    """All orders of the database `orders`, by status and style."""
     status = case((orders.c.problem != "", OrderStatus.NEEDS_ATTENTION.value), else_=orders.c.status).label("now")
     query = select(status, orders.c.style, func.count().label("orders")).group_by(status, orders.c.style)
     counts = {(status.value, style.value): 0 for status in OrderStatus for style in Style}
@@ -99,7 +98,7 @@ def outbox_age(service: str, database: Storage) -> list[Sample]:
 
 
 def failing_events(progress: Progress, consumers: Iterable[str]) -> list[Sample]:
-    """What these consumers could not handle yet, or at all."""
+    """The failing events and dead letters of these consumers."""
     query = select(
         failures.c.consumer, failures.c.state, func.count().label("events"), func.sum(failures.c.attempts).label("all")
     ).group_by(failures.c.consumer, failures.c.state)
@@ -116,7 +115,7 @@ def failing_events(progress: Progress, consumers: Iterable[str]) -> list[Sample]
 
 
 async def consumer_lag(bus: Bus, consumer: str, positions: Mapping[int, int]) -> list[Sample]:
-    """By the time of the first event after each position. Raises BusDown."""
+    """The age of the oldest event that comes first after one of these positions. Raises BusDown."""
     oldest, head = 0.0, await bus.head()
     for partition, position in positions.items():
         if position < head:
@@ -131,7 +130,7 @@ async def consumer_lag(bus: Bus, consumer: str, positions: Mapping[int, int]) ->
 
 
 def needs_attention(entries: Iterable[AttentionEntry]) -> list[Sample]:
-    """How much of each kind, none included; and how long the oldest review has been waiting."""
+    """The number of entries of each kind, zeros included, and how long the oldest review has waited."""
     entries = list(entries)
     counts = Counter(entry.kind for entry in entries)
     reviews = (one.since.timestamp() for one in entries if one.kind is AttentionKind.REVIEW and one.since)

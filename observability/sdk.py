@@ -1,4 +1,4 @@
-"""The Temporal SDK's own metrics, which it serves by itself: on a port of the loopback that only this process reads."""
+"""The Temporal SDK's own metrics, which the SDK serves itself: on a loopback port that only this process reads."""
 
 import socket
 import urllib.request
@@ -10,7 +10,7 @@ _TIMEOUT_SECONDS = 3
 
 
 class SdkMetrics:
-    """A runtime for the process' Temporal client, and what it measures."""
+    """A runtime for the process' Temporal client, and the metrics that it collects."""
 
     def __init__(self) -> None:
         self.runtime, self._url = _runtime()
@@ -23,7 +23,7 @@ class SdkMetrics:
 
 
 def _runtime() -> tuple[Runtime, str]:
-    """The SDK takes an address and does not say which port it got, so a free one is looked for first."""
+    """The SDK takes an address and does not report which port it got, so a free port is looked for first."""
     for attempt in range(1, _ATTEMPTS + 1):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -33,7 +33,7 @@ def _runtime() -> tuple[Runtime, str]:
         )
         try:
             return Runtime(telemetry=TelemetryConfig(metrics=config)), f"http://{address}/metrics"
-        except (RuntimeError, ValueError, OSError):  # somebody else was quicker
+        except (RuntimeError, ValueError, OSError):  # another process took the port meanwhile
             if attempt == _ATTEMPTS:
                 raise
     raise AssertionError

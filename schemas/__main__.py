@@ -15,8 +15,8 @@ DOCS = Path(__file__).parent.parent / FOLDER
 CONTRACTS = Path(__file__).parent.parent / FILE
 
 _INSTEAD = """\
-Leave the event as it is, and publish a new one beside it, under a name of its own; drop the old one once no consumer \
-reads it and no archive has it. If no consumer can be hurt: python -m schemas --allow-breaking"""
+Keep the event unchanged, and publish a new one beside it, under its own name; remove the old one once no consumer \
+reads it and no archive has it. If no consumer can be affected: python -m schemas --allow-breaking"""
 
 
 def main() -> int:
@@ -31,9 +31,9 @@ def main() -> int:
         if reasons and not asked.allow_breaking:
             return _complain([*reasons, _INSTEAD], BAD)
         if asked.check:
-            stale = [f"{FOLDER}/{name} is not what the code says; run `make schemas`" for name in _stale()]
+            stale = [f"{FOLDER}/{name} is out of date; run `make schemas`" for name in _stale()]
             if _are_contracts_stale():
-                stale.append(f"{FILE} is not what the code says; run `make schemas`")
+                stale.append(f"{FILE} is out of date; run `make schemas`")
             return _complain(stale, BAD)
         _write()
         return _complain(reasons, GOOD)
@@ -43,14 +43,14 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m schemas", description=f"Write {FOLDER}/ from the code.")
-    parser.add_argument("--check", action="store_true", help="write nothing; say what is not as the code has it")
+    parser.add_argument("--check", action="store_true", help="write nothing; report what is out of date")
     parser.add_argument(
         "--against",
         type=Path,
         metavar="DIR",
         help=f"what readers were made for, such as {FOLDER}/ of the last release (default: {FOLDER}/ itself)",
     )
-    parser.add_argument("--allow-breaking", action="store_true", help="even if somebody may not be able to read it")
+    parser.add_argument("--allow-breaking", action="store_true", help="write the schemas even if readers may fail")
     return parser
 
 

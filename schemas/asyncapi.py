@@ -1,4 +1,4 @@
-"""The bus as one AsyncAPI 3 document: what is published, by whom, and who reacts to it."""
+"""The bus as one AsyncAPI 3 document: which events each service publishes, and which it reacts to."""
 
 from typing import Any
 
@@ -15,15 +15,15 @@ Document = dict[str, Any]
 
 _CHANNEL = "bus"
 _DESCRIPTION = """\
-The events of orders. Each is a CloudEvents 1.0 document in its JSON format, and its `data` has a schema of its own.
+The events of orders. Each is a CloudEvents 1.0 document in its JSON format, and its `data` has its own schema.
 
-An event may come more than once; `source` and `id` together are the same then. The events of one order keep their \
-order. `correlationid` is the order, `causationid` the event or the command behind it, and `style` says whether a \
-workflow (`orchestration`) or the events themselves (`choreography`) decide what is next; services react to the latter \
-only. Fields marked `x-private` never leave our own services: webhooks and the audit log do not have them, so no \
-schema requires them.
+An event may be delivered more than once, with the same `source` and `id`. The events of one order are delivered in \
+order. `correlationid` is the order, and `causationid` the event or command that caused the event. `style` is \
+`orchestration` if a workflow decides what happens next, and `choreography` if the events themselves do; services \
+react to the latter only. Fields marked `x-private` never leave our own services: webhooks and the audit log do not \
+have them, so no schema requires them.
 
-A type never changes so that who reads it fails. It may gain fields: ignore what you do not know.
+A type never changes in a way that breaks its readers. It may gain fields: ignore those that you do not know.
 """
 
 
@@ -33,7 +33,7 @@ def asyncapi() -> Document:
         "info": {"title": "Order Saga's events", "version": "1.0.0", "description": _DESCRIPTION},
         "defaultContentType": "application/cloudevents+json",
         "channels": {_CHANNEL: _channel()},
-        "operations": _tellings() | _reactions() | _subscribers(),
+        "operations": _publishers() | _reactions() | _subscribers(),
         "components": {"messages": {kind.type(): _message(kind) for kind in event_types()}},
     }
 
@@ -42,12 +42,12 @@ def _channel() -> Document:
     types = [kind.type() for kind in event_types()]
     return {
         "title": "The bus",
-        "description": "A log that keeps everything. On NATS an event has this subject; the log in SQL has none.",
+        "description": "A log that keeps all events. On NATS, an event has this subject; the log in SQL has none.",
         "address": "{stream}.{partition}.{order}.{type}",
         "parameters": {
             "stream": {"description": "The setting `bus_stream`.", "default": "ORDER_SAGA"},
             "partition": {
-                "description": "All events of one order are in one.",
+                "description": "All events of one order are in one partition.",
                 "enum": [str(number) for number in range(PARTITIONS)],
             },
             "order": {"description": "`correlationid`, with `~` for each dot."},
@@ -63,7 +63,7 @@ def _channel() -> Document:
 
 def _message(kind: type[Event]) -> Document:
     name = kind.type()
-    says = {
+    fields = {
         "type": {"const": name},
         "dataschema": {"const": DATA_SCHEMA.format(type=name)},
         "data": {"$ref": schema_file(kind)},
@@ -74,12 +74,12 @@ def _message(kind: type[Event]) -> Document:
         **({"summary": " ".join(kind.__doc__.split())} if kind.__doc__ else {}),
         "contentType": "application/cloudevents+json",
         "correlationId": {"location": "$message.payload#/correlationid", "description": "The order."},
-        "payload": {"allOf": [{"$ref": ENVELOPE}, {"properties": says}]},
+        "payload": {"allOf": [{"$ref": ENVELOPE}, {"properties": fields}]},
         "tags": [{"name": source} for source, kinds in SOURCES.items() if kind in kinds],
     }
 
 
-def _tellings() -> Document:
+def _publishers() -> Document:
     return {
         f"{source.lstrip('/')}_publishes": _operation("send", kinds, f"{source} publishes", f"`source` is {source}.")
         for source, kinds in SOURCES.items()

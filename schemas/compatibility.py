@@ -1,8 +1,8 @@
-"""What a change of a schema breaks, in words.
+"""What a schema change breaks, in words.
 
-Two kinds of readers must be able to go on: consumers made for the old schema, who read new events; and the new code,
-which reads the old events of the archive. So an event may gain what nobody need know of, and change in nothing else.
-What this check does not understand counts as a break.
+Two kinds of readers must keep working: consumers made for the old schema, which read new events; and the new code,
+which reads the old events of the archive. So an event may gain fields that no reader needs, and change in no other way.
+A change that this check does not understand counts as breaking.
 """
 
 import json
@@ -27,11 +27,11 @@ def broken(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
 
 
 def breaks(old: Schema, new: Schema) -> list[str]:
-    """What breaks between two schemas of one event; nothing if who reads it can go on."""
+    """What breaks between two schemas of one event; empty if all readers keep working."""
     try:
         reasons = list(_compared(normal(old), normal(new), ""))
     except NotUnderstood as error:
-        reasons = [f"{error}, so nobody can say who can live with the change"]
+        reasons = [f"{error}, so it is unknown which readers can handle the change"]
     return [f"{new.get('title', 'the event')}: {reason}" for reason in reasons]
 
 
@@ -42,7 +42,7 @@ def _broken(name: str, old: str, new: str | None) -> list[str]:
     try:
         was = json.loads(old)
     except ValueError:
-        return [f"{name} is no schema, so nobody can say what the change breaks"]
+        return [f"{name} is no schema, so it is unknown what the change breaks"]
     return breaks(was, json.loads(new))
 
 
@@ -70,7 +70,7 @@ def _compatible(at: str) -> Callable[[Schema, Schema], bool]:
 def _unpaired(
     old: Iterable[Schema], new: Iterable[Schema], same: Callable[[Schema, Schema], bool]
 ) -> tuple[list[Schema], list[Schema]]:
-    """Those that have no counterpart on the other side."""
+    """The alternatives without a counterpart on the other side."""
     gone, came = list(old), []
     for option in new:
         place = next((place for place, one in enumerate(gone) if same(one, option)), None)
@@ -136,14 +136,14 @@ def _fields(old: Schema, new: Schema, at: str) -> Iterator[str]:
 
 
 def _always(schema: Schema) -> set[str]:
-    """The fields that are there in every event, for who gets them at all: a private one is required of nobody."""
+    """The fields that every event has for those readers who may see them; no schema requires a private one."""
     fields = schema.get("properties", {})
     private = {field for field, its in fields.items() if its.get(PRIVATE) and "default" not in its}
     return private | set(schema.get("required", ()))
 
 
 def _taken_up(old: Schema, field: Schema, path: str) -> Iterator[str]:
-    """Readers take up a new field as any that they do not know, if the old schema says nothing of those."""
+    """Readers treat a new field as any unknown one, if the old schema does not restrict those."""
     if old.get("additionalProperties") == NOTHING:
         yield f"`{path}` is new where nothing new is allowed; a consumer that checks that refuses the event"
     elif "additionalProperties" in old:
@@ -155,11 +155,11 @@ def _read_by(old: Schema, new: Schema, path: str) -> Iterator[str]:
     if after and not before:
         yield f"`{path}` is private now; a consumer outside our own services that reads it fails"
     if before and not after:
-        yield f"`{path}` is not private any more, and would be published to everybody outside; that needs a decision"
+        yield f"`{path}` is not private any more, and would be published to outside systems; that needs a decision"
 
 
 def _stands_for(old: Schema, new: Schema, path: str) -> Iterator[str]:
-    """A field that is not there has its default's meaning."""
+    """A missing field means its default."""
     before, after = (json.dumps(one["default"]) if "default" in one else "nothing" for one in (old, new))
     if before != after:
         yield f"`{path}`, when missing, means {after} instead of {before}; archived events would say something else"
@@ -178,7 +178,7 @@ def _other_fields(old: Schema, new: Schema, at: str) -> Iterator[str]:
 
 
 def _limit(key: str, old: Any, new: Any, at: str) -> Iterator[str]:
-    """Any other keyword: one more allows less, one less allows more, and another may do both."""
+    """Any other keyword: adding it allows less, removing it allows more, and changing it may do both."""
     if old == new:
         return
     before, after = ("none" if value is None else json.dumps(value) for value in (old, new))

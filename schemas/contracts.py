@@ -1,9 +1,9 @@
-"""The contracts between our own processes, which may be of two versions at once: commands, replies, inputs and updates.
+"""The contracts between our own processes, which may run two versions at once: commands, replies, inputs and updates.
 
-The rule is that of events: a field is only ever added, with a default, and nothing else changes. An older process does
-not send it, and does not read it; a required one would stop a workflow's tasks, perhaps after the card was charged. And
-what is added to a service's command is not compared under its key (`Command.not_compared`): a retry by an older process
-must not look like another request.
+The rule is that of events: a field is only ever added, with a default, and nothing else changes. An older process
+neither sends nor reads a new field; a required one would block a workflow's tasks, perhaps after the card was charged.
+A field that is added to a service's command is not compared under its key (`Command.not_compared`): a retry by an older
+process must not look like another request.
 """
 
 import json
@@ -38,7 +38,7 @@ def document() -> str:
 
 
 def broken_contracts(old: str) -> list[str]:
-    """What an older process, or what one has recorded, cannot live with."""
+    """What breaks an older process, or the reading of what one has recorded."""
     now, reasons = json.loads(document()), []
     for where, schema in json.loads(old or "{}").items():
         if where not in now:
@@ -51,7 +51,7 @@ def broken_contracts(old: str) -> list[str]:
 
 
 def _compared(where: str, old: Schema, new: Schema) -> Iterator[str]:
-    """What is new in a service's command, and is compared when it is sent again."""
+    """New fields of a service's command that are compared when it is sent again."""
     kind = _commands().get(where)
     if kind is None:
         return
@@ -64,7 +64,7 @@ def _compared(where: str, old: Schema, new: Schema) -> Iterator[str]:
 
 
 def _commands() -> dict[str, type[Command]]:
-    """Of services only: a saga's inputs have no keys."""
+    """The commands of services only: a saga's inputs have no keys."""
     found = dict[str, type[Command]]()
     for where, method in _methods():
         for hint in get_type_hints(method).values():
@@ -83,7 +83,7 @@ def _methods() -> Iterator[tuple[str, Any]]:
 
 
 def _schema(kind: type[Contract]) -> Schema:
-    """Without what is never sent, such as the event behind a command."""
+    """Without fields that are never sent, such as the event that caused a command."""
     schema = kind.model_json_schema(mode="validation")
     for name, field in kind.model_fields.items():
         if field.exclude:

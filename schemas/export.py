@@ -16,7 +16,7 @@ Schema = dict[str, Any]
 
 
 class _Untitled(GenerateJsonSchema):
-    """A field's name says all that its title would."""
+    """Without titles for fields: their names are enough."""
 
     def field_title_should_be_set(self, schema: CoreSchema | Any) -> bool:
         return False
@@ -30,7 +30,7 @@ def documents() -> dict[str, str]:
 
 
 def data_schema(kind: type[Event]) -> Schema:
-    """Of an event's `data`, as it is published. Its `$id` is what the envelope's `dataschema` says."""
+    """The schema of an event's published `data`. Its `$id` is the value of the envelope's `dataschema`."""
     schema = _schema(kind, DATA_SCHEMA.format(type=kind.type()))
     _mark_private(schema, kind, schema.get("$defs", {}))
     return schema
@@ -43,13 +43,13 @@ def _mark_private(schema: Schema, contract: type[Contract], definitions: dict[st
         else:
             for inner in contracts_in(field.annotation):
                 _mark_private(definitions[inner.__name__], inner, definitions)
-    # Who is outside gets the event without them, and checks it by the same schema.
+    # Outside readers get the event without them, and validate it with the same schema.
     schema["required"] = [name for name in schema["required"] if name not in contract.private]
 
 
 def envelope_schema() -> Schema:
     schema = _schema(CloudEvent, f"/{FOLDER}/{ENVELOPE}")
-    schema["required"] = sorted(schema["properties"])  # what has a default is published too
+    schema["required"] = sorted(schema["properties"])  # fields with a default are published, too
     return schema
 
 

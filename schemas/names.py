@@ -1,4 +1,4 @@
-"""What the documents and their marks are called."""
+"""The names of the documents and of our schema keywords."""
 
 from kernel.contracts import Event
 
@@ -7,7 +7,7 @@ _SCHEMA_FILE = "{type}.schema.json"
 ENVELOPE = _SCHEMA_FILE.format(type="envelope")
 ASYNCAPI = "asyncapi.json"
 
-# On a field that never leaves our own services.
+# Marks a field that never leaves our own services.
 PRIVATE = "x-private"
 
 

@@ -1,4 +1,4 @@
-"""Two schemas that allow the same, however they say it, are the same here (as far as pydantic's ways to say it go)."""
+"""Normalises schemas: two that allow the same values become equal, as far as pydantic's spellings of them differ."""
 
 import json
 from typing import Any
@@ -17,20 +17,20 @@ _SHAPES: dict[type, set[str]] = {dict: _SCHEMAS_BY_NAME, list: _SCHEMAS | {"enum
 
 
 class NotUnderstood(Exception):
-    """What this check cannot read, it cannot judge."""
+    """This check does not understand the schema, so it cannot judge it."""
 
 
 def normal(schema: Schema) -> Schema:
-    """With what it refers to in place, and without words. A schema inside itself stays a reference.
+    """The schema with its references resolved, and without descriptions. A recursive schema keeps its reference.
 
     Raises:
-        NotUnderstood: it refers to something that is not in it.
+        NotUnderstood: a reference points to nothing in the schema.
     """
     return _normal(schema, schema, ())
 
 
 def alternatives(schema: Schema) -> list[Schema]:
-    """What it allows, one by one: a schema of one type is its own only alternative."""
+    """The alternatives that it allows; a schema of one type is its only alternative."""
     options = schema.get("anyOf")
     if not options:
         return [schema]

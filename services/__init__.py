@@ -1,4 +1,4 @@
-"""The five services of an order. None of them knows Temporal, the bus, or another service."""
+"""The five services of an order. None of them depends on Temporal, the bus, or another service."""
 
 from typing import Any
 
@@ -9,5 +9,5 @@ from services.orders.declaration import ORDERS
 from services.payments.declaration import PAYMENTS
 from services.shipping.declaration import SHIPPING
 
-# A service is its folder and its line here; everything else that knows all services reads this.
+# To add a service, add its folder and a line here; whatever needs all services reads this list.
 SERVICES: tuple[Service[Any], ...] = (ORDERS, FRAUD, INVENTORY, PAYMENTS, SHIPPING)

@@ -1,1 +1,1 @@
-"""The periphery: who listens to events and is known to no workflow and no service. `table.py` lists them."""
+"""The periphery: subscribers to events, which no workflow and no service knows. `table.py` lists them."""

@@ -1,7 +1,7 @@
-"""What happens to orders as a table of facts, one row an event, and a view with one row an order, for any SQL.
+"""Order analytics: a table of facts, one row per event, and a view with one row per order, for any SQL client.
 
-A fact says only what its event says, so neither the order of events nor their repetition changes anything, and what
-was made of the events after a position can be forgotten and made again from the archive.
+A fact holds only what its event states, so neither the order nor the repetition of events changes the result, and the
+facts after a position can be dropped and rebuilt from the archive.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -62,7 +62,7 @@ facts = Table(
 )
 
 
-_INSERT = insert(facts)  # made once: building a statement costs more than running it
+_INSERT = insert(facts)  # built once: building a statement costs more than running it
 
 
 def _of(*kinds: type[Event]) -> ColumnElement[bool]:
@@ -90,11 +90,11 @@ _ORDERS = select(
     func.sum(case((_of(PaymentRefunded), facts.c.amount), else_=0)).label("refunded"),
     _first(facts.c.currency, PaymentRefunded).label("refund_currency"),
     _first(facts.c.occurred_at, OrderCreated).label("placed_at"),
-    # A parcel that was called back was not shipped.
+    # A parcel that was recalled was not shipped.
     case((~_any(ShipmentCancelled), _first(facts.c.occurred_at, Shipped))).label("shipped_at"),
 ).group_by(facts.c.order_id)
 
-# One row an order; times in milliseconds since 1970, amounts in minor units, null for what did not happen.
+# One row per order; times in milliseconds since 1970, amounts in minor units, null for what did not happen.
 orders = CreateView(_ORDERS, "orders").table
 
 
@@ -103,7 +103,7 @@ class Analytics:
         self._database = database
 
     def open(self) -> None:
-        """Make the tables and the view, if this is the first day of this version."""
+        """Create the tables if they do not exist, and this version's view."""
 
         def make(tx: Connection) -> None:
             metadata.create_all(tx)
@@ -122,7 +122,7 @@ class Analytics:
         inbox.once_each(self._database, [_kept(recorded) for recorded in several])
 
     def forget(self, position: int) -> None:
-        """Drop what was made of the events after this position, so that they can be handled again."""
+        """Drop the facts of the events after this position, so that these can be handled again."""
         later = facts.c.position > position
         with self._database.begin() as tx:
             received = inbox.inbox.c.event_id.in_(select(facts.c.event_id).where(later))
@@ -151,7 +151,7 @@ def _fact(event: CloudEvent) -> dict[str, Any]:
         "had_effect": data.get("had_effect", True),
         "amount": money.get("amount"),
         "currency": money.get("currency"),
-        # Only a rejection's reason begins with a name; others are a person's own words, which are not for statistics.
+        # Only a rejection's reason begins with a refusal's name; others are free text, which is not for statistics.
         "refusal": data["reason"].partition(":")[0][:100] if event.type == OrderRejected.type() else None,
     }
 

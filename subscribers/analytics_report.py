@@ -1,4 +1,4 @@
-"""The figures of the shop, from the analytics' own view of its orders; asking no service."""
+"""Shop figures, computed from the analytics' own view of the orders; no service is queried."""
 
 import math
 from collections import Counter
@@ -26,14 +26,14 @@ class SecondsToShip(Contract):
 
 
 class Figures(Contract):
-    """How orders went. `placed` counts every order that has an event, those that never came on record too.
+    """How orders went. `placed` counts every order that has an event, even one that was never recorded.
 
     Attributes:
-        conversion: completed of placed; None when there are none.
-        revenue: of completed orders, a sum for each currency.
-        refunds: what was given back, whatever became of the order.
+        conversion: completed orders divided by placed ones; None if there are none.
+        revenue: the totals of completed orders, one sum per currency.
+        refunds: all refunds, whatever became of the order.
         refusals: rejected orders by the name that their reason begins with, most frequent first.
-        seconds_to_ship: of the parcels that were not called back; None when there are none.
+        seconds_to_ship: of the parcels that were not recalled; None if there are none.
     """
 
     placed: int
@@ -54,7 +54,7 @@ class AnalyticsReport(Figures):
 
 
 def report(database: Storage) -> AnalyticsReport:
-    """The figures as they are now. Raises SQLAlchemyError when no subscriber has made its tables yet."""
+    """The current figures. Raises SQLAlchemyError before a subscriber has created its tables."""
     o = orders.c
     counted = select(
         o.style, o.outcome, o.refusal, o.currency, func.count().label("orders"), func.sum(o.total).label("total")

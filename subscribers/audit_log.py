@@ -1,8 +1,8 @@
-"""The audit log: every event as it may be shown, in a chain of hashes, so that what was logged cannot change unnoticed.
+"""The audit log: every event in its public form, in a hash chain that makes changes detectable.
 
-A row's hash covers its body and the hash of the row before. Nobody can change, take out, add or move a row without
-making all later rows, and the head, again. Against somebody who does just that, note the `head` in another place: its
-hash is then in no honest log. Triggers refuse changes by accident; who may drop them is found by `verify`.
+A row's hash covers its body and the previous row's hash. To change, remove, add or move a row, all later rows and the
+head must be rewritten. To detect even that, keep the `head` in another place: a rewritten log does not have its hash.
+Triggers prevent accidental changes; `verify` detects those of a user who can drop the triggers.
 """
 
 import hashlib
@@ -60,7 +60,7 @@ _APPEND_ONLY_POSTGRESQL = [
 
 
 class Head(Contract):
-    """The newest entry: kept elsewhere, it shows later whether the log is still the one it was."""
+    """The newest entry. A copy that is kept elsewhere shows later whether the log was rewritten."""
 
     number: int
     hash: str
@@ -71,7 +71,7 @@ class AuditLog:
         self._database = database
 
     def open(self) -> None:
-        """Make the tables, and what refuses to change them, if this is the first day."""
+        """Create the tables, and the triggers that refuse changes, if they do not exist."""
 
         def make(tx: Connection) -> None:
             metadata.create_all(tx)
@@ -95,7 +95,7 @@ class AuditLog:
         event = redacted(recorded.event)
 
         def append(tx: Connection) -> None:
-            # The lock on the head's row is what makes the others wait: each continues what was last committed.
+            # Locking the head's row makes other writers wait: each continues from the last committed entry.
             last = tx.execute(select(head).with_for_update()).one()
             number = last.number + 1
             body = _canonical({"number": number, "position": recorded.position, "event": event.model_dump(mode="json")})
@@ -115,15 +115,15 @@ def newest(database: Storage) -> Head | None:
 
 
 def verify(database: Storage) -> list[str]:
-    """What is wrong with the log, a line for each entry that was changed, removed, moved or forged; at best nothing.
+    """The log's problems: a line for each entry that was changed, removed, moved or forged; empty if it is intact.
 
-    It may be appended to meanwhile. Raises SQLAlchemyError when no subscriber has made its tables yet.
+    The log may be appended to meanwhile. Raises SQLAlchemyError before a subscriber has created its tables.
     """
     problems: list[str] = []
     for problem in _problems(database):
         problems.append(problem)
         if len(problems) == _ENOUGH_PROBLEMS:
-            return [*problems, "and perhaps more: these were enough"]
+            return [*problems, "and perhaps more: the check stopped here"]
     return problems
 
 
@@ -131,7 +131,7 @@ def _problems(database: Storage) -> Iterator[str]:
     number, previous = 0, _NOTHING_BEFORE
     while True:
         with database.begin() as tx:
-            last = tx.execute(select(head)).first()  # before the entries, so that none up to it can be missing yet
+            last = tx.execute(select(head)).first()  # read before the entries: none up to it can be missing yet
             query = select(entries).where(entries.c.number > number).order_by(entries.c.number).limit(_BATCH)
             batch = tx.execute(query).all()
         if not batch:
@@ -144,20 +144,20 @@ def _problems(database: Storage) -> Iterator[str]:
             if row.hash != _hash(row.previous, row.body):
                 yield f"entry {row.number} was changed: its hash is another's"
             elif not _agrees(row.body, row.number, row.position, row.event_id):
-                yield f"entry {row.number} was changed: its columns say something else than its body"
+                yield f"entry {row.number} was changed: its columns do not match its body"
             number, previous = row.number, row.hash
     if last is None:
         yield "the head is missing"
     elif last.number > number:
         yield f"entries {number + 1} to {last.number} are missing"
     elif last.number < number:
-        yield f"entries {last.number + 1} to {number} were added by somebody else"
+        yield f"entries {last.number + 1} to {number} were not appended by the audit log"
     elif last.hash != previous:
         yield f"entry {number} is not the one that was appended"
     with database.begin() as tx:
         logged = select(entries.c.event_id).where(entries.c.event_id == inbox.inbox.c.event_id)
         lost = tx.scalars(select(inbox.inbox.c.event_id).where(~logged.exists()).limit(_ENOUGH_PROBLEMS)).all()
-    yield from (f"{event_id} was logged, and is not in the log any more" for event_id in lost)
+    yield from (f"{event_id} was logged, and is missing from the log" for event_id in lost)
 
 
 def _agrees(body: str, number: int, position: int, event_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a subscriber is given, and what it gives: subscriptions."""
+"""What a subscriber gets, and what it returns: subscriptions."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -15,7 +15,7 @@ class SubscriberContext(Protocol):
         ...
 
     def database(self, name: str) -> Storage:
-        """The database of this name, which is the subscriber's own."""
+        """The subscriber's own database of this name."""
         ...
 
 

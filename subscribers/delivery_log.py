@@ -1,4 +1,4 @@
-"""What was sent to which endpoint, when, and what came of it: one row an attempt, without the event's data."""
+"""The log of deliveries: the endpoint, time and outcome of each attempt, one row per attempt, without event data."""
 
 import time
 from collections.abc import Sequence
@@ -61,7 +61,7 @@ def make(tx: Connection) -> None:
 
 
 def note(tx: Connection, endpoint: str, event: CloudEvent, began: float, outcome: str = "") -> None:
-    """An attempt that began then, in seconds since 1970, and has just ended."""
+    """Record an attempt that began then, in seconds since 1970, and has just ended."""
     now = time.time()
     row: dict[str, Any] = {
         "endpoint": endpoint,
@@ -78,7 +78,7 @@ def note(tx: Connection, endpoint: str, event: CloudEvent, began: float, outcome
 def newest(
     database: Storage, limit: int, *, endpoint: str = "", order: str = "", failed: bool = False
 ) -> Sequence[Delivery]:
-    """The newest attempts first: of this endpoint, about this order, only those that failed."""
+    """The newest attempts first: to this endpoint, about this order, or only failed ones."""
     query = select(deliveries).order_by(deliveries.c.number.desc()).limit(limit)
     if endpoint:
         query = query.where(deliveries.c.endpoint == endpoint)

@@ -1,7 +1,7 @@
-"""One HTTP POST to somebody else's system: to an address that was looked at, and over within its time.
+"""One HTTP POST to an outside system: to a checked address, with one deadline for the whole exchange.
 
-No proxy of the environment, no redirect, no cookie. The name is resolved once, and the connection goes to an address
-that was checked, so that a name cannot point elsewhere in between.
+It ignores proxies of the environment, follows no redirect, and keeps no cookie. The name is resolved once, and the
+connection goes to a checked address, so that the name cannot point elsewhere in between.
 """
 
 import ipaddress
@@ -19,7 +19,7 @@ import httpx
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Where clouds give a machine its secrets, beside 169.254.169.254, which is link-local.
+# Where clouds serve a machine's secrets, besides 169.254.169.254, which is link-local.
 _METADATA = frozenset(
     map(ipaddress.ip_address, ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254"))
 )
@@ -27,7 +27,7 @@ _TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")  # NAT64: the last four byte
 
 
 class PostFailed(Exception):
-    """There was no answer; the text says why, in one line."""
+    """There was no answer; the message says why, in one line."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ class Answer:
 
 
 def post(url: str, headers: Mapping[str, str], body: str, *, seconds: float, link_local: bool) -> Answer:
-    """The answer's head; its body is not read.
+    """Returns the answer's head; its body is not read.
 
     Args:
-        seconds: for all of it, from the resolution of the name to the last byte of the head.
-        link_local: whether it may go to link-local addresses, and those where a cloud gives out secrets.
+        seconds: the deadline of the whole exchange, from resolving the name to the last byte of the head.
+        link_local: allow link-local addresses, and those where clouds serve secrets.
 
     Raises:
-        PostFailed: there was no answer in time, or the address is not one to connect to.
+        PostFailed: there was no answer in time, or the address is not allowed.
     """
     network = _Network(time.monotonic() + seconds, link_local=link_local)
     sent = {"host": httpx.URL(url).netloc.decode(), "content-length": str(len(body.encode())), **headers}
@@ -59,11 +59,11 @@ def post(url: str, headers: Mapping[str, str], body: str, *, seconds: float, lin
 
 
 def is_refused(host: str) -> bool:
-    """Whether this host is an address that is link-local, or where a cloud gives out secrets."""
+    """Whether this host is an IP address that is link-local, or where a cloud serves secrets."""
     try:
         return _is_local_to_a_link(ipaddress.ip_address(host.strip("[]")))
     except ValueError:
-        return False  # a name: what it points to is looked at when it is connected to
+        return False  # a name: its address is checked when it is connected to
 
 
 def _is_local_to_a_link(address: Address) -> bool:
@@ -77,7 +77,7 @@ def _is_local_to_a_link(address: Address) -> bool:
 
 
 class _Network(httpcore.NetworkBackend):
-    """Whatever is asked for after its end fails."""
+    """A network with a deadline: whatever is started after it fails."""
 
     def __init__(self, end: float, *, link_local: bool) -> None:
         self._end = end
@@ -85,7 +85,7 @@ class _Network(httpcore.NetworkBackend):
         self._sockets = httpcore.SyncBackend()
 
     def left(self) -> float:
-        """Seconds, for the next wait. Raises ReadTimeout."""
+        """The seconds left for the next wait. Raises ReadTimeout."""
         left = self._end - time.monotonic()
         if left <= 0:
             raise httpcore.ReadTimeout("the exchange took too long")
@@ -111,7 +111,7 @@ class _Network(httpcore.NetworkBackend):
         raise failure
 
     def _resolved(self, host: str, port: int) -> list[str]:
-        """In a thread, since a resolver may take its time."""
+        """Resolve in a thread, since a resolver may block for long."""
         found: list[str] = []
         failed: list[OSError] = []
 
@@ -131,7 +131,7 @@ class _Network(httpcore.NetworkBackend):
 
 
 class _Stream(httpcore.NetworkStream):
-    """Each of its waits ends with the whole exchange, however little comes at a time."""
+    """A stream whose waits all end at the exchange's deadline, however slowly the bytes arrive."""
 
     def __init__(self, stream: httpcore.NetworkStream, network: _Network) -> None:
         self._stream = stream

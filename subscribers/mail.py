@@ -1,6 +1,6 @@
 """Mail to customers: the port, an adapter that sends by SMTP, and a built-in one that writes files.
 
-The same mail made again has the same Message-ID, Date and file name.
+The same mail, made again, has the same Message-ID, Date and file name.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class Mail:
-    """A plain text; `mail_id` is what makes it this one mail, and no other."""
+    """A plain-text mail; `mail_id` identifies it."""
 
     mail_id: str
     to: str
@@ -35,33 +35,33 @@ class Mail:
     date: datetime
 
     def message(self, sender: str) -> EmailMessage:
-        """As it goes on the wire, in ASCII. Raises ValueError for a line break in a header."""
+        """The mail as it is sent, in ASCII. Raises ValueError for a line break in a header."""
         message = EmailMessage(policy=SMTP)
         message["From"] = sender
         message["To"] = self.to
         message["Subject"] = self.subject
         message["Date"] = self.date
         message["Message-ID"] = f"<{_digest(self.mail_id)}@{sender.rpartition('@')[2]}>"
-        message["Auto-Submitted"] = "auto-generated"  # so that no absence note answers it
+        message["Auto-Submitted"] = "auto-generated"  # so that no out-of-office reply answers it
         message.set_content(self.body, cte="quoted-printable")
         return message
 
 
 class Mailer(Protocol):
     def send(self, mail: Mail) -> None:
-        """Raises NonRetryable when this mail is refused for good; any other exception may pass."""
+        """Raises NonRetryable if the server refuses this mail permanently; any other exception may be transient."""
         ...
 
 
 class EmlFolder:
-    """Writes each mail into a file of its own; a repeat writes the same file again, so there is exactly one."""
+    """Writes each mail to its own file. A repeat writes the same file again, so there is exactly one."""
 
     def __init__(self, folder: Path, sender: str) -> None:
         self._folder = folder
         self._sender = sender
 
     def send(self, mail: Mail) -> None:
-        """On disk, whole and for good, when it returns. Raises OSError."""
+        """Returns once the whole file is durable on disk. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".", suffix=".tmp", delete=False) as file:
             written = Path(file.name)
@@ -75,21 +75,21 @@ class EmlFolder:
                 raise
         descriptor = os.open(self._folder, os.O_RDONLY)
         try:
-            os.fsync(descriptor)  # the new name too
+            os.fsync(descriptor)  # makes the new name durable, too
         finally:
             os.close(descriptor)
 
 
 class SmtpServer:
-    """Hands each mail to an SMTP server, on a connection of its own.
+    """Sends each mail to an SMTP server, on its own connection.
 
     Args:
-        url: smtp://user:password@host:port, or smtps:// for TLS from the first byte. With smtp://, TLS is used when the
-            server offers it; without it, a password is only sent to this machine.
+        url: smtp://user:password@host:port, or smtps:// for TLS from the first byte. With smtp://, TLS is used if the
+            server offers it; without TLS, a password is sent to this machine only.
         timeout: in seconds, for each answer of the server.
 
     Raises:
-        ValueError: it is no such URL.
+        ValueError: the URL is invalid.
     """
 
     def __init__(self, url: str, sender: str, timeout: float) -> None:
@@ -133,7 +133,7 @@ class SmtpServer:
             yield session
 
     def _connect(self) -> smtplib.SMTP:
-        own_name = self._sender.rpartition("@")[2]  # else it is looked up, which can take long
+        own_name = self._sender.rpartition("@")[2]  # otherwise it is looked up, which can take long
         if self._implicit_tls:
             context = ssl.create_default_context()
             return smtplib.SMTP_SSL(self._host, self._port, own_name, timeout=self._timeout, context=context)
@@ -142,8 +142,8 @@ class SmtpServer:
 
 def _refusal(code: int, text: bytes | str) -> Exception:
     said = text.decode(errors="replace") if isinstance(text, bytes) else text
-    kind = NonRetryable if code >= 500 else ConnectionError  # RFC 5321: 5yz is for good, 4yz may pass
-    return kind(f"the mail server says {code} {said}")
+    kind = NonRetryable if code >= 500 else ConnectionError  # RFC 5321: 5yz is permanent, 4yz is transient
+    return kind(f"the mail server answers {code} {said}")
 
 
 def _digest(mail_id: str) -> str:

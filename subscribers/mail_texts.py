@@ -1,8 +1,8 @@
-"""The mails that customers get of an order, in plain text. Each says only what its event says.
+"""The mails to customers about their orders, in plain text. Each states only what its event states.
 
-Nothing is promised: an order may end before its refund is done, so only the refund's own mail is about money.
+They promise nothing: an order may end before its refund is done, so only the refund's own mail mentions money.
 
-No letter for OrderCompleted, which says nothing that Shipped has not said.
+There is no mail for OrderCompleted, which adds nothing to Shipped.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ class MailText(NamedTuple):
 
 
 def mail_text(event: CloudEvent) -> MailText | None:
-    """The customer's mail; None when the event is nothing to them."""
+    """The customer's mail; None for an event that does not concern the customer."""
     text = _WRITERS[event.type](event.subject, event.data)
     return text and MailText(text.subject, f"Hello,\n\n{text.body}\n\nYour shop\n")
 
@@ -78,7 +78,7 @@ def _cancelled(order: str, _data: dict[str, Any]) -> MailText:
     )
 
 
-# To the customer, a suspected fraud has no reason, and an outage is none.
+# Customers get no reason for a suspected fraud, nor for an outage.
 _REASONS = {
     PaymentDeclined.name: "Your card was declined.",
     NotEnoughStock.name: "Not everything that you ordered is in stock.",

@@ -1,11 +1,12 @@
-"""Mails to the customer on what happens to an order.
+"""Mails to the customer about an order.
 
-A mail is sent outside of any transaction, and then noted in the inbox. A process that dies in between sends it again.
-So by SMTP a customer may get a mail twice, under one Message-ID, by which some mail programs know a repeat; of the
-built-in files there is exactly one. No mail is left out, unless the mail server refuses it: then it is a dead letter.
+A mail is sent outside of any transaction, and then recorded in the inbox. A process that dies in between sends it
+again. So by SMTP, a customer may get a mail twice, with one Message-ID, by which some mail programs recognise a repeat;
+of the built-in files there is exactly one. No mail is skipped, unless the mail server refuses it: then it is a dead
+letter.
 
-Most events do not say whose order it is. That is remembered from those that do, and an event that comes before them
-waits. So of an order that never came on record, nothing is sent.
+Most events do not name the customer. The subscriber remembers the customer from those that do; an event that comes
+before them waits. So no mail is sent about an order that was never recorded.
 """
 
 import hashlib
@@ -38,7 +39,7 @@ _DOMAIN = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?"
 _SENDER = rf"^[A-Za-z0-9][A-Za-z0-9._+-]{{0,63}}@{_DOMAIN}$"
 _ADDRESS = rf"^[A-Za-z0-9._+-]{{0,24}}\{{customer_id\}}@{_DOMAIN}$"
 _SAFE = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
-_LONGEST = 40  # with what an address may have before it, an address allows no more: RFC 5321, 4.5.3.1.1
+_LONGEST = 40  # leaves room in the address for the template's own text; the limit is in RFC 5321, 4.5.3.1.1
 
 metadata = MetaData()
 
@@ -59,7 +60,7 @@ waiting = Table(
 
 
 class NotificationSettings(EnvironmentSettings):
-    """`smtp_url` may have a password; without it, mails become files. `timeout` and `give_up_after` in seconds."""
+    """`smtp_url` may have a password; without a URL, mails become files. `timeout` and `give_up_after` in seconds."""
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="NOTIFICATIONS__")
 
@@ -84,12 +85,12 @@ class NotificationSettings(EnvironmentSettings):
         return address
 
     def mailer(self, folder: Path) -> Mailer:
-        """To the mail server; without one, into this folder."""
+        """A mailer to the SMTP server; without one, to this folder."""
         url = self.smtp_url.get_secret_value()
         return SmtpServer(url, self.sender, self.timeout) if url else EmlFolder(folder, self.sender)
 
     def address_of(self, customer_id: str) -> str:
-        """A customer's address. No two customers have the same: what is no plain name gets a digest behind an `=`."""
+        """A customer's address. It is unique: an id that is not a plain name gets a digest after an `=`."""
         name = customer_id
         if len(name) > _LONGEST or not _SAFE.fullmatch(name):
             readable = "-".join(re.findall(r"[a-z0-9]+", customer_id.lower()))[:20].strip("-")
@@ -104,12 +105,12 @@ class Notifications:
         self._settings = settings
 
     def open(self) -> None:
-        """Make the tables, if this is the first day."""
+        """Create the tables, if they do not exist."""
         self._database.alone(metadata.create_all)
         self._database.alone(inbox.make)
 
     def handle(self, recorded: Recorded) -> None:
-        """Raises whatever the mailer raises."""
+        """Raises what the mailer raises."""
         event = recorded.event
         with self._database.begin() as tx:
             if inbox.received(tx, event).already:
@@ -126,7 +127,7 @@ class Notifications:
         inbox.once(self._database, without_data(event), lambda tx: _forget(tx, due))
 
     def settle(self, event: CloudEvent) -> None:
-        """A person has seen to it: the mail is not sent."""
+        """A person has settled it: the mail is not sent."""
         inbox.settle(self._database, without_data(event))
 
     def _write(self, customer: str, event: CloudEvent) -> None:
@@ -137,9 +138,9 @@ class Notifications:
 
 
 def _customer(tx: Connection, event: CloudEvent) -> str:
-    """Whose order it is, as far as this and what came before say; empty if they do not.
+    """The order's customer, as far as this event or an earlier one names it; otherwise empty.
 
-    The order's row is written in any case, so that of two events at one moment, the later one knows of the earlier.
+    The order's row is written in any case, so that of two concurrent events, the later one sees the earlier.
     """
     said: str = event.data.get("customer_id", "")
     of_order = customers.c.order_id == event.correlationid
@@ -190,6 +191,6 @@ def notifications(context: SubscriberContext) -> Iterable[Subscription]:
 
 
 def _has_ended(of_order: Sequence[Recorded]) -> bool:
-    """Nobody gets a new kind of mail about an order of last year."""
+    """So that a new kind of mail is not sent about orders that ended long ago."""
     ends = {event.type() for event in ENDS}
     return any(recorded.event.type in ends for recorded in of_order)

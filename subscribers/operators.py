@@ -1,8 +1,8 @@
-"""Operators are notified of what enters `attention`, once, and again when it is over: by mail, or a signed webhook.
+"""Notifies operators, by mail or signed webhook, of each new entry of `attention`, and again when it is over.
 
-What lasts, and what was delivered of it, is on record in a database of the notifier's own. A notice is delivered and
-then noted, so a process that dies in between delivers it again, under the same Message-ID or `webhook-id`. While a part
-cannot be seen, nothing is taken for over: it may be what hides there.
+The notifier keeps the entries and their deliveries in a database of its own. A notice is delivered and then recorded,
+so a process that dies in between delivers it again, under the same Message-ID or `webhook-id`. While a part of the
+system cannot be seen, no entry counts as over: it may still exist in that part.
 """
 
 import json
@@ -55,7 +55,7 @@ deliveries = Table(
 
 
 class OperatorSettings(EnvironmentSettings):
-    """Who is notified; by default, nobody. Mails go by NOTIFICATIONS__SMTP_URL. `every` is in seconds."""
+    """Who is notified; by default, no operator. Mails are sent by NOTIFICATIONS__SMTP_URL. `every` is in seconds."""
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="OPERATORS__")
 
@@ -73,7 +73,7 @@ class Channel(Protocol):
     name: str
 
     def send(self, notice_id: str, word: Word, entry: AttentionEntry, at: datetime) -> None:
-        """Raises NonRetryable when it is refused for good; any other exception may pass."""
+        """Raises NonRetryable if the notice is refused permanently; any other exception may be transient."""
         ...
 
 
@@ -106,21 +106,21 @@ class ByWebhook:
 
 
 class Notifier:
-    """What lasts, and what was delivered, is in the database alone: a restart changes nothing."""
+    """Keeps entries and deliveries in the database alone, so that a restart changes nothing."""
 
     def __init__(self, database: Storage, channels: Sequence[Channel]) -> None:
         self._database = database
         self._channels = channels
 
     def open(self) -> None:
-        """Make the tables, if this is the first day."""
+        """Create the tables, if they do not exist."""
         self._database.alone(metadata.create_all)
 
     def look(self, entries: Sequence[AttentionEntry], now: datetime) -> dict[str, Exception]:
-        """Note what is new and what is over, and deliver what is due.
+        """Record which entries are new and which are over, and deliver the notices that are due.
 
         Returns:
-            Of the channels that take nothing now, why; what is due there is due the next time.
+            The errors of the channels that take nothing now, by name; their notices stay due.
         """
         self._note(entries, int(now.timestamp() * 1000))
         failed: dict[str, Exception] = {}
@@ -159,7 +159,7 @@ class Notifier:
             tx.execute(update(notices).where(notices.c.number == number).values(is_finished=True))
 
     def _deliver(self, channel: Channel, row: Row[Any], word: Word, at: datetime) -> None:
-        """Unless it was. Raises what the channel raises, but for a refusal for good, which is logged and noted."""
+        """Unless it was delivered. Raises what the channel raises; a permanent refusal is logged and recorded."""
         key = {"number": row.number, "word": word.value, "channel": channel.name}
         with self._database.begin() as tx:
             if tx.execute(select(deliveries.c.number).filter_by(**key)).first():
@@ -175,7 +175,7 @@ class Notifier:
 
 
 def _text(word: Word, entry: AttentionEntry) -> str:
-    """In lines of which none is anybody else's."""
+    """One field per line; no field can add a line of its own."""
     lines = {
         "what": f"{entry.kind} {entry.subject} {entry.step}",
         "why": entry.why,

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 
 class RateLimit:
-    """At most `per_second` times a second, evenly, over all threads of this process; other processes have their own.
+    """At most `per_second` times a second, evenly spaced, over all threads of this process; each process has its limit.
 
     Args:
-        clock: seconds that never go back.
+        clock: monotonic, in seconds.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class RateLimit:
         self._mutex = threading.Lock()
 
     def wait(self) -> None:
-        """Until it is this caller's turn."""
+        """Block until it is this caller's turn."""
         with self._mutex:
             now = self._clock()
             turn = max(self._next, now)

@@ -1,8 +1,8 @@
-"""What of an event may leave our own services: webhooks and the audit log get this, and nothing else.
+"""The public part of an event: webhooks and the audit log get nothing else.
 
-Fields go by their declaration: what a contract calls private, at any depth, and what this version does not know. In
-texts that people or older versions wrote, what looks like a card's token is masked; a name or an address in them is not
-known for one.
+Fields are removed by declaration: those that a contract declares private, at any depth, and those that this version
+does not know. In texts by people or by older versions, what looks like a card token is masked; names and addresses in
+such texts are not recognised.
 """
 
 import pkgutil
@@ -17,36 +17,36 @@ import services
 from kernel.contracts import Contract, Event, contracts_in
 from kernel.envelope import CloudEvent
 
-# Who else publishes, where it is part of the system; subscribers know them by their events alone.
+# Other publishers, where they are part of the system; subscribers know only their events.
 _BESIDE_SERVICES = ("choreography.events", "client.events")
 _TOKEN = re.compile(r"\btok_\w+")
 
 
 class UnknownEvent(Exception):
-    """No event of this type is known here, so nobody can say what of it is private; a newer version may know."""
+    """No event of this type is known here, so its private fields are unknown; a newer version may know them."""
 
 
 def redacted(event: CloudEvent) -> CloudEvent:
-    """The event without its private fields, nor any field that this version does not know. Raises UnknownEvent."""
+    """The event without private fields, and without fields that this version does not know. Raises UnknownEvent."""
     _import_events()
     kinds = [kind for kind in _kinds(Event) if kind.type() == event.type]
     if not kinds:
-        raise UnknownEvent(f"no event is called {event.type}; is this subscriber older than who publishes it?")
+        raise UnknownEvent(f"no event is called {event.type}; is this subscriber older than the event's publisher?")
     return event.model_copy(update={"data": _public(event.data, kinds)})
 
 
 def masked(text: str) -> str:
-    """The text, with what looks like a card's token made unknown."""
+    """The text with everything masked that looks like a card token."""
     return _TOKEN.sub("tok_…", text)
 
 
 def without_data(event: CloudEvent) -> CloudEvent:
-    """The event without data: enough for an inbox, which need not keep what its subscriber does not use."""
+    """The event without its data: an inbox needs no more."""
     return event.model_copy(update={"data": {}})
 
 
 def _public(value: Any, contracts: Sequence[type[Contract]]) -> Any:
-    """What may leave of a value that is one of these contracts, a list of them, or, with none, plain JSON."""
+    """The public part of a value that is one of these contracts, or a list of them; with none, of plain JSON."""
     if isinstance(value, str):
         return masked(value)
     if isinstance(value, list):
@@ -65,7 +65,7 @@ def _public(value: Any, contracts: Sequence[type[Contract]]) -> Any:
 
 @cache
 def _import_events() -> None:
-    """Events are known once their class is made; those of services, a new one's too, are looked up here."""
+    """Import the events of all services, including new ones: an event is known once its class is defined."""
     for package in pkgutil.iter_modules(services.__path__, "services."):
         name = f"{package.name}.events"
         if package.ispkg and find_spec(name):

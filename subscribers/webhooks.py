@@ -1,8 +1,8 @@
-"""Webhooks: outside systems get the events that they want by HTTP, signed as Standard Webhooks says.
+"""Webhooks: outside systems get the events that they subscribe to by HTTP, signed according to Standard Webhooks.
 
 The body is the CloudEvent, in its JSON format, with public data only. Each endpoint is a consumer of its own, with its
-own position, retries and dead letters. An event that was accepted is noted in the inbox afterwards, so a process that
-dies in between delivers it again, under the same `webhook-id`, by which an endpoint knows a repeat.
+own position, retries and dead letters. An accepted event is recorded in the inbox afterwards, so a process that dies in
+between delivers it again, under the same `webhook-id`, by which an endpoint recognises a repeat.
 """
 
 import base64
@@ -32,11 +32,11 @@ from subscribers.redaction import redacted, without_data
 
 NAME = "webhooks"
 
-_SECRET_BYTES = range(24, 65)  # as Standard Webhooks says
+_SECRET_BYTES = range(24, 65)  # as Standard Webhooks requires
 
 
 class NotAccepted(Exception):
-    """The endpoint did not take the event, this time. `wish`: for how many seconds it asks to be left alone."""
+    """The endpoint did not accept the event this time. `wish`: the seconds for which it asks not to be called."""
 
     def __init__(self, why: str, wish: float = 0) -> None:
         super().__init__(why)
@@ -44,20 +44,20 @@ class NotAccepted(Exception):
 
 
 class NotAnswering(NotAccepted, Unavailable):
-    """The endpoint takes no event at all, as far as one can see."""
+    """The endpoint seems to accept no event at all."""
 
 
 class Endpoint(BaseModel):
-    """Who gets what. Durations are in seconds.
+    """An endpoint, and the events that it gets. Durations are in seconds.
 
     Attributes:
         secret: `whsec_` and 24 to 64 random bytes in Base64, shared with the endpoint.
-        previous_secret: the one before, while the endpoint changes over: deliveries are signed with both.
+        previous_secret: the former one, while the endpoint changes over: deliveries are signed with both.
         allow_http: deliver without encryption.
-        allow_link_local: deliver to link-local addresses, and to those where a cloud gives a machine its secrets.
-        timeout: of one whole exchange.
+        allow_link_local: deliver to link-local addresses, and to those where clouds serve a machine's secrets.
+        timeout: for one whole exchange.
         types: patterns of event types; `content` as in a Rule, such as {"style": ["choreography"]}.
-        per_second: deliveries at most, by each process.
+        per_second: the most deliveries per second, by each process.
         first_pause: before the second attempt; it doubles up to `longest_pause`, until `give_up_after`.
     """
 
@@ -115,7 +115,7 @@ class WebhookSettings(EnvironmentSettings):
 
 
 class Deliveries:
-    """To one endpoint. Handlers wait in their threads for the endpoint's answer, and for its pace."""
+    """Delivers to one endpoint. Handlers block in their threads for its answer, and for the rate limit."""
 
     def __init__(self, endpoint: Endpoint, database: Storage, rate_limit: RateLimit) -> None:
         self._endpoint = endpoint
@@ -158,7 +158,7 @@ class Deliveries:
         inbox.once(self._database, note, lambda tx: delivery_log.note(tx, name, event, began))
 
     def _forget(self, event: CloudEvent) -> None:
-        """So that it is delivered once more, under the same `webhook-id`."""
+        """Have it delivered once more, under the same `webhook-id`."""
         with self._database.begin() as tx:
             inbox.forget(tx, self._note(event))
 
@@ -174,7 +174,7 @@ class Deliveries:
         return without_data(event).model_copy(update={"id": f"{self._endpoint.name}/{_message_id(event)}"})
 
     def retry_policy(self, event: CloudEvent) -> RetryPolicy:
-        """The endpoint's wish (Retry-After) goes before our own backoff, up to the longest pause."""
+        """The endpoint's Retry-After takes precedence over our own backoff, up to the longest pause."""
         endpoint = self._endpoint
         wish = min(self._asked_to_wait.pop(event.id, 0), endpoint.longest_pause)
         if wish > 0:
@@ -191,10 +191,10 @@ class Deliveries:
 
 
 def deliver(endpoint: Endpoint, message_id: str, body: str, content_type: str) -> None:
-    """Post it, signed, once.
+    """Post the body once, signed.
 
     Raises:
-        NotAccepted: with the seconds that the endpoint wishes to be left alone, if it says so.
+        NotAccepted: with the seconds of the endpoint's Retry-After, if it sent one.
         NonRetryable: the endpoint is gone.
     """
     now = datetime.now(UTC)
@@ -220,12 +220,12 @@ def deliver(endpoint: Endpoint, message_id: str, body: str, content_type: str) -
 
 
 def _message_id(event: CloudEvent) -> str:
-    """The same at every attempt. It must have no full stop, and ids of events may: so it is a digest."""
+    """The same at every attempt. It is a digest, since it must have no full stop, and an event's id may have one."""
     return "msg_" + hashlib.sha256(f"{event.source} {event.id}".encode()).hexdigest()[:32]
 
 
 def _seconds(retry_after: str, now: datetime) -> float:
-    """Both forms of the header, as seconds from now; 0 for none, or none that can be read."""
+    """A Retry-After header, in either form, as seconds from now; 0 if it is missing or cannot be read."""
     if retry_after.isascii() and retry_after.isdigit():
         return float(retry_after)
     try:
@@ -243,7 +243,7 @@ def _key(secret: str) -> bytes:
 
 
 def webhooks(context: SubscriberContext) -> Iterable[Subscription]:
-    """One subscription an endpoint. Raises SettingsError."""
+    """One subscription per endpoint. Raises SettingsError."""
     endpoints = WebhookSettings.read().webhooks
     if not endpoints:
         return []

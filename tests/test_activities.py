@@ -55,7 +55,9 @@ def test_every_service_is_hosted_and_nothing_else() -> None:
 
 
 def test_an_operation_without_an_activity_is_named() -> None:
-    assert list(problems_of(_ForgotARefund)) == ["payments: refund is declared, and is no activity of _ForgotARefund"]
+    assert list(problems_of(_ForgotARefund)) == [
+        "payments: refund is declared, but _ForgotARefund has no such activity"
+    ]
 
 
 def test_an_activity_into_whose_thread_a_cancellation_may_be_thrown_is_named() -> None:
@@ -66,7 +68,7 @@ def test_an_activity_of_another_name_or_of_no_operation_is_named() -> None:
     assert list(problems_of(_Misnamed)) == [
         "payments: _Misnamed.charge lacks @activity.defn(name='payments.charge')",
         "payments: _Misnamed.refund is the activity payment.refund; it must be payments.refund",
-        "payments: _Misnamed.gamble is no operation that the service declares",
+        "payments: _Misnamed.gamble is not an operation that the service declares",
     ]
 
 
@@ -74,14 +76,14 @@ def test_a_service_without_activities_is_named() -> None:
     lottery: Service[PaymentsPort] = replace(PAYMENTS, name="lottery")
     assert problems([*SERVICES, lottery]) == [
         "lottery: activities.lottery is missing",
-        "lottery: it is among SERVICES, and the folder services/lottery is not there",
+        "lottery: SERVICES has this service, but the folder services/lottery is missing",
     ]
 
 
 def test_activities_of_no_service_are_named() -> None:
     assert problems([one for one in SERVICES if one is not PAYMENTS]) == [
-        "activities.payments: Payments is of no declared service",
-        "payments: the folder services/payments is there, and SERVICES has no service of that name",
+        "activities.payments: Payments belongs to no declared service",
+        "payments: the folder services/payments exists, but SERVICES has no service of that name",
     ]
 
 
@@ -90,7 +92,7 @@ def test_a_folder_that_nobody_declares_is_named(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "declaration.py").touch()
     assert problems(SERVICES, tmp_path) == [
-        "lottery: the folder services/lottery is there, and SERVICES has no service of that name"
+        "lottery: the folder services/lottery exists, but SERVICES has no service of that name"
     ]
 
 

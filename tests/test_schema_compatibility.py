@@ -182,7 +182,7 @@ def text(**limits: Any) -> Any:
         (
             of(card=private(str)),
             of(card=str),
-            ["`card` is not private any more, and would be published to everybody outside; that needs a decision"],
+            ["`card` is not private any more, and would be published to outside systems; that needs a decision"],
         ),
     ],
 )
@@ -250,7 +250,7 @@ def test_what_the_check_does_not_know_counts_as_a_break(old: Schema, new: Schema
 )
 def test_a_schema_that_cannot_be_read_counts_as_a_break(damaged: Schema) -> None:
     (reason,) = breaks(damaged, of(total=int))
-    assert reason.endswith("so nobody can say who can live with the change")
+    assert reason.endswith("so it is unknown which readers can handle the change")
 
 
 def test_a_schema_inside_itself_is_compared() -> None:

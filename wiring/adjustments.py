@@ -1,4 +1,4 @@
-"""What was settled outside after an order was completed goes on record with its service, whatever the order's style."""
+"""Records what was settled outside after an order was completed, with the orders service, for either style."""
 
 import asyncio
 from contextlib import closing
@@ -16,7 +16,7 @@ from wiring.services import Services
 
 
 def total_of(settings: Settings, order_id: str) -> Money:
-    """What the order cost. Raises NoSuchOrder, SettingsError."""
+    """The order's total. Raises NoSuchOrder, SettingsError."""
     with closing(RecordsOfOrders(settings.url_of)) as records:
         record = asyncio.run(records.find(order_id))
     if record is None:
@@ -25,7 +25,7 @@ def total_of(settings: Settings, order_id: str) -> Money:
 
 
 def adjust(settings: Settings, order_id: str, refunded: Money | None, *, returned: bool, note: str) -> Adjustment:
-    """All that is noted by now. Raises NotNow, TooLong, SettingsError."""
+    """Returns all adjustments that are recorded by now. Raises NotNow, TooLong, SettingsError."""
     check_length(note)
     key = str(Key(order_id, "adjust"))
     command = AdjustOrder(key=key, order_id=order_id, refunded=refunded, returned=returned, note=note)

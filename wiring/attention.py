@@ -1,4 +1,4 @@
-"""The one answer to what needs a person, over all parts; the command line, metrics, notifier and page ask it here."""
+"""What needs a person, collected from all parts; the command line, metrics, notifier and page ask this module."""
 
 import asyncio
 from datetime import timedelta
@@ -19,19 +19,19 @@ from workflows.visibility import ENDED_BY_FORCE, OF_ORDERS
 _SECONDS = 10.0
 _FAILS_WITH = (UserError, SQLAlchemyError, RPCError, OSError, ValueError)
 
-# Where one finds what is wrong with a part that does not answer.
+# Where to look for the problem when a part does not answer.
 _LOOK_AT = {Style.ORCHESTRATION: "temporal operator cluster health", Style.CHOREOGRAPHY: "starter.py events consumers"}
 
 
 async def attention(settings: Settings, clients: Clients, limit: float = _SECONDS) -> list[AttentionEntry]:
-    """All that needs a person, in both styles and over all parts; the oldest first, and before it what cannot be seen.
+    """All that needs a person, in both styles and in all parts: first the parts that cannot be seen, then the oldest.
 
     Never raises for a part that fails, or does not answer within `limit` seconds: that is an entry.
     """
     answers = await asyncio.gather(*(_answer(part, limit) for part in _parts(settings, clients)))
     entries = [entry for answer in answers for entry in answer]
     failed = {(one.order_id, one.step.partition(".")[0]) for one in entries if one.kind is AttentionKind.UNDO_FAILED}
-    # The dead letter of a failed undo is that undo, seen from the bus.
+    # The dead letter of a failed undo is the same problem, seen from the bus.
     once = (
         one for one in entries if one.kind is not AttentionKind.DEAD_LETTER or (one.order_id, one.step) not in failed
     )
@@ -39,7 +39,7 @@ async def attention(settings: Settings, clients: Clients, limit: float = _SECOND
 
 
 def query_links(settings: Settings) -> dict[str, str]:
-    """Where the Temporal UI lists the orchestrated orders that need a person, by what is listed."""
+    """Links to the Temporal UI's lists of orchestrated orders that need a person, by title."""
     namespace = settings.temporal()["namespace"]
     queries = {"failed, or in review": WAITING, "ended by force": f"{OF_ORDERS} AND {ENDED_BY_FORCE}"}
     return {what: settings.query_link(namespace, query) for what, query in queries.items()}

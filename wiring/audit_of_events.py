@@ -1,4 +1,4 @@
-"""The part of the audit that is about events."""
+"""The audit of events: their publication, their consumption, and the audit log."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -29,18 +29,20 @@ _OUTSIDE = tuple(PUBLISHED)
 
 
 def audit_of_events(settings: Settings, not_judged: list[NotJudged], since: int = 0) -> list[Violation]:
-    """Whether events were published and consumed as they should be, and the audit log is whole.
+    """Violations: events that were not published or consumed as they should be, and damage to the audit log.
 
     Args:
         not_judged: gets what was left out, and why.
-        since: only events of then and later, in milliseconds since 1970.
+        since: only events from this time on, in milliseconds since 1970.
 
     Raises:
-        SettingsError, BusDown: something cannot be read.
+        SettingsError, BusDown: a database or the bus cannot be read.
     """
     if not bus_is_there(settings):
         if any(_has_published(settings, service.name) for service in SERVICES):
-            raise SettingsError(f"the bus cannot be read: there is no {settings.url_of('bus')}, and events are on it")
+            raise SettingsError(
+                f"the bus cannot be read: there is no {settings.url_of('bus')}, but services have published events"
+            )
         not_judged.append(NotJudged(order_id="", why="events: there is no bus; a worker with the role relay makes it"))
         return []
 

@@ -1,4 +1,4 @@
-"""Where every audit and reconciliation leaves what it found: `attention` shows the last of each."""
+"""Stores the reports of audits and reconciliations; `attention` shows the latest of each."""
 
 import time
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ metadata = MetaData()
 
 
 class Examination(StrEnum):
-    """What is looked into."""
+    """A kind of examination."""
 
     AUDIT = "audit"
     RECONCILIATION = "reconciliation"
@@ -55,7 +55,7 @@ class AuditReport(Contract):
 
 
 class Found(Protocol):
-    """An audit's report, in the terms of its readers, which load no audit."""
+    """An audit's report, as this module needs it without importing the audit."""
 
     @property
     def orders(self) -> int: ...
@@ -64,7 +64,7 @@ class Found(Protocol):
 
 
 def keep_report(settings: Settings, found: Found, examination: Examination = Examination.AUDIT) -> AuditReport | None:
-    """Keep it beside the last hundred; None where there is no database of consumers to keep it in.
+    """Store it, keeping the last hundred; None if there is no consumers' database to store it in.
 
     Raises SQLAlchemyError.
     """
@@ -85,7 +85,7 @@ def keep_report(settings: Settings, found: Found, examination: Examination = Exa
 
 
 def last_report(settings: Settings, examination: Examination = Examination.AUDIT) -> AuditReport | None:
-    """None if none was left. Raises SQLAlchemyError."""
+    """The latest report; None if there is none. Raises SQLAlchemyError."""
     reports = _TABLES[examination]
     if not _is_there(settings):
         return None
@@ -97,6 +97,6 @@ def last_report(settings: Settings, examination: Examination = Examination.AUDIT
 
 
 def _is_there(settings: Settings) -> bool:
-    """A file comes with the first worker."""
+    """A SQLite file is created by the first worker."""
     url = make_url(settings.url_of("consumers"))
     return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()

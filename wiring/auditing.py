@@ -1,4 +1,4 @@
-"""The audit of the whole shop, as the command line and the schedule run it; it leaves its report."""
+"""The audit of the whole shop, for the command line and the schedule; it stores its report."""
 
 from audit.invariants import NotJudged, Report
 from audit.invariants import audit as audit_books
@@ -9,21 +9,19 @@ from wiring.stranded_orders import audit_of_workflows
 
 
 def audit(settings: Settings, since: int = 0, since_in_words: str = "") -> Report:
-    """Judge all books, all events, and whether somebody moves each order that is not over.
+    """Judge all books and all events, and check that a workflow drives each order that has not ended.
 
     Args:
-        since: only orders that changed since then (milliseconds since 1970), or are not over.
+        since: only orders that changed at or after this time (milliseconds since 1970), or that have not ended.
 
     Raises:
-        SettingsError, BusDown: something cannot be read.
+        SettingsError, BusDown: a database or the bus cannot be read.
     """
     report = audit_books(settings, since)
     report.violations += audit_of_workflows(settings, report.not_judged)
     report.violations += audit_of_events(settings, report.not_judged, since)
     if since:
-        why = (
-            f"orders that are over, and to which nothing has happened since {since_in_words}, and events of before then"
-        )
+        why = f"orders that have ended, and have not changed since {since_in_words}, and events of before then"
         report.not_judged.append(NotJudged(order_id="", why=why))
     if report.violations or not since:  # what was not judged is no reason to forget what was found before
         keep_report(settings, report)

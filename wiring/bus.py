@@ -1,4 +1,4 @@
-"""Constructs the bus, and what reads it."""
+"""Constructs the bus and its consumers."""
 
 import logging
 import threading
@@ -34,7 +34,7 @@ class EventBus:
     """The bus of these settings, with its consumers' records and locks.
 
     Args:
-        is_open: at once; or when `open` is called, since a database may not answer yet.
+        is_open: open it now; otherwise `open` does, since a database may not answer yet.
 
     Raises:
         DatabaseDown, SettingsError: a database cannot be opened.
@@ -73,13 +73,13 @@ class EventBus:
         return self.settings.data_dir
 
     def database(self, name: str) -> Database:
-        """A subscriber's own: a file beside the others, or a schema in the PostgreSQL database `subscribers`."""
+        """A subscriber's own database: a file, or a schema in the PostgreSQL database `subscribers`."""
         if name not in self._subscribers:
             self._subscribers[name] = self._subscriber(name)
         return self._subscribers[name]
 
     def relay(self, service: Service[Any]) -> Relay:
-        """Of this service's outbox. Raises DatabaseDown."""
+        """The relay of this service's outbox. Raises DatabaseDown."""
         self.services.open(service)
         outbox = self.services.database(service.name)
         return Relay({service.name: outbox}, self.bus, self.locks, self.progress)
@@ -88,7 +88,7 @@ class EventBus:
         return Consumer(subscription, self.bus, self.progress, self.locks, handled)
 
     async def close(self) -> None:
-        """The services' databases are closed by who opened them."""
+        """Does not close the services' databases: their owner does."""
         await self.bus.close()
         self.locks.close()
         self.records.close()
@@ -125,7 +125,7 @@ class EventBus:
 
 
 def bus_is_there(settings: Settings) -> bool:
-    """Whether there is anything to look at: a log in a file comes with the first worker, or the first event."""
+    """Whether there is a log to read: a log in a file is created by the first worker, or with the first event."""
     if settings.bus_url:
         return True
     url = make_url(settings.url_of("bus"))
@@ -134,7 +134,7 @@ def bus_is_there(settings: Settings) -> bool:
 
 @asynccontextmanager
 async def open_bus(settings: Settings, *, for_reading: bool = False) -> AsyncIterator[EventBus]:
-    """The bus for a command. Raises SettingsError; for reading also if there is no log, which is not an empty one."""
+    """The bus for a command. Raises SettingsError; for reading, also if there is no log: a missing one is not empty."""
     if for_reading and not bus_is_there(settings):
         raise SettingsError(
             f"there is no log of events at {settings.url_of('bus')}: no worker has run with these settings, "

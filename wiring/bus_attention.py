@@ -1,4 +1,4 @@
-"""What of the bus needs a person: dead letters, consumers and outboxes that are behind, endpoints that are down."""
+"""What needs a person on the bus: dead letters, lagging consumers and outboxes, endpoints that are down."""
 
 import asyncio
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _REACTING = {service.name for service in SERVICES}
 
 
 def parts_of_the_bus(settings: Settings, after: timedelta) -> list[Part]:
-    """All that has to do with the bus, each asked alone; a folder in which no worker has ever run has nothing."""
+    """The parts of the bus, each asked separately; a folder in which no worker has ever run has none."""
     if not bus_is_there(settings):
         return []
 
@@ -55,13 +55,13 @@ async def _consumers(settings: Settings, after: timedelta) -> list[AttentionEntr
 
 
 async def lags(events: EventBus) -> list[Lag]:
-    """Of every consumer. Raises SettingsError, BusDown, SQLAlchemyError."""
+    """The lag of every consumer. Raises SettingsError, BusDown, SQLAlchemyError."""
     subscriptions = await asyncio.to_thread(all_subscriptions, events)
     return [await lag(events.bus, events.progress, one) for one in subscriptions]
 
 
 async def _last_audit(settings: Settings) -> list[AttentionEntry]:
-    """And of the last reconciliation, what the audit has not found, too."""
+    """The findings of the last audit, and those of the last reconciliation that the audit does not have."""
     found = dict[str, AttentionEntry]()
     for examination in Examination:
         report = await asyncio.to_thread(last_report, settings, examination)
@@ -98,7 +98,7 @@ def _dead(letter: DeliveryFailure) -> AttentionEntry:
         why=plain(letter.error),
         since=datetime.fromtimestamp(letter.first_failed_at, UTC),
         attempt=letter.attempts,
-        then="nothing: it is not handled any more",
+        then="nothing: it is not retried any more",
         command=f"starter.py events dead-letters retry {letter.id} --consumer {letter.consumer}",
     )
 
@@ -132,7 +132,7 @@ def _of_consumer(found: Lag, after: timedelta, now: datetime) -> Iterator[Attent
     kind = AttentionKind.WEBHOOK if endpoint else AttentionKind.CONSUMER
     subject = endpoint or found.consumer
     if found.problem:
-        then, command = "nothing: it waits, and passes over nothing", "starter.py events republish"
+        then, command = "nothing: it waits, and skips no event", "starter.py events republish"
         yield AttentionEntry(kind=kind, subject=subject, why=found.problem, then=then, command=command)
         return
     oldest = min((one.first_failed_at for one in found.retrying), default=None)
@@ -145,7 +145,7 @@ def _of_consumer(found: Lag, after: timedelta, now: datetime) -> Iterator[Attent
             why=f"{plain(found.retrying[-1].error)}; {behind}",
             since=since,
             attempt=max(one.attempts for one in found.retrying),
-            then="they are tried again, and are dead letters in the end",
+            then="they are retried, and become dead letters in the end",
             command=f"starter.py events deliveries --to {endpoint}" if endpoint else "starter.py events consumers",
         )
     elif found.waiting_since and now - found.waiting_since >= after:
@@ -153,7 +153,7 @@ def _of_consumer(found: Lag, after: timedelta, now: datetime) -> Iterator[Attent
         yield AttentionEntry(
             kind=kind,
             subject=subject,
-            why=f"{behind}, and nobody handles them; is a worker with the role {role} running?",
+            why=f"{behind}, and no process handles them; is a worker with the role {role} running?",
             since=found.waiting_since,
             then="they are handled once one runs",
             command=f"worker.py --role {role}",

@@ -1,4 +1,4 @@
-"""The roles that are on the bus. A role loads what it runs."""
+"""The roles that run on the bus. Each imports what it runs when it is needed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Listeners:
-    """What a role runs on the bus; `parts` beside its consumers."""
+    """What a role runs on the bus: its consumers, and other `parts`."""
 
     subscriptions: list[Subscription] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
@@ -26,7 +26,7 @@ class Listeners:
 
 @dataclass(frozen=True)
 class Maker:
-    """Makes some of what a role runs, once the databases that it needs answer; until then it raises DatabaseDown."""
+    """Makes some of a role's consumers and parts; raises DatabaseDown until the databases that they need answer."""
 
     name: str
     make: Callable[[], Listeners]
@@ -53,7 +53,7 @@ ON_THE_BUS = (RELAY, *CONSUMERS)
 
 
 def subscriptions_of(role: str, events: EventBus) -> list[Subscription]:
-    """All that the role consumes. Raises DatabaseDown, SettingsError."""
+    """All of the role's subscriptions. Raises DatabaseDown, SettingsError."""
     return [one for maker in CONSUMERS[role](events) for one in maker.make().subscriptions]
 
 
@@ -61,7 +61,7 @@ def subscriptions_of(role: str, events: EventBus) -> list[Subscription]:
 async def on_the_bus(
     settings: Settings, services: Services, roles: Sequence[str], parts: Parts | None = None
 ) -> AsyncIterator[list[asyncio.Task[None]]]:
-    """Run what these roles have on the bus; gives the tasks, which end only in trouble. Raises SettingsError."""
+    """Run these roles' parts on the bus; yields the tasks, which end only on failure. Raises SettingsError."""
     if not set(roles) & set(ON_THE_BUS):
         yield []
         return

@@ -1,4 +1,4 @@
-"""What is on offer, as the orders and inventory services say it."""
+"""The products on offer, from the orders and inventory services."""
 
 from contextlib import closing
 
@@ -15,7 +15,7 @@ from settings import Settings
 
 
 class Offer(Contract):
-    """A product as a customer sees it, with the pieces that can be had."""
+    """A product as a customer sees it, with the number of pieces that are available."""
 
     sku: str
     name: str
@@ -24,7 +24,7 @@ class Offer(Contract):
 
 
 def read_catalogue(settings: Settings) -> list[Offer]:
-    """What the orders and inventory services say of each product. Raises SettingsError when they cannot be read."""
+    """All products, from the orders and inventory services. Raises SettingsError when they cannot be read."""
     try:
         with (
             closing(Database(settings.url_of("orders"), for_reading=True)) as orders,

@@ -1,4 +1,4 @@
-"""The orders that run on events alone, for the clients of both styles."""
+"""Choreographed orders, for the clients of both styles."""
 
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -38,13 +38,13 @@ class ChoreographedOrders:
         return choreography_client(events)
 
     async def has(self, order_id: str) -> bool:
-        """Whether the bus knows it as an order of this style. Raises SettingsError, BusDown."""
+        """Whether the bus has events of an order of this style under this id. Raises SettingsError, BusDown."""
         if not bus_is_there(self._settings):
             return False
         return OrderView(order_id, await (await self._bus()).bus.of(order_id)).is_choreographed
 
     async def recent(self, status: OrderStatus | None, limit: int) -> list[PlacedOrder]:
-        """The newest orders first, as the orders service has them on record; and those that it could not record."""
+        """The newest orders first: those on record, and those that the orders service could not record."""
         unrecorded = await (await self.client()).without_a_record() if bus_is_there(self._settings) else []
         found = [placed for placed in unrecorded if status in (None, placed.state.status)]
         found += await self._on_record(status, limit)
@@ -59,7 +59,7 @@ class ChoreographedOrders:
                 placed = record.as_placed
                 ended = placed.state.stage is Stage.ENDED
                 now = placed if ended else await (await self.client()).get(placed.state.order_id)
-                if status in (None, now.state.status):  # its record may be a moment behind its events
+                if status in (None, now.state.status):  # its record may lag behind its events
                     found.append(replace(now, placed_at=placed.placed_at))
             if len(found) >= limit or len(records) < asked_for:
                 return found[:limit]

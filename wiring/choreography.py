@@ -15,7 +15,7 @@ from wiring.bus_roles import Listeners, Maker
 
 
 def makers(events: EventBus) -> list[Maker]:
-    """Of each service's consumer, and of the deadlines. Raises IncompleteTable."""
+    """The makers of each service's consumer, and of the deadlines. Raises IncompleteTable."""
     check(REACTIONS)
 
     def of(service: Service[Any]) -> Maker:

@@ -1,4 +1,4 @@
-"""The clients of every style that is part of this system, connected when they are asked for."""
+"""The clients of all styles that are part of this system; each connects when it is first used."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -25,10 +25,10 @@ T = TypeVar("T")
 
 
 class OrdersOfStyle(Protocol):
-    """The orders of one style, wherever they are kept."""
+    """The orders of one style."""
 
     async def client(self) -> OrderClient:
-        """Connected. Raises SettingsError, Unreachable."""
+        """A connected client. Raises SettingsError, Unreachable."""
         ...
 
     async def has(self, order_id: str) -> bool: ...
@@ -38,7 +38,7 @@ class OrdersOfStyle(Protocol):
         ...
 
     async def attention(self, after: timedelta) -> list[AttentionEntry]:
-        """What of its orders needs a person; of steps, those that have been tried for longer than `after`."""
+        """What needs a person among its orders; of steps, those that have been retried for longer than `after`."""
         ...
 
     async def close(self) -> None: ...
@@ -63,7 +63,7 @@ class OrchestratedOrders:
         return self._client
 
     async def has(self, order_id: str) -> bool:
-        """Always: for an order that does not exist, the client raises."""
+        """Always true: for an order that does not exist, the client raises."""
         del order_id
         return True
 
@@ -80,11 +80,11 @@ class OrchestratedOrders:
 
 
 class Clients:
-    """Connects to what it is asked for, when it is asked for it."""
+    """Connects to a style's server or bus when it is first used."""
 
     def __init__(self, settings: Settings) -> None:
         self.records = RecordsOfOrders(settings.url_of)
-        # In the order in which they are asked whether an order is theirs.
+        # In the order in which the styles are asked whether they have an order.
         self._styles: dict[Style, OrdersOfStyle] = {
             Style.CHOREOGRAPHY: ChoreographedOrders(settings, self.records),
             Style.ORCHESTRATION: OrchestratedOrders(settings, self.records),
@@ -95,16 +95,15 @@ class Clients:
         return await self._of(style).client()
 
     async def client_of(self, order_id: str) -> OrderClient:
-        """By the order's own style: by its record, if it has one, or by who knows it.
+        """The client of the order's own style: by its record, or else by the style that has the order.
 
         Raises:
-            UserError: the id is none; there is no such order; or one style's orders cannot be seen and the other does
-                not have it, so that nobody can say whether there is.
+            UserError: the id is invalid; no style has the order; or a style cannot be asked, and no other one has it.
         """
         check_order_id(order_id)
         not_seen: UserError | None = None
         record = None
-        with suppress(SettingsError):  # then the styles are asked
+        with suppress(SettingsError):  # without the record, the styles are asked
             record = await self.records.find(order_id)
         if record:
             if not await self._of(record.style).has(order_id):
@@ -133,12 +132,12 @@ class Clients:
         return newest[:limit]
 
     async def attention(self, style: Style, after: timedelta) -> list[AttentionEntry]:
-        """What of the orders of this style needs a person: a part of what `wiring.attention` answers."""
+        """What needs a person among the orders of this style: a part of what `wiring.attention` returns."""
         return await self._of(style).attention(after)
 
     @property
     def styles(self) -> tuple[Style, ...]:
-        """Those that are part of this system."""
+        """The styles that are part of this system."""
         return tuple(self._styles)
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Dead letters, and the ways out of them, for the command line and the page."""
+"""Lists, retries and discards dead letters, for the command line and the page."""
 
 from kernel.envelope import NotAnEvent
 from kernel.errors import UserError
@@ -15,7 +15,7 @@ _REACTING = {service.name for service in SERVICES}
 
 
 class StillUnreadable(UserError):
-    """A message that this release cannot read either."""
+    """This release cannot read the message either."""
 
 
 def dead_letters(events: EventBus, consumer: str = "", order: str = "") -> list[DeadLetter]:
@@ -36,7 +36,7 @@ async def retry(events: EventBus, dead_letter: DeadLetter) -> None:
 
 
 def discard(events: EventBus, dead_letter: DeadLetter, note: str) -> None:
-    """Give it up: it will never be handled."""
+    """Discard it: it will never be handled."""
     if isinstance(dead_letter, DeliveryFailure):
         settle(events, dead_letter.consumer, dead_letter.recorded.event)
     events.progress.discard(dead_letter.consumer, dead_letter.id, note)

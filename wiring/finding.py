@@ -1,4 +1,4 @@
-"""Finds orders of both styles by a query, the newest first, with what their records and their own state say of them."""
+"""Finds orders of both styles by a query, newest first, with details from their records and their own state."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -20,7 +20,7 @@ _UNSETTLED = (OrderStatus.IN_PROGRESS, OrderStatus.NEEDS_ATTENTION)
 
 
 async def find_page(clients: Clients, query: OrderQuery, limit: int, page: int = 1) -> list[PlacedOrder]:
-    """A page of the orders that fit; the first is 1. Raises what the clients raise."""
+    """A page of the matching orders; the first page is 1. Raises what the clients raise."""
     found: list[PlacedOrder] = []
     async for placed in find(clients, query, at_least=limit * page):
         found.append(placed)
@@ -31,7 +31,7 @@ async def find_page(clients: Clients, query: OrderQuery, limit: int, page: int =
 
 
 async def find(clients: Clients, query: OrderQuery, *, at_least: int = _FIRST) -> AsyncIterator[PlacedOrder]:
-    """All that fit. Each is looked at more closely only if the query asks for that."""
+    """All matching orders. Each order's own state is read only if the query needs it."""
     now, seen, limit = datetime.now(UTC), set[str](), max(at_least, _FIRST)
     status = query.status or (OrderStatus.IN_PROGRESS if query.stage in _WITHOUT_PROBLEMS else None)
     while True:
@@ -50,10 +50,10 @@ async def find(clients: Clients, query: OrderQuery, *, at_least: int = _FIRST) -
 
 
 async def _with_records(records: OrderRecords, orders: Sequence[PlacedOrder]) -> list[PlacedOrder]:
-    """Whose each is, and its amount, as far as it is on record."""
+    """With the customer and the amount of those that are on record."""
     try:
         of = await records.of([placed.state.order_id for placed in orders])
-    except SettingsError:  # they are listed all the same, without what only the record has
+    except SettingsError:  # list the orders without what only the record has
         return list(orders)
     known = []
     for placed in orders:
@@ -66,7 +66,7 @@ async def _with_records(records: OrderRecords, orders: Sequence[PlacedOrder]) ->
 
 
 async def _looked_at(clients: Clients, orders: Sequence[PlacedOrder]) -> list[PlacedOrder]:
-    """With what is stuck, what is being tried and until when, of those that have not ended."""
+    """With what is stuck, what is being tried and until when, for orders that have not ended."""
     places = asyncio.Semaphore(_AT_ONCE)
 
     async def look(placed: PlacedOrder) -> PlacedOrder:

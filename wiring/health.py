@@ -1,4 +1,4 @@
-"""Whether a worker can do its roles' work: what `/readyz` asks."""
+"""The readiness checks behind `/readyz`: whether a worker can do the work of its roles."""
 
 import asyncio
 import time
@@ -45,7 +45,7 @@ def readiness(observed: Observed) -> dict[str, Question[None]]:
 
 
 async def _fails(why: str) -> None:
-    """A part that is run again and again, or waits for its database. Raises NotReady."""
+    """For a part that keeps failing, or waits for its database. Raises NotReady."""
     raise NotReady(why)
 
 
@@ -63,9 +63,9 @@ async def _is_there(client: Client) -> None:
 
 
 async def _polls(client: Client, worker: Worker) -> None:
-    """Only the server knows whether tasks are fetched: it lists who asks for them. Raises RPCError, NotReady."""
+    """Whether this process polls the task queue, by the server's list of pollers. Raises RPCError, NotReady."""
     if not worker.is_running:
-        raise NotReady("it is not fetched from")
+        raise NotReady("it is not polled")
     kind = (
         TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW if worker.task_queue == SAGA else TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
     )
@@ -75,7 +75,7 @@ async def _polls(client: Client, worker: Worker) -> None:
     pollers = (await client.workflow_service.describe_task_queue(request)).pollers
     recently = time.time() - 2 * _LONGEST_POLL_SECONDS
     if not any(one.identity == client.identity and one.last_access_time.seconds > recently for one in pollers):
-        raise NotReady("the Temporal server does not see this process fetch from it")
+        raise NotReady("the Temporal server does not see this process poll it")
 
 
 async def _is_readable(observed: Observed) -> None:
@@ -91,7 +91,7 @@ async def _is_readable(observed: Observed) -> None:
 
 
 async def _read_on(observed: Observed) -> None:
-    """Raises WrongLog when a consumer waits for a person, since the log is another one."""
+    """Raises WrongLog when a consumer has stopped because the log is another one, and waits for a person."""
     events = await observed.events()
     for subscription in await observed.subscriptions():
         if why := await problem(events.bus, events.progress, subscription.name):

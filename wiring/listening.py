@@ -19,12 +19,12 @@ from wiring.supervision import OnceMade, Part, Parts, Supervised, first_attempt
 
 
 def all_subscriptions(events: EventBus) -> list[Subscription]:
-    """Of every role that consumes. Raises SettingsError."""
+    """The subscriptions of every role that consumes events. Raises SettingsError."""
     return [one for role in CONSUMERS for one in subscriptions_of(role, events)]
 
 
 def settle(events: EventBus, consumer: str, event: CloudEvent) -> None:
-    """Have the consumer know, in its own database, that a person has dealt with this event. Raises SettingsError."""
+    """Record in the consumer's own database that a person has settled this event. Raises SettingsError."""
     for subscription in all_subscriptions(events):
         if subscription.name == consumer:
             subscription.settle(event)
@@ -36,22 +36,22 @@ async def listening(
 ) -> AsyncIterator[list[asyncio.Task[None]]]:
     """Run the relay, the services' reactions and the subscribers, as far as they are among the roles.
 
-    Gives the tasks, none of which ends by itself: a part that fails is run again, and one whose database does not
-    answer at the start begins when it does. At the end of the block, what was begun is finished, and what it published
-    is on the bus.
+    Yields the tasks, none of which ends by itself: a part that fails is run again, and one whose database does not
+    answer at the start begins when it does. At the end of the block, handlers under way finish, and their events are
+    published.
 
     Args:
         parts: gets the state of each part.
 
     Raises:
-        SettingsError: what no waiting would change.
+        SettingsError: a setting is wrong, so that waiting would not help.
     """
     parts = parts or Parts()
     events = EventBus(settings, services, is_open=False)
     relays: dict[str, Relay] = {}
 
     def nudge(consumer: str) -> None:
-        """A service's reactions write to its own outbox; subscribers write to none."""
+        """Only services' reactions write to an outbox; subscribers do not."""
         if consumer in relays:
             relays[consumer].nudge()
 

@@ -1,4 +1,4 @@
-"""Constructs what looks at a worker: metrics and health on one port, and structured logs."""
+"""Constructs a worker's observability: metrics and health on one port, and structured logs."""
 
 import asyncio
 import json
@@ -112,7 +112,7 @@ class _Observing(Observer):
         return Answer(b"".join(texts), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     def _health(self) -> Answer:
-        """Whether the event loop turns: one that does not is to be restarted."""
+        """Whether the event loop runs: a process whose loop hangs must be restarted."""
         alive = self._from_loop(_nothing()) is not None
         return Answer(b"ok\n") if alive else Answer(b"the process does not answer\n", HTTPStatus.SERVICE_UNAVAILABLE)
 
@@ -130,7 +130,7 @@ class _Observing(Observer):
         return [*(one for taken in answers.values() for one in taken), *samples.unreadable(questions, unread)]
 
     async def _checked(self) -> dict[str, str]:
-        """What is wrong with each part; empty for what is not."""
+        """The problem of each part; empty for a part that works."""
         if self._worker is None or self._is_stopping:
             return {"process": "is stopping" if self._is_stopping else "is starting"}
         checks = readiness(self._worker)
@@ -138,7 +138,7 @@ class _Observing(Observer):
         return dict.fromkeys(checks, "") | failures
 
     def _from_loop(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """Run it in the process' event loop, from a thread; None when that does not answer."""
+        """Run it in the process' event loop, from another thread; None if the loop does not answer."""
         assert self._loop is not None
         try:
             asked = asyncio.run_coroutine_threadsafe(work, self._loop)

@@ -1,4 +1,4 @@
-"""What a worker's roles work with: where its metrics are read, and what its readiness is asked of."""
+"""The parts of a worker that are observed: the sources of its metrics, and of its readiness checks."""
 
 import asyncio
 import time
@@ -22,11 +22,11 @@ from wiring.observer import RunningWorker
 from wiring.roles import OPERATIONS
 
 FRESH_SECONDS = 10.0
-_TIMEOUT_SECONDS = 4.0  # less than a source has: what does not answer is an entry of its own
+_TIMEOUT_SECONDS = 4.0  # shorter than a source's deadline, so that a part without an answer is an entry of its own
 
 
 class Observed:
-    """One worker's. Its bus and its consumers' records are opened when they are first asked for."""
+    """One worker's parts. Its bus and its consumers' records are opened when they are first used."""
 
     def __init__(self, settings: Settings, worker: RunningWorker) -> None:
         self._settings = settings
@@ -46,7 +46,7 @@ class Observed:
         return any(map(self.has, ON_THE_BUS))
 
     def databases(self) -> Iterator[str]:
-        """The names of those that its roles write to."""
+        """The names of the databases that its roles write to."""
         all_services = self.has(RELAY) or self.has("choreography")
         for service in SERVICES:
             if self.has(service.name) or all_services:
@@ -62,14 +62,14 @@ class Observed:
         return self.worker.services.database(name)
 
     async def events(self) -> EventBus:
-        """The bus, on a connection of our own. Raises SettingsError."""
+        """The bus, on its own connection. Raises SettingsError."""
         async with self._opening:
             if self._events is None:
                 self._events = await asyncio.to_thread(EventBus, self._settings, self.worker.services)
         return self._events
 
     async def subscriptions(self) -> list[Subscription]:
-        """Of its roles. Raises SettingsError."""
+        """The subscriptions of its roles. Raises SettingsError."""
         events = await self.events()
         async with self._opening:
             if self._subscriptions is None:
@@ -79,7 +79,7 @@ class Observed:
         return self._subscriptions
 
     def sources(self) -> dict[str, Question[list[Sample]]]:
-        """Where samples are taken, by name."""
+        """The sources of samples, by name."""
         found: dict[str, Question[list[Sample]]] = {}
         if self.has(ORDERS.name):
             found["orders"] = partial(_in_thread, samples.orders_by_status, self.database(ORDERS.name))
@@ -94,7 +94,7 @@ class Observed:
         return found
 
     async def _attention(self) -> list[Sample]:
-        """Of the whole shop. It asks a lot, so that two scrapes that follow each other soon get the same."""
+        """Of the whole shop. This is expensive, so scrapes that follow each other closely share one result."""
         if time.monotonic() > self._asked_at + FRESH_SECONDS:
             self._asked_at, self._clients = time.monotonic(), self._clients or Clients(self._settings)
             self._entries = await attention(self._settings, self._clients, _TIMEOUT_SECONDS)

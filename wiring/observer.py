@@ -1,4 +1,4 @@
-"""Where metrics, health and structured logs are joined to a worker; without settings for them, nothing is loaded."""
+"""Connects metrics, health and structured logs to a worker; without settings for them, none of them is imported."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunningWorker:
-    """A worker's process, once everything in it runs. `parts` says which of its parts do not work now."""
+    """A worker's process, once everything in it runs. `parts` has the state of its parts."""
 
     roles: Sequence[str]
     services: Services
@@ -34,7 +34,7 @@ class RunningWorker:
 
 
 class Observer:
-    """Looks at a worker, and changes nothing of what it does. This one does not look."""
+    """Observes a worker without changing what it does. This one observes nothing."""
 
     runtime: Runtime | None = None
     interceptors: Sequence[Interceptor] = ()
@@ -43,19 +43,19 @@ class Observer:
         return VisibleFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def wrap(self, wrap: Wrap) -> Wrap:
-        """`wrap`, and what stands around each service."""
+        """`wrap`, with observation around each service."""
         return wrap
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
-        """From the start of the process to its end. Raises SettingsError."""
+        """Serves from the start of the process to its end. Raises SettingsError."""
         yield
 
     def started(self, worker: RunningWorker) -> None:
-        """It can be asked whether it is ready, and how things stand."""
+        """The worker runs: from now on, its readiness and its metrics can be read."""
 
     def stopping(self) -> None:
-        """It is not ready any more."""
+        """The worker is not ready any more."""
 
 
 def observer_of(settings: Settings) -> Observer:

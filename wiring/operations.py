@@ -1,4 +1,4 @@
-"""Constructs the role `operations`: what looks at the whole shop, on a schedule, and holds up no order."""
+"""Constructs the role `operations`: scheduled examinations of the whole shop, which block no order."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -24,7 +24,7 @@ _SHOWN = 20
 
 
 async def operations_worker(client: Client, settings: Settings, interceptors: Sequence[Interceptor] = ()) -> Worker:
-    """With its schedules on the server, as the settings say."""
+    """The role's Temporal worker; also creates its schedules on the server, according to the settings."""
     await ensure_schedules(client, settings)
     activities = Operations(
         _examine(Examination.AUDIT, lambda: audit(settings)),

@@ -1,4 +1,4 @@
-"""Constructs what notifies operators of what needs a person; nothing is loaded of it unless it is configured."""
+"""Constructs the notifier of operators; nothing of it is imported unless it is configured."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class Operators:
-    """Asks what needs a person again and again, until it is stopped; of several, one at a time."""
+    """Asks repeatedly what needs a person, until it is stopped; of several, one at a time does."""
 
     def __init__(self, settings: Settings, notifier: Notifier, locks: Locks, every: float) -> None:
         self._settings = settings

@@ -24,10 +24,10 @@ _AT_ONCE = 500  # a statement takes a limited number of values
 
 
 class RecordsOfOrders:
-    """A `client.records.OrderRecords`. Connects when it is first asked.
+    """A `client.records.OrderRecords`. Connects when it is first used.
 
     Args:
-        url_of: gives the database of a service.
+        url_of: returns the URL of a service's database.
     """
 
     def __init__(self, url_of: Callable[[str], str]) -> None:
@@ -65,7 +65,7 @@ class RecordsOfOrders:
         return await asyncio.to_thread(self._rows, query)
 
     def _has_ever_run(self) -> bool:
-        """Whether any of the shop's databases in files is there."""
+        """Whether a SQLite file of any of the shop's databases exists."""
         urls = [make_url(self._url_of(name)) for name in DATABASES]
         return any(url.get_backend_name() == "sqlite" and Path(url.database or "").exists() for url in urls)
 

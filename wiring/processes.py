@@ -1,7 +1,7 @@
-"""A worker in several processes: one supervisor, which replaces a process that dies, and processes that end with it.
+"""A worker in several processes: a supervisor replaces a process that dies, and all processes end with the supervisor.
 
-A supervisor and each of its processes hold the ends of one socket. Over it the process says that it is ready, and sees
-that the supervisor is gone, also when that was killed.
+The supervisor and each of its processes hold the two ends of a socket. The process reports over it that it is ready,
+and sees when the supervisor is gone, even if that was killed.
 """
 
 import logging
@@ -23,7 +23,7 @@ from wiring.stopping import is_asked_to_stop, listening
 
 _log = logging.getLogger("supervisor")
 
-_SOCKET = "WORKER_SUPERVISOR"  # in the environment of its processes: the descriptor
+_SOCKET = "WORKER_SUPERVISOR"  # in the environment of each process: the descriptor of its socket
 _LOOK_SECONDS = 0.1
 _PAUSE_SECONDS = 1.0
 _FRESH_SECONDS = 20.0
@@ -31,13 +31,13 @@ _LONGER_THAN_GRACE_SECONDS = 10.0
 
 
 def default_count() -> int:
-    """For all roles in one place: half of the cores, since the server and the databases need the others."""
+    """For all roles on one machine: half of the cores, since the server and the databases need the others."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, cores // 2)
 
 
 class Supervisor:
-    """Its end of this process, if one has started it."""
+    """This process' end of the supervisor's socket, if a supervisor started it."""
 
     def __init__(self, settings: Settings) -> None:
         self._grace = settings.shutdown_grace + _LONGER_THAN_GRACE_SECONDS
@@ -57,14 +57,14 @@ class Supervisor:
 
     def _watch(self, supervisor: socket.socket) -> None:
         with suppress(OSError):
-            supervisor.recv(1)  # it never says anything
+            supervisor.recv(1)  # it never sends anything: this returns when it is gone
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(self._grace)
         os._exit(BAD_END)
 
 
 class _Process:
-    """One of the supervisor's. The first has the roles of which there is one, and the ports; the others come after."""
+    """One worker process. The first has the singleton roles and the ports; the others start after it."""
 
     def __init__(self, command: Sequence[str], environment: dict[str, str], number: int) -> None:
         self._command, self._environment, self.number = command, environment, number
@@ -83,7 +83,7 @@ class _Process:
         self.is_ready = False
 
     def look(self) -> int | None:
-        """Its exit code, once it has ended."""
+        """Its exit code, once it has ended; else None."""
         with suppress(OSError):
             self.is_ready = self.is_ready or bool(self._socket.recv(1))
         return self._process.poll()
@@ -109,7 +109,7 @@ def supervise(settings: Settings, program: str, roles: Sequence[str], of_one: fr
 
     Args:
         program: what runs one process, given `--role` and `--processes 1`.
-        of_one: the roles of which one process has all.
+        of_one: the roles that only the first process runs.
     """
     with listening(), tempfile.TemporaryDirectory(prefix="worker-") as folder:
 
@@ -129,7 +129,7 @@ def supervise(settings: Settings, program: str, roles: Sequence[str], of_one: fr
                 if ended is None:
                     continue
                 if ended == BAD_INPUT and not one.is_ready:
-                    code = BAD_INPUT  # it has said what is wrong, and the others would say the same
+                    code = BAD_INPUT  # it has printed what is wrong, and the others would print the same
                 elif not one.again_at:
                     _log.error("process %d ended (%d); starting another", one.number + 1, ended)
                     one.again_at = time.monotonic() + _PAUSE_SECONDS

@@ -1,4 +1,4 @@
-"""How every program here ends: whatever a user can cause is one line on standard error, and an exit code."""
+"""How every program ends: an error that a user can cause is one line on standard error, and an exit code."""
 
 import os
 import signal
@@ -21,10 +21,10 @@ _PATHS = ("--file", "--folder")
 
 
 def exit_code_of(app: typer.Typer, name: str) -> int:
-    """Run the command line that this process was given; its exit code.
+    """Run the command line that this process was given; returns its exit code.
 
     Args:
-        name: the program's, as its help calls it.
+        name: the program's name in its help.
     """
     with standard_streams() as out:
         code = _ended(app, name)
@@ -57,7 +57,7 @@ def _ended(app: typer.Typer, name: str) -> int:
 
 
 def _invoke(app: typer.Typer, name: str) -> int:
-    """As Typer's own `main` does, which would end by itself when a pipe is closed or Ctrl-C is pressed."""
+    """As Typer's own `main`, which would exit by itself when a pipe is closed or Ctrl-C is pressed."""
     arguments = sys.argv[1:]
     _check_encoding(arguments)
     command = get_command(app)
@@ -71,7 +71,7 @@ def _invoke(app: typer.Typer, name: str) -> int:
 
 
 def _check_encoding(arguments: list[str]) -> None:
-    """A path may have any bytes; everything else is stored as text. Raises SettingsError."""
+    """A path may have any bytes; every other argument must be text, since it is stored. Raises SettingsError."""
     for before, argument in zip(["", *arguments], arguments, strict=False):
         is_path = before in _PATHS or argument.partition("=")[0] in _PATHS
         if not is_path and not argument.isascii() and any("\ud800" <= one <= "\udfff" for one in argument):
@@ -80,10 +80,10 @@ def _check_encoding(arguments: list[str]) -> None:
 
 
 def foreseen(error: Exception) -> str:
-    """One line on what a user, a server or a database did; nothing if this is a bug."""
+    """One line for an error by a user, a server or a database; empty for a bug."""
     if isinstance(error, UserError):
         return error.for_user()
-    from sqlalchemy.exc import SQLAlchemyError  # these are loaded late: commands start often, and most go well
+    from sqlalchemy.exc import SQLAlchemyError  # imported late: commands start often, and most succeed
     from temporalio.service import RPCError
 
     from kernel.environment import one_line
@@ -98,12 +98,12 @@ def foreseen(error: Exception) -> str:
 
 
 def complain(message: str) -> None:
-    """Why a command did not do what it was asked: one line on standard error, with foreign text in it made visible."""
+    """Print why a command failed: one line on standard error, in which control characters are made visible."""
     _note("✗", "red", message)
 
 
 def warn(message: str) -> None:
-    """What a person should know of a command that did what it was asked."""
+    """Print a warning about a command that succeeded."""
     _note("!", "yellow", message)
 
 
@@ -114,7 +114,7 @@ def _note(mark: str, colour: str, message: str) -> None:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process at once: the SDK's threads may call into an interpreter that is on its way out, and abort it."""
+    """End the process at once: in a normal exit, the SDK's threads may still call the interpreter, and abort it."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):
             stream.flush()

@@ -9,12 +9,12 @@ HOSTS = tuple(service.name for service in SERVICES)  # each is its service's tas
 ON_TEMPORAL = (SAGA, *HOSTS)
 WEB = "web"
 OPERATIONS = "operations"  # looks at the whole shop, and works on no order
-# What works on orders.
+# The roles that work on orders.
 AT_WORK = (
     *ON_TEMPORAL,
     *ON_THE_BUS,
 )
-# What a worker runs, unless roles are given.
+# The roles that a worker runs by default.
 BY_DEFAULT = (
     *AT_WORK,
     OPERATIONS,

@@ -1,4 +1,4 @@
-"""The schedules on the Temporal server, as the settings say: made by a worker, and looked at by operators."""
+"""The schedules on the Temporal server: a worker creates them according to the settings, and operators manage them."""
 
 import asyncio
 import logging
@@ -33,14 +33,14 @@ from workflows.examinations import TASK_QUEUE, Audit, Reconciliation
 
 _log = logging.getLogger(__name__)
 
-_SHORTEST_CATCH_UP = timedelta(seconds=10)  # Temporal's own least
+_SHORTEST_CATCH_UP = timedelta(seconds=10)  # Temporal's minimum
 _POLL_SECONDS = 0.1
 
 _NAMES = ("reconciliation", "audit")
 
 
 class NotScheduled(Exception):
-    """There is no such schedule on the server; the text says what to do."""
+    """There is no such schedule on the server; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Scheduled:
     """A schedule, and its last run.
 
     Attributes:
-        failed: why the last run ended without a report; empty if it did not.
-        last: the last run's report; None while there is none.
+        failed: why the last run ended without a report; empty if it has one.
+        last: the last run's report; None if there is none yet.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Scheduled:
 
 
 async def ensure_schedules(client: Client, settings: Settings) -> None:
-    """Make them as the settings say. One that is paused stays so. A server that refuses holds up nothing."""
+    """Create or update them. A paused one stays paused. An error of the server is logged, and blocks nothing."""
     every = settings.schedules
     reconciliation, audit = (
         ScheduleActionStartWorkflow(
@@ -81,7 +81,7 @@ async def ensure_schedules(client: Client, settings: Settings) -> None:
 
 
 def _planned(action: ScheduleActionStartWorkflow, every: timedelta) -> Schedule | None:
-    """What was missed while the server was down is made up for once; what would run beside itself is left out."""
+    """Runs that were missed while the server was down are made up for once; a run that would overlap is skipped."""
     if not every:
         return None
     return Schedule(
@@ -111,7 +111,7 @@ async def _ensure(handle: ScheduleHandle, client: Client, wanted: Schedule | Non
 
 
 class Schedules:
-    """As operators see them. Every method that is given a name raises NotScheduled."""
+    """The schedules, for operators. Every method that takes a name raises NotScheduled."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -126,7 +126,7 @@ class Schedules:
         return found
 
     async def run(self, name: str) -> Examined:
-        """Run it now, or wait for the run that is under way; its report. Raises WorkflowFailureError."""
+        """Run it now, or wait for the run under way; returns its report. Raises WorkflowFailureError."""
         before = (await self._described(name)).info
         if not before.running_actions:
             await _handle(self._client, name).trigger()

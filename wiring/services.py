@@ -1,4 +1,4 @@
-"""Opens the services over their databases, each when it is first asked for."""
+"""Opens the services over their databases, each when it is first used."""
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -24,8 +24,8 @@ class Services:
     """The opened services of one process.
 
     Args:
-        wrap: a hook around every port as it is opened, of services and of providers.
-        for_reading: leave the databases as they are; one that is not there is not made.
+        wrap: a hook around every port that is opened, of services and of providers.
+        for_reading: change no database, and create none that is missing.
     """
 
     def __init__(self, settings: Settings, wrap: Wrap = unwrapped, *, for_reading: bool = False) -> None:
@@ -34,7 +34,7 @@ class Services:
         self._for_reading = for_reading
         self._databases: dict[str, Database] = {}
         self._opened: dict[str, Any] = {}
-        self._locks: dict[str, threading.Lock] = {}  # to open a service; another one's database may not answer
+        self._locks: dict[str, threading.Lock] = {}  # one per service, since another one's database may not answer
         self._making = threading.Lock()
 
     def open(self, service: Service[P]) -> P:
@@ -53,18 +53,18 @@ class Services:
             return self._wrap(provider.name, provider.open(_Site(self, self._settings, provider.name)))
 
     def open_all(self, names: Collection[str]) -> None:
-        """Those of these services. Raises DatabaseDown, SettingsError."""
+        """Open the services of these names. Raises DatabaseDown, SettingsError."""
         for service in SERVICES:
             if service.name in names:
                 self.open(service)
 
     def activities(self, service: Service[P]) -> Sequence[Callable[..., object]]:
-        """They answer with an outage until the service is opened."""
+        """The service's activities; they raise an outage until the service is opened."""
         port: P = cast(Any, _OnceOpen(self, service))
         return activities_of(service, port).all()
 
     def database(self, name: str) -> Database:
-        """The one of a service, a provider, the bus or its consumers."""
+        """The database of a service, a provider, the bus or the consumers."""
         with self._making:
             if name not in self._databases:
                 url, connections = self._settings.url_of(name), self._settings.database_connections
@@ -73,7 +73,7 @@ class Services:
 
     @contextmanager
     def usable(self, name: str) -> Iterator[None]:
-        """Names the database that fails: in DatabaseDown, or in SettingsError for a folder that cannot be used."""
+        """Names the database in its errors: DatabaseDown, or SettingsError for a folder that cannot be used."""
         try:
             yield
         except (SQLAlchemyError, OSError) as error:
@@ -87,7 +87,7 @@ class Services:
 
 
 class _OnceOpen:
-    """A service's port that is opened when it is first called."""
+    """A service's port that is opened at its first call."""
 
     def __init__(self, services: Services, service: Service[Any]) -> None:
         self._services = services

@@ -1,4 +1,4 @@
-"""How a program is stopped: a signal only asks, and the program ends itself, once, however often it is asked."""
+"""How a program stops: a signal only requests it, and the program ends itself, once, however many signals arrive."""
 
 import signal
 import threading
@@ -14,11 +14,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _LOOK_SECONDS = 0.1
 
-_asked: list[int] = []  # of this process, as signals are
+_asked: list[int] = []  # one for the process, as signals are
 
 
 class Stopped(BaseException):
-    """The program was asked to stop, and has stopped what it did; the text says what goes on without it."""
+    """The program was asked to stop, and has stopped; the message names what goes on without it."""
 
     def __init__(self, number: int, text: str = "") -> None:
         super().__init__(text)
@@ -26,16 +26,16 @@ class Stopped(BaseException):
 
     @property
     def exit_code(self) -> int:
-        """As shells count it: 130 for Ctrl-C."""
+        """As shells report it: 130 for Ctrl-C."""
         return 128 + self.number
 
 
 @contextmanager
 def listening() -> Iterator[None]:
-    """For the block, signals are noted, and `run_until_stopped`, `check` and `pause` heed them.
+    """For the block, signals are noted, and `run_until_stopped`, `check` and `pause` act on them.
 
-    Also when the program began with SIGINT ignored, as a shell without job control starts what is in its background.
-    In a block of a block nothing changes.
+    This includes SIGINT if the program started with it ignored, as a shell without job control starts background jobs.
+    A nested block changes nothing.
     """
     is_outermost = signal.getsignal(signal.SIGINT) is not _note
     if not is_outermost or threading.current_thread() is not threading.main_thread():
@@ -53,7 +53,7 @@ def listening() -> Iterator[None]:
 
 
 def _note(number: int, _frame: FrameType | None) -> None:
-    """No more than that: it may interrupt itself, so a lock that it takes may be its own already."""
+    """Only note it: a handler may interrupt itself, so it must not take a lock that it may hold already."""
     _asked.append(number)
 
 
@@ -78,7 +78,7 @@ def pause(seconds: float) -> None:
 
 def run_until_stopped(work: Coroutine[Any, Any, T]) -> T:
     """Run this in an event loop; it is cancelled when the program is asked to stop. Raises Stopped then."""
-    import asyncio  # a tenth of a second, which `--help` need not wait for
+    import asyncio  # takes a tenth of a second, which `--help` need not wait for
 
     async def until_stopped() -> T:
         working = asyncio.ensure_future(work)

@@ -1,4 +1,4 @@
-"""The part of the audit that asks Temporal: which orchestrated orders that are not over does no workflow move?"""
+"""The part of the audit that asks Temporal: which orchestrated orders that have not ended does no workflow drive?"""
 
 import asyncio
 from contextlib import closing
@@ -19,7 +19,7 @@ _MOST = 10_000
 
 
 def audit_of_workflows(settings: Settings, not_judged: list[NotJudged]) -> list[Violation]:
-    """Orders whose workflow was ended or is unknown: the books alone show them only once all deadlines are over.
+    """Orders whose workflow was ended or is unknown: the books alone reveal them only after all deadlines.
 
     Args:
         not_judged: gets what could not be seen, and why.
@@ -28,7 +28,7 @@ def audit_of_workflows(settings: Settings, not_judged: list[NotJudged]) -> list[
         stranded = asyncio.run(_stranded(settings))
     except (UserError, RPCError) as error:
         why = error.for_user() if isinstance(error, UserError) else one_line(error)
-        not_judged.append(NotJudged(order_id="", why=f"whether a workflow moves each order that is not over: {why}"))
+        not_judged.append(NotJudged(order_id="", why=f"whether a workflow drives each order in progress: {why}"))
         return []
     return [
         Violation(order_id=state.order_id, invariant="every order ends", detail="; ".join(state.problems))
@@ -40,6 +40,6 @@ async def _stranded(settings: Settings) -> list[OrderState]:
     """Raises UserError, RPCError."""
     with closing(RecordsOfOrders(settings.url_of)) as records:
         if not await records.unsettled(Style.ORCHESTRATION):
-            return []  # no Temporal server is needed to say so
+            return []  # no Temporal server is needed for that
         lookup = Lookup(await connect(settings), records)
         return [known.standing.state for known in await lookup.stranded(_MOST)]

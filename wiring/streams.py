@@ -1,4 +1,4 @@
-"""Standard output and error, whatever they are: closed, full, read by nobody, or in an encoding without our marks."""
+"""Standard output and error in any condition: closed, full, without a reader, or in an encoding without our marks."""
 
 import codecs
 import errno
@@ -15,9 +15,9 @@ _PLAIN = {"✓": "+", "✗": "x", "…": "...", "–": "-", "×": "x", "→": "-
 
 
 class Output(io.TextIOBase):
-    """A stream to which writing never fails: what cannot be written is dropped, and `failure` says why.
+    """A stream to which writing never fails: what cannot be written is dropped, and `failure` has the reason.
 
-    So a command whose reader has gone (`| head`) ends as what it did ends, not as its last words do.
+    So a command whose reader has gone (`| head`) exits with the code of what it did, not of its last output.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -62,9 +62,9 @@ class Output(io.TextIOBase):
 
 @contextmanager
 def standard_streams() -> Iterator[Output]:
-    """For the block, `sys.stdout` and `sys.stderr` are `Output`s; gives the first."""
+    """For the block, `sys.stdout` and `sys.stderr` are `Output`s; yields the first."""
     codecs.register_error("plain", _plain)
-    # A descriptor that is closed would become that of the next file opened, such as a database.
+    # Otherwise the next file that is opened, such as a database, would get the closed descriptor.
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
@@ -82,12 +82,12 @@ def standard_streams() -> Iterator[Output]:
 
 
 def reader_is_gone() -> bool:
-    """Whether nobody reads standard output any more: for a command that would not end by itself."""
+    """Whether standard output has lost its reader: for a command that would not end by itself."""
     return isinstance(sys.stdout, Output) and sys.stdout.failure is not None
 
 
 def lost_output(out: Output) -> str:
-    """Why the output was not written, or nothing; that its reader has seen enough is no failure."""
+    """Why the output was not written; empty if it was. A reader that has seen enough is no failure."""
     failure = out.failure
     return "" if failure is None or failure.errno == errno.EPIPE else failure.strerror or str(failure)
 

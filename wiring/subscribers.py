@@ -1,4 +1,4 @@
-"""Constructs the periphery."""
+"""Constructs the subscribers."""
 
 from functools import partial
 
@@ -13,7 +13,7 @@ from wiring.bus_roles import Listeners, Maker
 
 
 def makers(events: EventBus) -> list[Maker]:
-    """Of each subscriber's consumers."""
+    """A maker of each subscriber's consumers."""
 
     return [Maker(_name(subscriber), partial(_listeners, events, subscriber)) for subscriber in SUBSCRIBERS]
 

@@ -1,4 +1,4 @@
-"""Keeps a part of the worker running: a fault in it, even a bug, delays that part and ends nothing else."""
+"""Keeps the parts of a worker running: a failure in one, even a bug, delays that part and ends no other."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ class Part(Protocol):
 
 
 class Parts:
-    """The state of a worker's parts. `failing` has why each of those that do not work now does not, by its name."""
+    """The state of a worker's parts. `failing` has the reason for each part that does not work now, by name."""
 
     def __init__(self) -> None:
         self.failing: dict[str, str] = {}
@@ -70,11 +70,11 @@ class Supervised:
 
 
 class OnceMade:
-    """Parts that are made when the databases that they need answer, and that run from then on.
+    """Parts that are made once the databases that they need answer, and that run from then on.
 
     Args:
-        make: runs in a thread; an error means that they are made later.
-        after: is made first; as long as it cannot be, only that is reported.
+        make: runs in a thread; after an error, it is called again later.
+        after: is made first; until then, only its error is reported.
     """
 
     def __init__(
@@ -89,14 +89,14 @@ class OnceMade:
         self._stopping = asyncio.Event()
 
     async def make(self) -> None:
-        """Raises whatever making them raises."""
+        """Raises what making them raises."""
         if self._made is None:
             made = await asyncio.to_thread(self._make)
             self._made = [Supervised(part, self.name, self._parts) for part in made]
             self.is_made.set()
 
     async def run(self) -> None:
-        """Until `stop`; also when there is nothing to run any more."""
+        """Run until `stop`, even if there is nothing to run any more."""
         while self._after and not self._after.is_made.is_set():
             if await is_set_within(self._stopping, _PAUSE_SECONDS / 10):
                 return
@@ -112,16 +112,16 @@ class OnceMade:
 
 
 async def first_attempt(parts: Sequence[OnceMade]) -> None:
-    """Make them now, as far as their databases answer at once: the others are made when these do.
+    """Make the parts whose databases answer now; the others are made when theirs do.
 
     Raises:
-        SettingsError: what no waiting would change.
+        SettingsError: a setting is wrong, so that waiting would not help.
     """
     attempts = [asyncio.create_task(part.make()) for part in parts]
     if not attempts:
         return
     for attempt in attempts:
-        attempt.add_done_callback(lambda done: done.cancelled() or done.exception())  # it is made again
+        attempt.add_done_callback(lambda done: done.cancelled() or done.exception())  # it is retried later
     done, _late = await asyncio.wait(attempts, timeout=_FIRST_ATTEMPT_SECONDS)
     for error in (attempt.exception() for attempt in attempts if attempt in done):
         if error and not isinstance(error, DatabaseDown):

@@ -1,4 +1,4 @@
-"""The connection to the Temporal server, and what orders need to be there."""
+"""The connection to the Temporal server, and the search attributes that orders need there."""
 
 import asyncio
 import re
@@ -34,7 +34,7 @@ async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
             raise Unreachable(
                 f"the Temporal server at {host} has no namespace {namespace}; set TEMPORAL_NAMESPACE"
             ) from None
-        if error.status is not RPCStatusCode.PERMISSION_DENIED:  # a key may be good for orders, and not for this
+        if error.status is not RPCStatusCode.PERMISSION_DENIED:  # an API key may allow orders, but not this call
             raise Unreachable(f"the Temporal server at {host} did not answer: {one_line(error)[:200]}") from None
     except (RuntimeError, TimeoutError, ValueError) as error:
         said = re.findall(r'message: "([^"]+)"', str(error))
@@ -46,7 +46,7 @@ async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
 
 
 async def ensure_search_attributes(client: Client) -> None:
-    """Make the search attributes that orders are found by, where they are not there yet. Raises Unreachable."""
+    """Create the search attributes by which orders are found, unless they exist. Raises Unreachable."""
     try:
         known = await client.operator_service.list_search_attributes(
             ListSearchAttributesRequest(namespace=client.namespace)
@@ -60,7 +60,7 @@ async def ensure_search_attributes(client: Client) -> None:
             await client.operator_service.add_search_attributes(request)
     except RPCError as error:
         if error.status is RPCStatusCode.ALREADY_EXISTS:
-            return  # another worker made them at this moment
+            return  # another worker created them meanwhile
         names = ", ".join(f"{key.name}=Keyword" for key in SEARCH_ATTRIBUTES)
         raise Unreachable(
             f"the search attributes {names} are not on the server and cannot be made from here "

@@ -1,1 +1,1 @@
-"""Orchestration: the workflow decides what is next. Knows the services' contracts, and nothing inside them."""
+"""Orchestration: a workflow decides what happens next. It depends on the services' contracts only."""

@@ -1,4 +1,4 @@
-"""The execution of a service's activity, in the terms of a saga: a reply, a refusal, or an unknown outcome."""
+"""Executes a service's activity. The result is a reply, a refusal or an unknown outcome."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,7 +18,7 @@ A = TypeVar("A")
 C = TypeVar("C", bound=Command)
 R = TypeVar("R", bound=Contract)
 
-# A cancel waits for the workflow task, and so for what is tried in place: for both of these together at most.
+# A cancellation waits for the current workflow task, and so for its local activities: at most the sum of these two.
 _IN_PLACE = timedelta(seconds=1)
 _IN_PLACE_IN_A_ROW = timedelta(seconds=0.75)
 
@@ -28,10 +28,10 @@ _OF_UNDOS = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_in
 
 
 class ActivityFailed(Exception):
-    """An activity that ended without a reply; `refusal` names the service's no; without one nothing is known."""
+    """An activity ended without a reply. `refusal` is the service's refusal; if it is None, the outcome is unknown."""
 
     def __init__(self, activity: str, failure: FailureError) -> None:
-        # A local activity's failure comes bare, another's inside an ActivityError.
+        # The failure of a local activity is not wrapped in an ActivityError.
         cause = failure.cause if isinstance(failure, ActivityError) else failure
         self.refusal: str | None = None
         if isinstance(cause, ApplicationError) and cause.non_retryable:
@@ -39,8 +39,8 @@ class ActivityFailed(Exception):
             super().__init__(f"{cause.type}: {cause.message}")
         else:
             last = (cause.cause if isinstance(cause, FailureError) else None) or cause
-            said = last.message if isinstance(last, FailureError) else last
-            super().__init__(f"Outage: no answer from {activity} in time ({said})")
+            why = last.message if isinstance(last, FailureError) else last
+            super().__init__(f"Outage: no answer from {activity} in time ({why})")
 
 
 class _Options(TypedDict):
@@ -50,36 +50,36 @@ class _Options(TypedDict):
 
 
 class ActivityExecutions:
-    """Those of one saga. With `local`, the activity is tried first inside the workflow task.
+    """The activity executions of one saga. With `local`, the first attempt is a local activity.
 
     Args:
-        steps: where all other steps are tried first.
+        steps: where steps without `local` are tried first.
     """
 
     def __init__(self, policy: Policy, steps: Steps) -> None:
         self._policy = policy
         self._steps = steps
         self._in_place_since: datetime | None = None
-        self._running: dict[asyncio.Task[object], None] = {}  # a set, in order
+        self._running: dict[asyncio.Task[object], None] = {}  # an ordered set
         self.stopped = False
 
     async def within_step_deadline(self, activity: Callable[[A, C], R], command: C, *, local: bool) -> R:
-        """Retried until the policy's `step_deadline`, or until they are stopped. Raises ActivityFailed."""
+        """Execute and retry until the policy's `step_deadline`, or until `stop`. Raises ActivityFailed."""
         local = self._is_in_place() if self._steps is Steps.IN_PLACE else local
         return await self._execute(activity, command, _OF_STEPS, self._policy.step_deadline, local=local)
 
     async def within_undo_deadline(self, activity: Callable[[A, C], R], command: C, *, local: bool) -> R:
-        """Retried until the policy's `undo_deadline`. Raises ActivityFailed."""
+        """Execute and retry until the policy's `undo_deadline`. Raises ActivityFailed."""
         return await self._execute(activity, command, _OF_UNDOS, self._policy.undo_deadline, local=local)
 
     def stop(self) -> None:
-        """No more retries. What runs at this moment is still waited for, so that no undo overtakes it."""
+        """Stop retrying. An attempt that is running is still waited for, so that no undo overtakes it."""
         self.stopped = True
         for execution in list(self._running):
             execution.cancel()
 
     def _is_in_place(self) -> bool:
-        """Time passes in a workflow task as far as what is tried in place takes it."""
+        """Whether this workflow task has time for a local activity. In one task, only they advance `workflow.now()`."""
         self._in_place_since = self._in_place_since or workflow.now()
         return workflow.now() - self._in_place_since < _IN_PLACE_IN_A_ROW
 
@@ -99,7 +99,7 @@ class ActivityExecutions:
             except ActivityFailed as failure:
                 if failure.refusal or (self.stopped and retry is _OF_STEPS):
                     raise
-                # Unknown. It is retried where an outage can be seen, on the service's own task queue.
+                # The outcome is unknown. Retry on the service's task queue, where an outage can be seen.
                 options["start_to_close_timeout"] = attempt_timeout
         queue, until = name.partition(".")[0], timedelta(seconds=deadline)
         try:
@@ -110,7 +110,7 @@ class ActivityExecutions:
                 ),
             )
         finally:
-            self._in_place_since = None  # another workflow task
+            self._in_place_since = None  # the next code runs in another workflow task
 
     async def _outcome(self, activity: str, execution: ActivityHandle[R]) -> R:
         self._running[execution] = None

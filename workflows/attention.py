@@ -1,4 +1,4 @@
-"""Which orchestrated orders need a person: by the server's index and descriptions, and the sagas' own state."""
+"""The orchestrated orders that need a person, from the server's index and descriptions and the sagas' state."""
 
 import asyncio
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from workflows.pending import no_worker_since, pending_steps
 from workflows.standing import Run
 from workflows.visibility import OF_ORDERS, ORDER_STAGE, ORDER_STATUS, of_index
 
-MOST = 500  # of each kind; that there are more is an entry
+MOST = 500  # of each kind; if there are more, an entry reports it
 _AT_ONCE = 20
 _QUERY_TIMEOUT = timedelta(seconds=3)
 
@@ -39,17 +39,17 @@ WAITING = (
 
 
 def long_running(before: datetime) -> str:
-    """Those that began before then: a step takes milliseconds, so something of them waits or is retried."""
+    """The query for orders that are still running: a step takes milliseconds, so old ones wait or are being retried."""
     return f'{OF_ORDERS} AND ExecutionStatus = "Running" AND StartTime < "{before.isoformat()}"'
 
 
 class OrchestratedAttention:
-    """Asks the server once.
+    """Finds the entries at one moment; make a new one for each time.
 
     Args:
-        link: of a namespace and a workflow's id, to the workflow's page.
-        after: how long a step may be tried before it needs a person.
-        lookup: finds the orders that no workflow moves.
+        link: makes the address of a workflow's page from a namespace and a workflow id.
+        after: how long a step may be retried before it needs a person.
+        lookup: finds the orders without a running workflow.
     """
 
     def __init__(self, client: Client, link: Callable[[str, str], str], after: timedelta, lookup: Lookup) -> None:
@@ -70,7 +70,7 @@ class OrchestratedAttention:
         found = await asyncio.gather(*map(self._of_open, open_ones.values()))
         entries = [entry for entries in found for entry in entries] + await self._of_stranded()
         if MOST in (len(waiting), len(running)):
-            why = f"there are more than {MOST} orders of a kind, and only these were looked at"
+            why = f"there are more than {MOST} orders of a kind; only the first {MOST} were read"
             entries.append(unseen("orders in Temporal", why, "starter.py list --status in-progress"))
         return entries
 
@@ -84,7 +84,7 @@ class OrchestratedAttention:
                 described = await handle.describe()
             except RPCError as error:
                 if error.status is RPCStatusCode.NOT_FOUND:
-                    return []  # it has ended, and is forgotten
+                    return []  # it has ended, and the server has deleted it
                 raise
             if described.status is not WorkflowExecutionStatus.RUNNING:
                 return []
@@ -97,7 +97,7 @@ class OrchestratedAttention:
             return found or self._unexplained(placed) + self._not_taken_up(described, placed)
 
     async def _own_state(self, workflow_id: str) -> OrderState | None:
-        """None when no worker answers; then no other order's saga is asked."""
+        """The saga's own state; None if no worker answers. After that, no further saga is queried."""
         if not self._workers_answer:
             return None
         try:
@@ -108,21 +108,21 @@ class OrchestratedAttention:
             return None
 
     def _unexplained(self, placed: PlacedOrder) -> list[AttentionEntry]:
-        """The index says that it needs a person; why, only a worker knows."""
+        """The entry if the index shows that the order needs a person, but no worker can give the reason."""
         state = placed.state
         if state.status is not OrderStatus.NEEDS_ATTENTION:
             return []
-        why = f"{state.reason or 'something'}: no worker of role saga answers, so what is stuck cannot be seen"
+        why = f"{state.reason or 'unknown reason'}: no worker with role saga answers, so what is stuck is unknown"
         return [undo_failed(state.order_id, placed.style, "", why, None, placed.link)]
 
     def _not_taken_up(self, described: WorkflowExecutionDescription, placed: PlacedOrder) -> list[AttentionEntry]:
         since, task = no_worker_since(described), described.raw_description.pending_workflow_task
         if since is None or self._now - since < self._after:
             return []
-        why, then = "no worker of role saga takes it up", "it goes on once one does"
+        why, then = "no worker with role saga has picked it up", "it continues once one does"
         if task.attempt > 1:
             why = f"its workflow task has failed {task.attempt - 1} times: a bug, or another version of the workflow"
-            then = "it is tried again, and goes on once the code is mended"
+            then = "it is retried, and continues once the code is fixed"
         order_id = placed.state.order_id
         command = f"starter.py status {order_id}"
         return [stalled(order_id, placed.style, why, since, then, command, placed.link)]
@@ -144,7 +144,7 @@ class OrchestratedAttention:
             style=Style.ORCHESTRATION,
             why="; ".join(state.problems),
             since=(run.close_time if run else None) or known.placed_at,
-            then="nothing: what it has done stays as it is",
+            then="nothing: the order stays as it is",
             command=f"starter.py resolve {order_id} retry" if known.standing.can_start_again else "starter.py audit",
             link=self._link(self._client.namespace, workflow_id(order_id)) if run else "",
         )

@@ -1,4 +1,4 @@
-"""Orders on the Temporal server: start, query and update them."""
+"""A client of orchestrated orders: starts, queries and updates their workflows on the Temporal server."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -48,7 +48,7 @@ class OrchestrationClient:
 
     Args:
         policy: travels with the orders placed here.
-        link: of a namespace and a workflow's id, to the workflow's page.
+        link: makes the address of a workflow's page from a namespace and a workflow id.
         records: what the orders service has on record.
         steps: where the steps of the orders placed here are tried first.
     """
@@ -68,7 +68,7 @@ class OrchestrationClient:
         self._lookup = Lookup(client, records)
 
     async def place(self, order: Order) -> None:
-        """Start the order's saga. The same order again is the first one, started again if its run ended too early.
+        """Start the order's saga. If the same order was placed before, start it only if its run ended before the order.
 
         Raises DifferentContent, NotNow.
         """
@@ -86,16 +86,16 @@ class OrchestrationClient:
             await self._starting.start_again(order.order_id, known.record, order)
 
     async def get(self, order_id: str) -> PlacedOrder:
-        """Where an order stands, also when no worker runs. Raises NoSuchOrder, SettingsError."""
+        """The order's state; no worker is needed. Raises NoSuchOrder, SettingsError."""
         known, pending = await self._lookup.ask(order_id)
         return replace(self._placed(known.standing.state), pending=pending)
 
     async def attention(self, after: timedelta) -> list[AttentionEntry]:
-        """What of all orders needs a person; of steps, those that have been tried for longer than `after`."""
+        """What of all orders needs a person, including each step that has been retried for longer than `after`."""
         return await OrchestratedAttention(self._client, self._link, after, self._lookup).entries()
 
     async def outcome(self, order_id: str) -> PlacedOrder:
-        """Wait until the order has ended, or waits for a person."""
+        """Wait until the order has ended or needs a person."""
         handle = self._lookup.handle(order_id)
         ended = asyncio.ensure_future(_ended(handle))
         try:
@@ -145,8 +145,8 @@ class OrchestrationClient:
         else:
             [problem] = known.standing.state.problems
             raise NotNow(
-                f"order {order_id}: {problem}; say retry: a new run does or undoes what is missing, "
-                "and what it cannot do is settled then"
+                f"order {order_id}: {problem}; decide retry first: a new run does or undoes what is missing; "
+                "settle by hand what it cannot do"
             )
 
     def _placed(self, state: OrderState) -> PlacedOrder:
@@ -169,7 +169,7 @@ class OrchestrationClient:
             await _answered(update(self._lookup.handle(order_id)))
         except WorkflowUpdateFailedError as error:
             if isinstance(error.cause, ApplicationError) and error.cause.type == BEING_CANCELLED:
-                return  # as asked
+                return  # the cancellation was requested before
             raise NotNow(f"order {order_id}: {getattr(error.cause, 'message', error.cause)}") from None
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:

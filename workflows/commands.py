@@ -1,4 +1,4 @@
-"""The commands that an order becomes, each under its own key: `<order_id>:<step>`."""
+"""Makes the commands of an order's steps, each with its idempotency key, `<order_id>:<step>`."""
 
 from activities import activity_name
 from activities.orders import Orders
@@ -76,7 +76,7 @@ def complete(order: OrderInput, *, after_all: bool = False) -> CompleteOrder:
 
 
 def flag(order: OrderInput, state: OrderState, settled: Settled | None, sequence: int) -> FlagOrder:
-    """What needs an operator now; with what one settled by hand, which may be the order's end."""
+    """The flag for what needs an operator now, with what was settled by hand (perhaps the order's end)."""
     return FlagOrder(
         key=str(Key(order.order_id, "flag")),
         order_id=order.order_id,

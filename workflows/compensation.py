@@ -1,4 +1,4 @@
-"""Why a saga is undone, and how one of its steps is."""
+"""Why a saga is undone, and how each step is undone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ with workflow.unsafe.imports_passed_through():
 
 A = TypeVar("A", contravariant=True)  # a service's activities
 
-# It goes into every undo, whose payload has a limit; people and services may say any amount.
+# The reason goes into every undo, whose payload has a limit; people and services may give long reasons.
 _LONGEST_REASON = 2_000
 
 
 class Abandoned(Exception):
-    """The saga cannot go on, and what was done must be undone."""
+    """The saga cannot continue, so what was done must be undone."""
 
     def __init__(self, reason: str, *, cancelled: bool = False, actor: str = "") -> None:
         super().__init__(reason)
@@ -35,8 +35,8 @@ class Compensation(Generic[A]):
     """How a step is undone.
 
     Attributes:
-        is_pivot: the step is the first past the pivot. It is not undone but prevented; when it was done, that is too
-            late, and the saga goes forward.
+        is_pivot: the step is the first past the pivot. It is prevented, not undone; if it was done already, the saga
+            goes forward.
     """
 
     key: str
@@ -51,6 +51,6 @@ class Compensation(Generic[A]):
         execute = partial(executions.within_undo_deadline, activity, command)
         if self.is_pivot:
             return RequiredAction(activity_name(activity), execute, "done", holds_back=True, too_late=TooLate.name)
-        # A saga that began before there was such an order of undos goes on as it began.
+        # Sagas that began before undos could hold back others continue without that.
         holds_back = self.holds_back and workflow.patched("an undo holds back those before it")
         return RequiredAction(activity_name(activity), execute, "undone", holds_back)

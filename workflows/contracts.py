@@ -1,4 +1,4 @@
-"""A saga's input and updates, and its names on the Temporal server."""
+"""The saga's input and updates, and its names on the Temporal server."""
 
 from typing import Any, Self
 
@@ -23,7 +23,7 @@ def order_id_of(workflow_id: str) -> str:
 
 
 class OrderInput(Contract):
-    """An order as the saga gets it. What it does not know it ignores: who started it may be newer."""
+    """The saga's input. Unknown fields are ignored: the client that started it may be newer."""
 
     order_id: str
     customer_id: str
@@ -36,12 +36,12 @@ class OrderInput(Contract):
         return cls.model_validate(order.content())
 
     def content(self) -> dict[str, Any]:
-        """In JSON's types, without what was not given."""
+        """In JSON's types, without fields that were not set."""
         return self.model_dump(mode="json", exclude_unset=True)
 
 
 class PlaceOrder(Contract):
-    """`steps` is the queue for orders that began before there was a choice. `again`: an earlier run ended too early."""
+    """`steps` is `QUEUE` for orders older than the field. `again`: an earlier run ended before the order did."""
 
     order: OrderInput
     policy: Policy = Policy()
@@ -50,7 +50,7 @@ class PlaceOrder(Contract):
 
     @field_serializer("order")
     def _as_given(self, order: OrderInput) -> dict[str, Any]:
-        """Without what was not given: the workers may be older than who starts the saga, and refuse what is new."""
+        """Fields that were not set are left out: older workers may refuse new fields."""
         return order.content()
 
 
@@ -58,7 +58,7 @@ BEING_CANCELLED = "BeingCancelled"  # why a second cancel is refused
 
 
 class CancelRequest(Contract):
-    """`actor` is who cancels the order for its customer."""
+    """`actor` is who cancels the order on the customer's behalf."""
 
     reason: str = ""
     actor: str = ""

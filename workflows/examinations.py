@@ -1,4 +1,4 @@
-"""The audit and the reconciliation as workflows: their result is a report that stays. No order waits for them."""
+"""The audit and the reconciliation as workflows; the result is a report. No order waits for them."""
 
 from datetime import timedelta
 from typing import TypedDict

@@ -1,6 +1,6 @@
-"""A workflow whose task fails again and again: a bug, or a reply that this version cannot read.
+"""Finds a workflow whose task fails repeatedly: because of a bug, or of a reply that this version cannot read.
 
-It waits for a release that can go on with it, and nothing else says so: its search attributes are as they were.
+It is stuck until a release that can continue it is deployed. Its search attributes do not show that.
 """
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -20,7 +20,7 @@ def has_failing_task(described: WorkflowExecutionDescription) -> bool:
 
 
 async def failing_task(client: Client, described: WorkflowExecutionDescription) -> str:
-    """Why the workflow does not go on, in one line; empty if its tasks do not fail. Raises RPCError."""
+    """Why the workflow is stuck, in one line; empty if its tasks do not fail. Raises RPCError."""
     if not has_failing_task(described):
         return ""
     execution = WorkflowExecution(workflow_id=described.id, run_id=described.run_id)
@@ -33,4 +33,4 @@ async def failing_task(client: Client, described: WorkflowExecutionDescription) 
     first = next(failed, None)
     why = in_words(first.workflow_task_failed_event_attributes.failure)[:_LONGEST] if first else "see its history"
     times = described.raw_description.pending_workflow_task.attempt - 1
-    return f"its workflow task has failed {times} times, and is tried again until the code is mended: {why}"
+    return f"its workflow task has failed {times} times, and is retried until the code is fixed: {why}"

@@ -1,4 +1,4 @@
-"""A possible fraud is held until a person decides; the deadline declines."""
+"""A possible fraud is held until a person decides; at the deadline it is declined."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -12,11 +12,11 @@ with workflow.unsafe.imports_passed_through():
 
 
 class FraudReview:
-    """Of one order.
+    """Holds one order for a decision.
 
     Args:
-        seconds: until it is declined.
-        changed: called when it is held.
+        seconds: the time until the order is declined.
+        changed: called when the order is held.
     """
 
     def __init__(self, saga: Saga, seconds: float, changed: Callable[[], None]) -> None:
@@ -29,7 +29,7 @@ class FraudReview:
 
     @property
     def deadline(self) -> datetime | None:
-        """When it is declined."""
+        """When the order is declined."""
         return self.since + self._deadline if self.since else None
 
     @property
@@ -40,7 +40,7 @@ class FraudReview:
         self._review = review
 
     async def wait(self) -> Review:
-        """What was decided. Raises Abandoned once the saga is cancelled."""
+        """Wait for the decision. Raises Abandoned once the saga is cancelled."""
         self.is_held, self.since = True, workflow.now()
         self._changed()
         try:

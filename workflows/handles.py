@@ -9,7 +9,7 @@ from workflows.order_saga import OrderSaga
 
 Handle = WorkflowHandle[OrderSaga, OrderState]
 
-# Declared, since whether mypy infers it depends on the order in which it reads the files.
+# Annotated, since what mypy infers depends on the order in which it reads the files.
 _RUN: MethodAsyncSingleParam[OrderSaga, PlaceOrder, OrderState] = OrderSaga.run
 
 

@@ -1,4 +1,4 @@
-"""Looks orders up, on the Temporal server and on record; `workflows/standing.py` says what the two mean together."""
+"""Looks orders up on the Temporal server and on record. `workflows/standing.py` derives the state from both."""
 
 import asyncio
 from collections.abc import Collection
@@ -38,7 +38,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Known:
-    """What workflow and record say of one order, and both together. `run` is the workflow's latest, if it has one."""
+    """An order's workflow and record, and its state by both. `run` is the workflow's latest run, if it has one."""
 
     standing: Standing
     workflow: OfWorkflow | None
@@ -62,7 +62,7 @@ class Lookup:
         return handle_of(self._client, workflow_id(check_order_id(order_id)))
 
     async def described(self, order_id: str) -> WorkflowExecutionDescription | None:
-        """Its workflow's latest run; None if the server does not know the order."""
+        """The latest run of the order's workflow; None if the server does not know the order."""
         try:
             return await self.handle(order_id).describe()
         except RPCError as error:
@@ -71,14 +71,19 @@ class Lookup:
             raise
 
     async def find(self, order_id: str) -> Known:
-        """By the server's index and the record. Raises NoSuchOrder; SettingsError if only the record could say."""
+        """Look the order up in the server's index and on record.
+
+        Raises:
+            NoSuchOrder: neither has it.
+            SettingsError: the index does not have it, and the record cannot be read.
+        """
         run = await self.described(order_id)
         return await self._with_record(order_id, of_index(run) if run else None, run)
 
     async def ask(self, order_id: str) -> tuple[Known, tuple[PendingStep, ...]]:
-        """By the saga's own word, as far as there is a worker to give it; and what is being tried. Raises as `find`."""
+        """As `find`, but by the saga's own state if a worker answers; with the steps that are being tried."""
         run = await self.described(order_id)
-        workflow = await self._own_word(run) if run else None
+        workflow = await self._own_state(run) if run else None
         return await self._with_record(order_id, workflow, run), pending_steps(run) if run else ()
 
     async def recent(self, status: OrderStatus | None, limit: int) -> list[Known]:
@@ -93,7 +98,7 @@ class Lookup:
         return sorted(fitting, key=lambda known: known.placed_at or _LONG_AGO, reverse=True)[:limit]
 
     async def _unless_failing(self, known: Known) -> Known:
-        """The index does not know that a workflow's task fails again and again."""
+        """Mark an order whose workflow task fails repeatedly, which the index does not show."""
         state, workflow = known.standing.state, known.workflow
         if workflow is None or workflow.run is not Run.RUNNING or state.status is not OrderStatus.IN_PROGRESS:
             return known
@@ -102,7 +107,7 @@ class Lookup:
         return replace(known, standing=Standing(_failing(state, why))) if why else known
 
     async def stranded(self, limit: int) -> list[Known]:
-        """The orders that need a person, and that no workflow moves. Raises SettingsError."""
+        """The orders that need a person and have no running workflow. Raises SettingsError."""
         found = await self._listed(f" AND {ENDED_BY_FORCE}", limit)
         joined = await self._joined(found, await self._without_a_run())
         needing = [known for known in joined if known.standing.state.status is OrderStatus.NEEDS_ATTENTION]
@@ -120,7 +125,7 @@ class Lookup:
             raise NoSuchOrder(f"there is no order {order_id}; 'starter.py list' shows those that are")
         return Known(joined, workflow, record, run)
 
-    async def _own_word(self, run: WorkflowExecutionDescription) -> OfWorkflow:
+    async def _own_state(self, run: WorkflowExecutionDescription) -> OfWorkflow:
         by_index, handle = of_index(run), handle_of(self._client, run.id)
         if why := await failing_task(self._client, run):
             return replace(by_index, state=_failing(by_index.state, why))
@@ -132,7 +137,7 @@ class Lookup:
         return by_index
 
     async def _listed(self, more: str, limit: int | None = None) -> dict[str, WorkflowExecution]:
-        """The latest run of each order that the server's index finds so."""
+        """The latest run of each order that the query finds in the server's index."""
         latest: dict[str, WorkflowExecution] = {}
         async for run in self._client.list_workflows(OF_ORDERS + more, limit=limit):
             known = latest.setdefault(order_id_of(run.id), run)
@@ -141,13 +146,14 @@ class Lookup:
         return latest
 
     async def _without_a_run(self) -> list[str]:
-        """The orders on record that have not ended, or need an operator, and that no workflow moves."""
+        """The orders on record that are in progress or need an operator, and have no running workflow."""
         unsettled = await self._records.unsettled(Style.ORCHESTRATION)
         running = await self._listed(' AND ExecutionStatus = "Running"') if unsettled else {}
         return [record.order_id for record in unsettled if record.order_id not in running]
 
     async def _joined(self, listed: dict[str, WorkflowExecution], recorded: Collection[str]) -> list[Known]:
-        """The index is late, and has the runs after which an order was started again: where it matters, it is asked."""
+        """Join runs and records. The index lags, and still has runs after which an order was started again: where that
+        matters, the server is asked for the latest run."""
         doubtful = {one for one in recorded if one not in listed}
         doubtful |= {one for one, run in listed.items() if of_index(run).run is Run.FORCED}
         described = dict(zip(doubtful, await asyncio.gather(*map(self._one_of_many, doubtful)), strict=True))
@@ -170,7 +176,7 @@ def _failing(state: OrderState, why: str) -> OrderState:
 
 
 def _indexed_as(status: OrderStatus | None) -> str:
-    """A search that finds at least the orders of this status."""
+    """A condition for the index that finds at least the orders with this status."""
     if status is None:
         return ""
     indexed = f'{ORDER_STATUS.name} = "{status}"'

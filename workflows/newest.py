@@ -1,7 +1,7 @@
-"""The workflows that began last, from a server that lists them by when they ended.
+"""The workflows that started last, from a server that lists closed ones by the time of their end.
 
-The server's index gives open ones first, newest first, and then closed ones by their end; not every store can sort
-otherwise. A workflow ends after it began, so the closed ones are read until none that follows can have begun later.
+The server's index lists open workflows by start, newest first, then closed ones by end, and not every store can sort in
+another way. A workflow ends after it started, so closed ones are read until none that follows can have started later.
 """
 
 from datetime import datetime
@@ -12,7 +12,7 @@ _LOOK_EVERY = 50
 
 
 async def newest(client: Client, query: str, limit: int) -> list[WorkflowExecution]:
-    """Those that began last among the ones that the query finds, newest first; of each, its latest run.
+    """The workflows of the query that started last, newest first; of each, its latest run.
 
     Raises RPCError.
     """

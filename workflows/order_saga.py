@@ -37,7 +37,7 @@ class OrderSaga:
     @workflow.init
     def __init__(self, place: PlaceOrder) -> None:
         self._place, self._order = place, place.order
-        # A worker that is older than who placed the order knows of no choice, and takes the queue.
+        # A worker older than the client that placed the order does not know the field, and uses the queue.
         in_place = place.steps is Steps.IN_PLACE and workflow.patched("steps in place")
         steps = Steps.IN_PLACE if in_place else Steps.QUEUE
         self._saga = Saga(place.order.order_id, place.policy, steps, place.again, self._changed, self._problems_changed)
@@ -52,7 +52,7 @@ class OrderSaga:
     async def run(self, place: PlaceOrder) -> OrderState:
         state = await self._saga.run(self._story())
         if workflow.cancellation_reason() is not None and state.status is OrderStatus.CANCELLED:
-            raise CancelledError(state.reason)  # who cancels in Temporal's way sees Temporal's status
+            raise CancelledError(state.reason)  # cancelled through Temporal: end with Temporal's status
         return state
 
     async def _story(self) -> OrderState:
@@ -80,11 +80,11 @@ class OrderSaga:
         except Abandoned as cause:
             self._reason = cause.reason
             end = OrderStatus.CANCELLED if cause.cancelled else OrderStatus.REJECTED
-            if not await saga.compensate(cause):  # the parcel is out for good; asked for again, it has its first answer
+            if not await saga.compensate(cause):  # the parcel cannot be called back; a repeat returns the first answer
                 booked = await saga.on(Shipping).forward(Shipping.ship, commands.ship(order))
                 end = await self._complete(booked.tracking_number if booked else "", after_all=True)
         if saga.follows_another_run:
-            self._problems_changed(None)  # which may have left a problem on record
+            self._problems_changed(None)  # the earlier run may have left a problem on record
         await saga.all_notified()
         self._ended = end
         self._changed()
@@ -99,7 +99,7 @@ class OrderSaga:
         return OrderStatus.COMPLETED
 
     async def _clear_of_fraud(self, screened: Screened, decide: Step[Fraud, DecideOnFraud, FraudDecided]) -> None:
-        """Hold a possible fraud until a person decides; the deadline declines."""
+        """Hold a possible fraud until a person decides; at the deadline it is declined."""
         if screened.verdict is Verdict.CLEAR:
             return
         self._reason = f"PossibleFraud: {', '.join(screened.rules)} (score {screened.score})"
@@ -113,16 +113,16 @@ class OrderSaga:
         self._visibility.changed(self.state())
 
     def _problems_changed(self, settled: Settled | None) -> None:
-        """The order's own record shows what needs an operator, and how it ended if that was settled by hand."""
+        """Record with the order what needs an operator, and its end if that was settled by hand."""
         state = self.state()
         self._visibility.index(state)
-        # Later than any flag of an earlier run of this order, too.
+        # A time, so that it is also later than the flags of an earlier run of this order.
         self._flags = max(self._flags + 1, int(workflow.now().timestamp() * 1000))
         self._saga.on(Orders).notify(Orders.flag, commands.flag(self._order, state, settled, self._flags))
 
     @workflow.query
     def state(self) -> OrderState:
-        """Where the order stands, with each step done and undone."""
+        """The order's state, with each step done and undone."""
         problems = tuple(f"{step}: {problem}" for step, problem in self._saga.problems.items())
         return OrderState(
             order_id=self._order.order_id,
@@ -139,7 +139,7 @@ class OrderSaga:
 
     @workflow.update
     async def cancel(self, request: CancelRequest) -> None:
-        """Cancel the order for its customer; what was done is undone."""
+        """Cancel the order; what was done is undone."""
         reason = ": ".join(filter(None, ["Cancelled by the customer", request.reason]))
         self._saga.cancel(reason, request.actor)
 
@@ -149,7 +149,7 @@ class OrderSaga:
 
     @workflow.update
     async def review(self, review: Review) -> None:
-        """A person's decision on an order held as a possible fraud."""
+        """Approve or decline an order that is held as a possible fraud."""
         self._review.decide(review)
 
     @review.validator
@@ -158,7 +158,7 @@ class OrderSaga:
 
     @workflow.update
     async def resolve(self, resolution: Resolution) -> None:
-        """An operator's way out of needs-attention."""
+        """Apply an operator's decision to an order that needs attention."""
         self._saga.resolve(resolution)
 
     @resolve.validator

@@ -1,4 +1,4 @@
-"""What of an order is being tried at this moment, as the Temporal server describes it: no worker is needed to know."""
+"""The steps of an order that are being tried, as the Temporal server describes them; no worker is needed."""
 
 from datetime import UTC, datetime
 
@@ -12,12 +12,12 @@ from client.contracts import PendingStep
 
 
 def pending_steps(described: WorkflowExecutionDescription) -> tuple[PendingStep, ...]:
-    """Those in the services' queues; a step that is tried in place comes there once its only attempt has failed."""
+    """The steps in the services' task queues. A local activity gets there once its only attempt has failed."""
     return tuple(map(_pending, described.raw_description.pending_activities))
 
 
 def no_worker_since(described: WorkflowExecutionDescription) -> datetime | None:
-    """Since when the workflow waits for a worker to take it up; None if it does not."""
+    """Since when the workflow task waits for a worker; None if it does not."""
     raw = described.raw_description
     task = raw.pending_workflow_task
     if not raw.HasField("pending_workflow_task") or task.HasField("started_time"):
@@ -34,14 +34,14 @@ def in_words(failure: Failure) -> str:
 
 def _pending(activity: PendingActivityInfo) -> PendingStep:
     step, deadline = activity.activity_type.name, _moment(activity.expiration_time)
-    # On a retry, `scheduled_time` is this attempt's; what is known of the first is the deadline that it was given.
+    # On a retry, `scheduled_time` is that of this attempt. The first attempt's time follows from the deadline.
     since = _moment(activity.scheduled_time) or datetime.now(UTC)
     if deadline and activity.activity_options.HasField("schedule_to_close_timeout"):
         since = deadline - activity.activity_options.schedule_to_close_timeout.ToTimedelta()
     error = in_words(activity.last_failure) if activity.HasField("last_failure") else ""
     is_started = activity.state != PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
     if not error and not is_started:
-        error = f"no worker of role {step.partition('.')[0]} has taken it"
+        error = f"no worker with role {step.partition('.')[0]} has picked it up"
     return PendingStep(
         step=step,
         attempt=activity.attempt,

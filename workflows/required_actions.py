@@ -1,4 +1,4 @@
-"""What a saga must get done, and the operator's way out where that cannot be."""
+"""What a saga must get done, and an operator's decision on what fails."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ class RequiredAction:
     """An undo, or a step past the pivot.
 
     Attributes:
-        done: what its step is once it was executed.
-        holds_back: while it is stuck, those that come after it wait: what it could not take back may be out for good.
-        too_late: the refusal by which a service says that the saga is past its pivot.
+        done: the step's state once the action was executed.
+        holds_back: while it is stuck, later actions wait, since the saga may turn out to be past its pivot.
+        too_late: the refusal which means that the saga is past its pivot.
     """
 
     step: str
@@ -47,7 +47,7 @@ class Settled:
 
 
 class GoesForward(Exception):
-    """What could not be taken back is out for good, by a service's or an operator's word: the rest stays, too."""
+    """The saga is past its pivot, by a service's refusal or an operator's decision, so nothing else is undone."""
 
 
 class Report(Protocol):
@@ -55,12 +55,12 @@ class Report(Protocol):
 
 
 class RequiredActions:
-    """Those of one saga.
+    """The required actions of one saga.
 
     Args:
         report: called with each step's new state.
-        changed: called when the waiting for an operator begins or ends.
-        problems_changed: called whenever what is stuck changes, with what was settled by hand, if that is why.
+        changed: called when a wait for an operator begins or ends.
+        problems_changed: called when what is stuck changes, with what was settled by hand, if anything was.
     """
 
     def __init__(
@@ -85,10 +85,10 @@ class RequiredActions:
         return next((step for step, (action, _) in self._stuck.items() if action.holds_back), "")
 
     async def complete(self, actions: list[RequiredAction], *, local: bool = False) -> None:
-        """Execute all of them. What fails waits for an operator at the end, and holds up the others only if it says so.
+        """Execute all actions. A failed one waits for an operator after the others, or at once if it `holds_back`.
 
         Raises:
-            GoesForward: one that holds back the others is too late, or an operator said so of it.
+            GoesForward: an action that holds back the others came too late, by its service or by an operator.
         """
         for action in actions:
             await self._attempt(action, local=local)
@@ -136,7 +136,7 @@ class RequiredActions:
             self.stuck_since = self.stuck_since if self._stuck else workflow.now()
             self._stuck[action.step] = (action, str(failure))
             self._report(action.step, "failed", str(failure))
-            self._problems_changed(None)  # at once: the others may take their time
+            self._problems_changed(None)  # report it at once: the other actions may take long
         else:
             self._report(action.step, action.done)
             if self._stuck.pop(action.step, None):

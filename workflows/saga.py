@@ -1,9 +1,11 @@
-"""A saga: steps with their undos, undone newest first, whatever stops it. Knows no orders.
+"""A saga: steps with their undos, which run newest first when the saga stops. It is independent of orders.
 
-Four rules make it safe against a reply that is lost, a worker that dies and a customer who cancels: the undos are
-declared before any step runs, and each step that may have happened is undone, also one that this history does not know
-(`_may_have_happened`); an undo waits for its own step as long as that may be waited for (what comes later still finds a
-tombstone); nothing interrupts the undoing; and nothing is undone once the saga is past its pivot.
+Four rules make it safe against lost replies, killed workers and cancellations:
+- Undos are declared before any step runs, and each step that may have happened is undone, including steps that are not
+  in this history (`_may_have_happened`).
+- An undo waits for the running attempt of its step; an attempt that arrives even later finds a tombstone.
+- Nothing interrupts the undoing.
+- Nothing is undone once the saga is past its pivot.
 """
 
 import asyncio
@@ -35,12 +37,12 @@ class Saga:
     """One run of a saga.
 
     Args:
-        order_id: what all commands are about.
-        policy: how long to wait for what.
+        order_id: the order that all commands are for.
+        policy: the time limits.
         steps: where steps are tried first.
-        again: an earlier run of this saga ended too early, and this one takes up what it left.
-        changed: called after each change that a person would want to see.
-        problems_changed: called whenever what needs an operator changes, with what was settled by hand, if that is why.
+        again: an earlier run of this saga ended before the order did, and this run continues it.
+        changed: called after each change of the visible state.
+        problems_changed: called when what needs an operator changes, with what was settled by hand, if anything was.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class Saga:
         self._notifying: asyncio.Task[None] | None = None
         self.cancel_reason: str | None = None
         self._cancelled_by = ""
-        self.retries = 0  # that an operator has asked for
+        self.retries = 0  # by operators
         self.undoing = False
         self.past_pivot = False
 
@@ -83,14 +85,14 @@ class Saga:
 
     @property
     def follows_another_run(self) -> bool:
-        """Whether things may have been done that this history does not know: before it began, or after a reset."""
+        """Whether steps may have been done that are not in this history: by an earlier run, or before a reset."""
         info = workflow.info()
         is_reset = info.run_id != info.first_execution_run_id
         return self._again or (is_reset and workflow.patched("a run after a reset may know less"))
 
     @property
     def stuck_since(self) -> datetime | None:
-        """When it began to need an operator; None if it does not."""
+        """Since when it needs an operator; None if it does not."""
         return self._required.stuck_since if self.problems else None
 
     @property
@@ -100,42 +102,42 @@ class Saga:
         return Stage.UNDOING if self.undoing else Stage.PROCESSING
 
     def on(self, _service: type[A]) -> ServiceSteps[A]:
-        """The saga's steps at one service; the type checker refuses what is another's, an undo before all."""
+        """The saga's steps at one service; the type checker refuses activities of another service."""
         return ServiceSteps(self)
 
     async def run(self, story: Coroutine[Any, Any, T]) -> T:
-        """Run the saga's story in a task of its own, where Temporal's cancellation is a wish and not an exception."""
+        """Run the saga in a task of its own, so that Temporal's cancellation is a request, not an exception in it."""
         task = asyncio.create_task(story)
         while not task.done():
             try:
                 await workflow.wait([task])
             except asyncio.CancelledError:
                 if workflow.cancellation_reason() is None:
-                    raise  # not a cancellation: the worker puts this workflow out of its memory
+                    raise  # not a cancellation: the worker evicts this workflow from its cache
                 self.cancel(f"Cancelled in Temporal: {workflow.cancellation_reason() or 'no reason given'}")
         return task.result()
 
     async def side_by_side(self, first: Coroutine[Any, Any, S], second: Coroutine[Any, Any, T]) -> tuple[S, T]:
-        """Two steps at once. When one fails, the other is stopped and waited for before anything is undone."""
+        """Run two steps concurrently. If one fails, the other is stopped and waited for before anything is undone."""
         one, other = asyncio.create_task(first), asyncio.create_task(second)
         done, pending = await workflow.wait([one, other], return_when=asyncio.FIRST_EXCEPTION)
         if pending:
             self._executions.stop()
             await workflow.wait(pending)
         failures = [failure for task in (*done, *pending) if (failure := task.exception())]
-        if failures:  # a bug before all else; then what failed first, for the other was only stopped for it
+        if failures:  # a bug first; else the first failure, since the other step was stopped because of it
             raise min(failures, key=lambda failure: isinstance(failure, Abandoned))
         return one.result(), other.result()
 
     def pivot(self) -> None:
-        """From here the saga only goes forward."""
+        """Mark the pivot: from here the saga only goes forward."""
         self.past_pivot, self.undoing = True, False
 
     async def compensate(self, cause: Abandoned) -> bool:
-        """Undo what may have been done, newest first; what cannot be undone waits for an operator.
+        """Undo what may have been done, newest first. An undo that fails waits for an operator.
 
         Returns:
-            False if what cannot be taken back is out for good: nothing else was undone.
+            False if the saga turned out to be past its pivot, so that it must go forward.
         """
         self.undoing = True
         self._changed()
@@ -151,13 +153,13 @@ class Saga:
         return True
 
     def cancel(self, reason: str, actor: str = "") -> None:
-        """Wish the saga cancelled. Too late past the pivot; needless once it is undoing."""
+        """Request cancellation. It has no effect past the pivot, or once the saga is undoing."""
         if self.cancel_reason is None and not (self.past_pivot or self.undoing):
             self.cancel_reason, self._cancelled_by = reason, actor
             self._executions.stop()
 
     def stop_if_cancelled(self) -> None:
-        """Raises Abandoned once the saga is wished cancelled."""
+        """Raises Abandoned once cancellation was requested."""
         if self.cancel_reason is not None:
             raise Abandoned(self.cancel_reason, cancelled=True, actor=self._cancelled_by)
 
@@ -176,18 +178,19 @@ class Saga:
             await workflow.wait([self._notifying])
 
     def _may_have_happened(self, place: int) -> bool:
-        """What is tried in place enters the history later than it takes effect, and not at all if the worker dies then.
+        """Whether the step at this place may have had its effect.
 
-        So what this history never came to may have been done by a worker that died, or in another run. But nobody came
-        past what a service refuses for good.
+        A local activity takes effect before it is in the history, and never gets there if the worker dies in between.
+        So a step that is not in this history may have been done by a worker that died, or by another run; but not if a
+        service refused an earlier step for good.
         """
         step = self._steps[place]
         if step.reached or self._refused_for_good:
             return step.reached
         if self._in_place or self.follows_another_run:
             return True
-        # Of steps by queue, only the one past the pivot is tried in place; in a saga that began before this was seen
-        # it was not prevented.
+        # With steps by queue, only the step past the pivot is tried as a local activity. Sagas that began before this
+        # rule do not prevent it.
         is_next = step.compensation is not None and step.compensation.is_pivot and self._steps[place - 1].reached
         return is_next and workflow.patched("completion is withheld before anything is undone")
 
@@ -196,19 +199,19 @@ class Saga:
         if not is_first:
             self.stop_if_cancelled()
         step.reached = True
-        self.stop_if_cancelled()  # the first step's undo is done all the same: it publishes that nothing will come
+        self.stop_if_cancelled()  # the first step's undo runs even then: it publishes the order's end
         self._report(step.name, "running")
         try:
             reply = await self._executions.within_step_deadline(step.do, command, local=step.local)
         except asyncio.CancelledError:
             if not self._executions.stopped:
-                raise  # the worker puts this workflow out of its memory
+                raise  # the worker evicts this workflow from its cache
             self._report(step.name, "unknown", "stopped")
             self.stop_if_cancelled()
             raise Abandoned(f"{step.name} was stopped") from None
         except ActivityFailed as failure:
-            # A refusal is the service's own word that nothing was done, now or ever; but what is under our key, with
-            # another content, is ours. Unless it is the first step's: then the order's id is another order's.
+            # A refusal means that nothing was done under the key. KeyReused is the exception: something was done under
+            # our key, so it is undone; but at the first step it means that the order's id belongs to another order.
             refusal = failure.refusal
             if refusal and (is_first or refusal != KeyReused.name):
                 step.compensation = None
@@ -222,7 +225,7 @@ class Saga:
         return reply
 
     def _has_ended_in_another_run(self, step: Step[A, C, R], refusal: str) -> bool:
-        """By the first step's answer. How far that run came, and whether all of it was undone, is not known."""
+        """Whether another run ended, by the first step's refusal. How far it got, and what it undid, is unknown."""
         has_ended = refusal in (AlreadyUndone.name, step.ended.name if step.ended else "")
         return has_ended and workflow.patched("another run may have done more")
 

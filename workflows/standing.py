@@ -1,7 +1,7 @@
-"""Where an order stands, by its workflow and by its record together: nobody else joins the two.
+"""An order's state, derived from its workflow and its record. No other code combines the two.
 
-The orders service's record is ahead of the workflow when Temporal was restored, reset, or has forgotten the order; it
-is behind when its own database was restored. docs/reliability.md has the table.
+The orders service's record is ahead of the workflow if Temporal was restored or reset, or has deleted the order; it is
+behind if its own database was restored. docs/reliability.md has the table.
 """
 
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from services.orders.contracts import OrderStatus
 
 
 class Run(StrEnum):
-    """How the latest run of an order's workflow is."""
+    """The state of the latest run of an order's workflow."""
 
     RUNNING = "running"
-    ENDED = "ended"  # by itself
-    FORCED = "forced"  # from outside: terminated, timed out, failed
+    ENDED = "ended"  # normally
+    FORCED = "forced"  # terminated, timed out or failed
 
 
 @dataclass(frozen=True)
 class OfWorkflow:
-    """The workflow's word: its own, or what the server's index has of it. `how` is how a forced run ended."""
+    """The order's state by its workflow: its own, or the server's index. `how` is how a forced run ended."""
 
     state: OrderState
     run: Run
@@ -32,21 +32,21 @@ class OfWorkflow:
 
 @dataclass(frozen=True)
 class Standing:
-    """`can_start_again`: its saga ended too early, or nobody has it; a new run does or undoes what is missing."""
+    """`can_start_again`: its saga ended before the order, or is lost; a new run does or undoes what is missing."""
 
     state: OrderState
     can_start_again: bool = False
 
 
 def by_workflow_alone(workflow: OfWorkflow) -> Standing:
-    """Where the record cannot be read."""
+    """For when the record cannot be read."""
     return _forced(workflow, None) if workflow.run is Run.FORCED else Standing(workflow.state)
 
 
 def standing(workflow: OfWorkflow | None, record: OrderOnRecord | None) -> Standing | None:
-    """None for an order that neither has. The record is to be read after the workflow."""
+    """The order's state; None if there is neither workflow nor record. Read the record after the workflow."""
     if record is not None and record.style is not Style.ORCHESTRATION:
-        return Standing(workflow.state) if workflow else None  # the id is another's, and its saga was refused
+        return Standing(workflow.state) if workflow else None  # the id is a choreographed order's
     if workflow is None:
         return _without_workflow(record) if record else None
     if record is None:
@@ -81,7 +81,7 @@ def _without_record(workflow: OfWorkflow) -> Standing:
 
 
 def _has_created(workflow: OfWorkflow) -> bool:
-    """A rejected order may never have had a record; one that goes on must have."""
+    """Whether the order must have had a record. A rejected order may never have had one."""
     state = workflow.state
     goes_on = workflow.run is Run.RUNNING and state.stage in (Stage.PROCESSING, Stage.REVIEW)
     return goes_on and any((one.step, one.state) == ("orders.create", "done") for one in state.steps)
@@ -94,14 +94,14 @@ def _forced(workflow: OfWorkflow, record: OrderOnRecord | None) -> Standing:
 
 
 def _completed(workflow: OfWorkflow, record: OrderOnRecord) -> OrderState:
-    """For good: only an operator's business with the workflow itself is shown before it."""
+    """The completed order, unless its workflow still waits for an operator."""
     own = workflow.state
     needs_attention = workflow.run is Run.RUNNING and own.status is OrderStatus.NEEDS_ATTENTION
     return own if needs_attention else _as_recorded(own, record)
 
 
 def _as_recorded(own: OrderState, record: OrderOnRecord) -> OrderState:
-    """The end as it is on record, with what only the workflow knows."""
+    """The recorded end, with the steps and the tracking number, which only the workflow has."""
     known = {"steps": own.steps, "tracking_number": own.tracking_number}
     return record.state.model_copy(update=known)
 

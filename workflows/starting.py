@@ -1,7 +1,7 @@
-"""Starts an order's saga; and starts it again, under the same id, where its run ended too early.
+"""Starts an order's saga, and starts it again under the same id if its run ended before the order or is lost.
 
-A second run is safe, since each operation has its effect once under its key: what was done is answered as it was the
-first time, and what was undone stays so.
+A second run is safe, since each operation has its effect once under its idempotency key: what was done returns its
+first answer, and what was undone stays undone.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ class Starting:
         self._steps = steps
 
     async def start(self, order: Order) -> bool:
-        """False if there is a workflow with the order's id already. Raises NotNow."""
+        """Start the saga. Returns False if the order already has a workflow. Raises NotNow."""
         place = PlaceOrder(order=OrderInput.of(order), policy=self._policy, steps=self._steps)
         try:
             await self._start(place, {"content": order.digest()}, WorkflowIDReusePolicy.REJECT_DUPLICATE)
@@ -47,9 +47,9 @@ class Starting:
         *,
         cancelled_by: CancelRequest | None = None,
     ) -> None:
-        """As it was started before, or else as it is on record, or as given. Somebody else may be quicker.
+        """Start a new run with the input of the first one, else with the order on record, else with the given one.
 
-        Raises NotNow.
+        It does nothing if another client was quicker. Raises NotNow.
         """
         first, memo = await self.first(order_id)
         if first is None and record is not None and record.placed:
@@ -59,7 +59,7 @@ class Starting:
             first = PlaceOrder(order=OrderInput.of(order), policy=self._policy)
         if first is None:
             raise NotNow(
-                f"order {order_id}: neither Temporal nor the orders service has its content any more; "
+                f"order {order_id}: neither Temporal nor the orders service still has its content; "
                 "place the same order again"
             )
         first = first.model_copy(update={"again": True})
@@ -88,12 +88,15 @@ class Starting:
         except RPCError as error:
             if error.status is RPCStatusCode.INVALID_ARGUMENT and "search attribute" in error.message.lower():
                 raise NotNow(
-                    "the server does not know the search attributes of orders yet; a worker makes them: start one first"
+                    "the server does not know the search attributes of orders yet; start a worker, which creates them"
                 ) from None
             raise
 
     async def _start_cancelled(self, place: PlaceOrder, memo: Mapping[str, object], request: CancelRequest) -> None:
-        """Cancelled before it does anything, so that it only undoes. Raises WorkflowAlreadyStartedError."""
+        """Start a run that is cancelled before its first step, so that it only undoes.
+
+        Raises WorkflowAlreadyStartedError.
+        """
         start = WithStartWorkflowOperation(
             OrderSaga.run,
             place,
@@ -110,7 +113,7 @@ class Starting:
         await self._client.execute_update_with_start_workflow(OrderSaga.cancel, request, start_workflow_operation=start)
 
     async def first(self, order_id: str) -> tuple[PlaceOrder | None, Mapping[str, object]]:
-        """What the order's latest run was started with, and its memo."""
+        """The input and the memo of the order's latest run; None and empty if the server does not know the order."""
         handle = self._client.get_workflow_handle(workflow_id(order_id))
         try:
             memo = await (await handle.describe()).memo()
@@ -125,5 +128,5 @@ class Starting:
 
 
 def _task_timeout(policy: Policy) -> timedelta:
-    """After which a worker that died at a step in place is noticed."""
+    """The workflow task timeout, after which the death of a worker during a local activity is noticed."""
     return timedelta(seconds=min(10, max(2, policy.attempt_timeout)))

@@ -1,4 +1,4 @@
-"""The steps of a saga, each beside its undo, as `workflows/order_saga.py` declares them."""
+"""The steps of a saga, each declared with its undo, as in `workflows/order_saga.py`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Step(Generic[A, C, R]):
         self.reached = False
 
     async def __call__(self, command: C) -> R:
-        """Raises Abandoned: refused, unanswered until its deadline, or cancelled."""
+        """Do the step. Raises Abandoned if it is refused, cancelled, or unanswered at its deadline."""
         return await self._saga._step(self, command)
 
 
@@ -62,20 +62,20 @@ class ServiceSteps(Generic[A]):
         local: bool = False,
         ended: type[Refusal] | None = None,
     ) -> Step[A, C, R]:
-        """The saga's next step, beside its undo. Declare all before the first one is done.
+        """Declare the saga's next step, with its undo. Declare all steps before the first one runs.
 
         Args:
-            on_cancel: the undo to use instead when the cause is a cancellation.
-            holds_back: as long as it is not undone, no step before it is.
-            local: tried in place also when the order's other steps are not.
-            ended: by this refusal the first step says that another run of the saga has ended well.
+            on_cancel: the undo to use instead if the saga was cancelled.
+            holds_back: no earlier step is undone until this one is.
+            local: try it as a local activity first, even if the order's other steps are not.
+            ended: for the first step: the refusal which means that another run has completed the saga.
         """
         key = self._saga._key(do)
         compensation = Compensation(key, undo, on_cancel or undo, holds_back) if undo else None
         return self._declared(do, compensation, local=local, ended=ended)
 
     def past_pivot(self, do: Callable[[A, C], R], *, prevent: Callable[[A, Undo], Undone]) -> Step[A, C, R]:
-        """The step that follows the pivot. Before anything is undone it is prevented; if it was done, nothing is."""
+        """Declare the step that follows the pivot. Compensation prevents it first; if it is done, nothing is undone."""
         return self._declared(do, Compensation(self._saga._key(do), prevent, prevent, is_pivot=True))
 
     def _declared(
@@ -91,9 +91,9 @@ class ServiceSteps(Generic[A]):
         return step
 
     async def forward(self, do: Callable[[A, C], R], command: C, *, local: bool = False) -> R | None:
-        """A step past the pivot: done, or, without a reply, settled by an operator."""
+        """Do a step past the pivot. Returns None if an operator settled it by hand."""
         return await self._saga._forward(do, command, local=local)
 
     def notify(self, activity: Callable[[A, C], R], command: C) -> None:
-        """Let the service know while the saga goes on; what it is notified of stays in order."""
+        """Notify the service without waiting for it. Notifications are executed in order."""
         self._saga._notify(activity, command)

@@ -1,4 +1,4 @@
-"""Why an update is refused now: the text is for the person who asked."""
+"""The validators of updates. Their texts are for the user."""
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
@@ -11,11 +11,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.saga import Saga
 
 
-MOST_RETRIES = 200  # of a workflow's 2,000 updates and 50,000 events, so that an operator's settlement always fits
+MOST_RETRIES = 200  # keeps room for an operator's decision within Temporal's limits of 2,000 updates and 50,000 events
 
 
 def can_cancel(saga: Saga, request: CancelRequest, reason: str) -> None:
-    """A second cancel is refused too: a workflow takes few updates, and an operator's must be among them."""
+    """A second cancellation is refused too: a workflow has a limit of updates, and operators need some of them."""
     _check_length(request.reason, request.actor)
     if saga.cancel_reason is not None:
         raise _not_now(BEING_CANCELLED, "the order is being cancelled already")
@@ -36,19 +36,19 @@ def can_resolve(saga: Saga, resolution: Resolution) -> None:
     if not saga.problems:
         raise _not_now("NoProblem", "the order does not need attention")
     if not saga.waits_for_operator:
-        raise _not_now("NotYet", "something of it is still being tried; look at the order again in a moment")
+        raise _not_now("NotYet", "a step is still being retried; look at the order again in a moment")
     if resolution.step and resolution.step not in saga.problems:
         raise _not_now("NoSuchProblem", f"{resolution.step} is not stuck; {', '.join(saga.problems)} is")
     if resolution.decision is ResolveBy.RETRY and saga.retries >= MOST_RETRIES:
-        raise _not_now("TooOften", f"it was tried again {MOST_RETRIES} times: settle it by hand, and say resolved")
+        raise _not_now("TooOften", f"it was tried again {MOST_RETRIES} times: settle it by hand, and decide 'resolved'")
     parcel = saga.held_back_by if resolution.step in ("", saga.held_back_by) else ""
     if resolution.decision.is_about_a_parcel and not parcel:
-        said = f"{resolution.decision} is for a shipment that cannot be called back; say resolved"
-        raise _not_now("NotAParcel", said)
+        message = f"{resolution.decision} is for a shipment that cannot be called back; use 'resolved'"
+        raise _not_now("NotAParcel", message)
     if resolution.decision is ResolveBy.RESOLVED and parcel:
-        raise _not_now("WhereIsIt", f"{parcel} is stuck: say whether the parcel was returned, or delivered")
+        raise _not_now("WhereIsIt", f"{parcel} is stuck: use 'returned' or 'delivered', by where the parcel is")
     if resolution.decision is not ResolveBy.RETRY and not resolution.note.strip():
-        raise _not_now("NoteMissing", "say in a note how it was settled by hand")
+        raise _not_now("NoteMissing", "a note is required: how was it settled by hand?")
 
 
 def _check_length(*texts: str) -> None:

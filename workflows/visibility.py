@@ -1,6 +1,6 @@
-"""What the Temporal server shows of an order: its search attributes, and the texts of its page in the UI.
+"""What the Temporal server shows of an order: its search attributes, and the texts on its page in the UI.
 
-Search attributes are never encrypted, so they hold nothing personal.
+Search attributes are never encrypted, so they have no personal data.
 """
 
 from temporalio import workflow
@@ -21,7 +21,7 @@ ORDER_REASON = SearchAttributeKey.for_keyword("OrderReason")
 OF_ORDERS = f'WorkflowType = "{WORKFLOW}"'
 ENDED_BY_FORCE = f'(ExecutionStatus IN ("Terminated", "TimedOut", "Failed") AND {ORDER_STAGE.name} != "{Stage.ENDED}")'
 
-# As an order is placed.
+# The attributes at the start.
 FIRST_ATTRIBUTES = TypedSearchAttributes(
     [
         SearchAttributePair(ORDER_STATUS, OrderStatus.IN_PROGRESS),
@@ -31,20 +31,20 @@ FIRST_ATTRIBUTES = TypedSearchAttributes(
 
 
 class Visibility:
-    """Keeps what the server shows of one order as the order is."""
+    """Keeps what the server shows of one order up to date."""
 
     def __init__(self) -> None:
         self._indexed = Stage.PROCESSING
 
     def changed(self, state: OrderState) -> None:
-        """The server's index follows from stage to stage."""
+        """Update the page, and the search attributes if the stage has changed."""
         if state.stage is not self._indexed:
             self.index(state)
         else:
             self._describe(state)
 
     def index(self, state: OrderState) -> None:
-        """Now, whatever has changed."""
+        """Update the search attributes and the page."""
         self._indexed = state.stage
         workflow.upsert_search_attributes(
             [
@@ -57,14 +57,14 @@ class Visibility:
         self._describe(state)
 
     def _describe(self, state: OrderState) -> None:
-        """As the workflow's current details, in Markdown."""
+        """Set the workflow's current details, in Markdown."""
         lines = [f"**{state.status}** {state.reason}".strip(), ""]
         lines += [f"- `{r.step}` {r.state}{': ' if r.detail else ''}{r.detail}" for r in state.steps]
         workflow.set_current_details("\n".join(lines))
 
 
 def of_index(execution: WorkflowExecution) -> OfWorkflow:
-    """What the server's index has of an order: all there is without a worker."""
+    """The order's state by the server's index: all that can be known without a worker."""
     attributes = execution.typed_search_attributes
     stage = Stage(attributes.get(ORDER_STAGE) or Stage.PROCESSING)
     state = OrderState(
@@ -77,7 +77,7 @@ def of_index(execution: WorkflowExecution) -> OfWorkflow:
         return OfWorkflow(state, Run.RUNNING)
     if stage is Stage.ENDED:
         return OfWorkflow(state, Run.ENDED)
-    # Only force ends a saga before its end: terminate runs no compensation.
+    # A saga that stops before its end was ended by force, without compensation.
     return OfWorkflow(state, Run.FORCED, execution.status.name.lower().replace("_", " "))
 
 
@@ -89,5 +89,5 @@ def summary(order: OrderInput) -> str:
 
 
 def details(order: OrderInput) -> str:
-    """In Markdown."""
+    """The order's lines, in Markdown."""
     return "\n".join(f"- {line.quantity} × {line.sku}" for line in order.lines)

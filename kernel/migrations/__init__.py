@@ -1,1 +1,1 @@
-"""What the services' migrations share: Alembic's entry, and the tables that every service has."""
+"""What the services' migrations share: Alembic's entry point, and the tables that every service has."""

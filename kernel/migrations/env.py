@@ -1,4 +1,4 @@
-"""Alembic's entry: run one service's migrations on the connection that `Database.migrate` gives."""
+"""Alembic's entry point: run one service's migrations on the connection that `Database.migrate` gives."""
 
 from alembic import context
 

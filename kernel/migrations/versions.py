@@ -1,6 +1,6 @@
-"""The tables that every service has, by the revision of the service that makes them.
+"""The tables that every service has, one function for each revision of the services.
 
-Frozen: databases out there were made by these. A change is another function, under the number of the next revision.
+Never change a function: existing databases were made by it. Add one, with the next revision's number.
 """
 
 import sqlalchemy as sa
@@ -20,7 +20,7 @@ def create_operations_0001() -> None:
 
 
 def add_events_0002() -> None:
-    """The outbox, the inbox, and how often an operation was asked for again."""
+    """The outbox, the inbox, and how often an operation was repeated."""
     op.add_column(
         "operations",
         sa.Column("repeats", sa.Integer, nullable=False, server_default="0", comment="requests after the first"),
@@ -50,7 +50,7 @@ def add_events_0002() -> None:
 
 
 def keep_what_is_published_0003() -> None:
-    """The outbox keeps its rows once they are on the bus, and the inbox how an event came: both can be sent again."""
+    """The outbox keeps published rows, and the inbox keeps envelopes, so that both can be published again."""
     published_at = sa.Column(
         "published_at", sa.BigInteger, comment="milliseconds since 1970; null: waits; 0: set aside"
     )

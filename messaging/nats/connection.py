@@ -24,7 +24,7 @@ _REMEMBERED_SECONDS = 300
 
 
 class NatsConnection:
-    """Connected when it is first used, and reconnected whenever it is lost. Failures are BusDown, in one line."""
+    """Connects when it is first used, and reconnects when the connection is lost. Failures are BusDown, in one line."""
 
     def __init__(self, url: str, stream: str) -> None:
         self.stream = stream
@@ -39,7 +39,7 @@ class NatsConnection:
 
     @asynccontextmanager
     async def use(self) -> AsyncIterator[Client]:
-        """A connected client. Raises BusDown, for what the block meets too; at once when the connection is lost."""
+        """A connected client. Raises BusDown, also for failures in the block; at once when the connection is lost."""
         try:
             async with asyncio.timeout(None) as use:
                 self._uses.add(use)
@@ -53,7 +53,7 @@ class NatsConnection:
             raise self._down("no answer" if isinstance(error, TimeoutError) else error) from error
 
     async def add_consumer(self, client: Client, config: ConsumerConfig) -> ConsumerInfo:
-        """One in the server's memory, which goes when nobody has asked it for a while."""
+        """Add an ephemeral consumer in the server's memory; the server removes it when it is idle for a while."""
         ephemeral = config.evolve(
             ack_policy=AckPolicy.NONE, mem_storage=True, inactive_threshold=_IDLE_CONSUMER_SECONDS
         )
@@ -71,7 +71,7 @@ class NatsConnection:
             if self._is_closed:
                 raise self._down("closed")
             if self._failed_at > asked_at:
-                raise self._down("no connection")  # the first caller has waited for it, and got the reason
+                raise self._down("no connection")  # the first caller waited for it, and raised the reason
             if self._client is None or self._client.is_closed:
                 self._client = await self._open()
             if not self._client.is_connected:
@@ -103,7 +103,7 @@ class NatsConnection:
                     max_reconnect_attempts=-1,
                     reconnect_time_wait=_RECONNECT_SECONDS,
                     ping_interval=_PING_SECONDS,
-                    pending_size=0,  # nothing is kept to be sent later: the append fails, and is tried again
+                    pending_size=0,  # buffer nothing for later: the append fails, and is retried
                     error_cb=self._on_error,
                     disconnected_cb=self._on_disconnected,
                     reconnected_cb=self._on_connected,
@@ -115,7 +115,7 @@ class NatsConnection:
         try:
             await client.jsm().stream_info(self.stream)
         except NotFoundError:
-            # Somebody else may be making it at this moment; making the same again is no error.
+            # Another process may be creating it now; creating the same stream twice is no error.
             await client.jsm().add_stream(
                 name=self.stream,
                 subjects=[f"{self.stream}.>"],

@@ -1,7 +1,7 @@
 """The bus as one stream of NATS JetStream, for all machines that reach the server.
 
-An event's subject is `<stream>.<partition>.<order>.<type>`, its message the CloudEvents JSON. The stream keeps
-everything, and a position is a place in it.
+An event's subject is `<stream>.<partition>.<order>.<type>`; its message is the CloudEvents JSON. The stream keeps all
+events, and a position is a sequence number of the stream.
 """
 
 import asyncio
@@ -27,18 +27,18 @@ from messaging.nats.connection import NatsConnection
 from messaging.unreadable import entry
 
 _ANSWER_SECONDS = 5
-_BATCH = 500  # the server takes 1000
-_HEADERS = 512  # their names, and those of a batch
+_BATCH = 500  # the server allows 1000
+_HEADERS = 512  # bytes for the headers, those of a batch included
 _SOME_ARE_KNOWN = 10201
 _NO_MORE = ("404", "408")
 
 
 class NatsLog:
-    """For one event loop; it connects when it is first used.
+    """For one event loop; connects when it is first used.
 
     Args:
-        url: such as nats://localhost:4222; several servers of one cluster with commas between them.
-        stream: made when it is not there. The server knows its events by their ids for five minutes.
+        url: such as nats://localhost:4222; commas separate the servers of one cluster.
+        stream: created if it does not exist. The server deduplicates by event id for five minutes.
     """
 
     def __init__(self, url: str, stream: str) -> None:
@@ -81,7 +81,7 @@ class NatsLog:
     async def state(self) -> LogState:
         async with self._connection.use() as client:
             info = await client.jsm().stream_info(self._connection.stream)
-        assert info.created is not None  # the server always says
+        assert info.created is not None  # the server always sends it
         return LogState(info.created.isoformat(), max(info.state.first_seq, 1), info.state.last_seq)
 
     async def id_at(self, position: int) -> str | None:
@@ -114,17 +114,17 @@ class NatsLog:
         }
 
     def _subject(self, correlation: str) -> str:
-        token = correlation.replace(".", "~")  # a dot would end the token, and a tilde is in no order's id
+        token = correlation.replace(".", "~")  # a dot would end the token; no order's id has a tilde
         return f"{self._connection.stream}.{partition_of(correlation)}.{token}"
 
 
 def _is_token(correlation: str) -> bool:
-    """Whether it can be a part of a subject: nothing that would end it, or stand for others."""
+    """Whether it can be a token of a subject: it has no separator and no wildcard."""
     return bool(correlation) and not re.search(r"[\s*>~\x00-\x1f\x7f]", correlation)
 
 
 def _check_size(message: "_Message", limit: int) -> None:
-    """Raises EventRefused. A server ends the connection of who sends it more than it takes."""
+    """Raises EventRefused. A server closes the connection of a client that sends more than it takes."""
     event_id = message["headers"]["Nats-Msg-Id"]
     size = len(message["payload"]) + len(event_id) + _HEADERS
     if size > limit:
@@ -146,9 +146,9 @@ class _Message(TypedDict):
 
 
 async def _publish_together(client: Client, messages: list[_Message]) -> bool:
-    """All of them or none; False, and none, if some are known.
+    """Publish all of them or none. False, and none, if the server knows some of them already.
 
-    Were they sent one after the other, and one got lost, appending them again would bring it behind its followers.
+    If they were sent one by one and one got lost, appending it again would put it after its followers.
     """
     batch = uuid4().hex
     for number, message in enumerate(messages, 1):
@@ -166,12 +166,12 @@ async def _publish_together(client: Client, messages: list[_Message]) -> bool:
 
 
 class _Gone(BusDown):
-    """The server has forgotten a consumer, or what it sent may be lost."""
+    """The server has dropped a consumer, or messages that it sent may be lost."""
 
 
 @dataclass
 class _Consumer:
-    """What the server reads for us, and where it arrives."""
+    """A consumer on the server, and the inbox that it delivers to."""
 
     name: str
     inbox: Subscription
@@ -181,7 +181,7 @@ class _Consumer:
 
 
 class _NatsReader:
-    """Reads through a consumer on the server; when that is lost, through another that begins at the same position."""
+    """Reads through a consumer on the server; if that is lost, through a new one from the same position."""
 
     def __init__(self, connection: NatsConnection, subjects: str, after: int) -> None:
         self._connection = connection
@@ -193,10 +193,10 @@ class _NatsReader:
         is_new = self._consumer is None
         try:
             events = await self._next(limit, wait)
-        except _Gone:  # with a restart of the server, or in a long pause of ours
+        except _Gone:  # the server restarted, or we paused for too long
             return await self._next(limit, wait)
         if not events and wait <= 0 and not is_new:
-            # A consumer learns of an event a moment after who appended it; one that is new knows what is there.
+            # An existing consumer sees an event a moment after it was appended; a new one sees all that is there.
             await self.close()
             events = await self._next(limit, wait)
         return events
@@ -207,7 +207,7 @@ class _NatsReader:
                 self._consumer = await self._subscribe(client)
             try:
                 events = await self._pull(client, self._consumer, limit, wait)
-            except BaseException:  # a cancellation too: the consumer may be past what we have
+            except BaseException:  # a cancellation too: the consumer may be ahead of what we have
                 await self._unsubscribe()
                 raise
         if events:
@@ -223,7 +223,7 @@ class _NatsReader:
         return _Consumer(info.name, inbox, arrived, client.stats["reconnects"])
 
     async def _pull(self, client: Client, consumer: _Consumer, limit: int, wait: float) -> list[Entry]:
-        # With an expiry, `no_wait` means: wait for the first, and not for what could follow it.
+        # With an expiry, `no_wait` means: wait for the first message, and not for those after it.
         request = {"batch": limit, "no_wait": True} | ({"expires": int(wait * 1e9)} if wait > 0 else {})
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._connection.stream}.{consumer.name}"
         await client.publish(subject, json.dumps(request).encode(), reply=consumer.inbox.subject)
@@ -252,6 +252,6 @@ class _NatsReader:
         if self._consumer:
             name = self._consumer.name
             await self._unsubscribe()
-            with suppress(BusDown):  # the server will see for itself
+            with suppress(BusDown):  # the server removes an idle consumer by itself
                 async with self._connection.use() as client:
                     await client.jsm().delete_consumer(self._connection.stream, name)

@@ -1,1 +1,1 @@
-"""Fraud: is this order the customer's own?"""
+"""Fraud: screens orders, and holds possible frauds for a person's decision."""

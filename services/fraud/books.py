@@ -1,4 +1,4 @@
-"""The books of fraud: whom the rules, or a person, have cleared."""
+"""The books of fraud: the orders that the rules, or a person, have cleared."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""What the fraud service is asked and what it answers."""
+"""The fraud service's commands, replies, refusals and port."""
 
 from enum import StrEnum
 from typing import ClassVar, Protocol
@@ -17,7 +17,7 @@ class Verdict(StrEnum):
 
 
 class Decision(StrEnum):
-    """What a person decides on a possible fraud."""
+    """A person's decision on a possible fraud."""
 
     APPROVE = "approve"
     DECLINE = "decline"
@@ -27,9 +27,9 @@ DECLINED_IN_REVIEW = "FraudConfirmed: declined in review"
 
 
 class FraudLimits(EnvironmentSettings):
-    """When an order looks wrong. Each rule that applies adds its score; amounts are in minor units.
+    """The rules' limits and scores. Each rule that applies adds its score; amounts are in minor units.
 
-    A score of `possible_score` or more is for a person to judge; `confirmed_score` or more is refused.
+    From `possible_score` on, an order is held for a person's decision; from `confirmed_score` on, it is refused.
     """
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(env_prefix="FRAUD__", frozen=True)
@@ -55,7 +55,7 @@ class ScreenOrder(Command):
 
 
 class Screened(Contract):
-    """The verdict, the score behind it and the rules that made the score."""
+    """The verdict, with its score and the rules that applied."""
 
     verdict: Verdict
     score: int
@@ -80,7 +80,7 @@ class FraudDecided(Contract):
 
 
 class TakenForFraud(Refusal, name="FraudConfirmed"):
-    """The order is taken for a fraud."""
+    """The order is considered a fraud."""
 
 
 class FraudPort(Protocol):

@@ -1,4 +1,4 @@
-"""What the fraud service declares of itself."""
+"""The fraud service's declaration."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from services.fraud.events import FraudConfirmed, NoFraudDetected, PossibleFraud
 
 
 def _open(site: Site) -> FraudPort:
-    from services.fraud.service import Fraud  # when it is opened: who only names the service needs no database
+    from services.fraud.service import Fraud  # here, so that a declaration does not import the database
 
     return Fraud(site.database, site.settings(FraudLimits))
 

@@ -1,10 +1,10 @@
-"""What the fraud service publishes."""
+"""The events that the fraud service publishes."""
 
 from kernel.contracts import Event, FailureEvent
 
 
 class NoFraudDetected(Event):
-    """The order may be shipped: by the rules, or since a person says so in `note`."""
+    """The order may be shipped: by the rules, or by a person's approval, with that person's `note`."""
 
     score: int
     reviewed: bool = False
@@ -13,13 +13,13 @@ class NoFraudDetected(Event):
 
 
 class PossibleFraud(Event):
-    """A person must decide; nothing is shipped before."""
+    """A person must decide before the order may be shipped."""
 
     score: int
     rules: tuple[str, ...]
 
 
 class FraudConfirmed(FailureEvent):
-    """The order is taken for a fraud: by the rules, or by `actor`."""
+    """The order is considered a fraud, by the rules or by `actor`."""
 
     actor: str = ""

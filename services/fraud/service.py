@@ -55,7 +55,7 @@ class Fraud:
         return self._operations.do(command, Screened, effect, refused=FraudConfirmed)
 
     def decide(self, command: DecideOnFraud) -> FraudDecided:
-        """Record the decision on an order held as a possible fraud. The same one again may have another note."""
+        """Record the decision on an order held as a possible fraud. A repeat may have a different note."""
 
         def effect(tx: Connection) -> tuple[FraudDecided, Event]:
             held = screenings.c.order_id == command.order_id

@@ -1,4 +1,4 @@
-"""The books of stock: what each order has taken off the shelf, and what is left of what was received."""
+"""The books of stock: what each order has reserved, and whether what was received, reserved and is left adds up."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from services.inventory.tables import reservations, stock
 
 
 class InventoryBooks(Books):
-    """Attributes: held: pieces by SKU, of each order that has any."""
+    """Attributes: held: by order, the reserved pieces by SKU; without orders that have none."""
 
     def __init__(self, database: Database, orders: Sequence[str]) -> None:
         self._database = database
@@ -29,7 +29,7 @@ class InventoryBooks(Books):
 
     def contradictions(self, order_id: str) -> Iterator[Finding]:
         holds = order_id in self.held
-        # A release deletes the rows, so those of a step that was undone are as those of a step that was never done.
+        # A release deletes the rows, so an undone step has no row, like a step that was never done.
         was_undone = not self._reserved.stands.get(order_id, True)
         yield from self._reserved.contradictions(order_id, on_record=holds or was_undone, stands=holds)
         if holds:

@@ -1,4 +1,4 @@
-"""What the inventory service is asked and what it answers."""
+"""The inventory service's commands, replies, refusals and port."""
 
 from typing import Protocol
 

@@ -1,4 +1,4 @@
-"""What the inventory service declares of itself."""
+"""The inventory service's declaration."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from services.inventory.events import OutOfStock, StockReleased, StockReserved
 
 
 def _open(site: Site) -> InventoryPort:
-    from services.inventory.service import Inventory  # when it is opened: who only names the service needs no database
+    from services.inventory.service import Inventory  # here, so that a declaration does not import the database
 
     inventory = Inventory(site.database)
     products = site.settings(CatalogueSettings).products()

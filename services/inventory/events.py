@@ -1,4 +1,4 @@
-"""What the inventory service publishes."""
+"""The events that the inventory service publishes."""
 
 from kernel.contracts import Event, FailureEvent, UndoneEvent
 from services.inventory.contracts import StockLine

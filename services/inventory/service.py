@@ -18,7 +18,7 @@ class Inventory:
         self._operations = Operations(database, clock)
 
     def stock(self, lines: Iterable[StockLine]) -> None:
-        """Receive the first stock of products that have none on record yet."""
+        """Add the first stock of products that are not on record yet."""
 
         def receive(tx: Connection) -> None:
             known = set(tx.scalars(select(stock.c.sku)))
@@ -38,7 +38,7 @@ class Inventory:
         """Hold every line, or none. Raises NotEnoughStock."""
 
         def effect(tx: Connection) -> tuple[Reserved, StockReserved]:
-            # One order of locking for all: two orders for the same products wait, they don't deadlock.
+            # Always lock in the same sequence, so that two orders for the same products do not deadlock.
             lines = sorted(command.lines, key=lambda line: line.sku)
             for line in lines:
                 enough = (stock.c.sku == line.sku) & (stock.c.on_hand >= line.quantity)
@@ -58,7 +58,7 @@ class Inventory:
         def effect(tx: Connection) -> StockReleased:
             of_order = reservations.c.order_id == command.order_id
             held = tx.execute(select(reservations.c.sku, reservations.c.quantity).where(of_order)).all()
-            # Sorted in Python, as `reserve` does.
+            # Sorted in Python, as in `reserve`: a database may sort in another way.
             lines = [
                 StockLine(sku=sku, quantity=quantity) for sku, quantity in sorted((r.sku, r.quantity) for r in held)
             ]

@@ -1,4 +1,4 @@
-"""The rule of adjustments: what was settled outside, of an order that is completed, is noted as it is by now."""
+"""The rule of adjustments: what was settled outside after an order was completed is recorded as a running total."""
 
 import uuid
 
@@ -15,7 +15,7 @@ from services.orders.tables import orders
 
 
 def adjust(database: Database, clock: Clock, command: AdjustOrder) -> Adjustment:
-    """Twice is once. Raises CannotAdjust."""
+    """Record the adjustment, and publish it if it changes anything. A repeat has no effect. Raises CannotAdjust."""
     of_order = orders.c.order_id == command.order_id
     row_of_order = select(orders.c.status, orders.c.style, orders.c.total, orders.c.currency, orders.c.adjusted)
     with database.begin() as tx:

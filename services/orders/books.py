@@ -67,7 +67,7 @@ class OrdersBooks(Books):
         return self._placed
 
     def orders(self, since: int = 0) -> Iterator[str]:
-        """With all that are not over: one that is stuck had its last event long ago."""
+        """Includes every order in progress: the last event of a stuck order may be old."""
         yield from orders_on_record(self._database, since)
         if since:
             with self._database.begin() as tx:
@@ -84,9 +84,9 @@ class OrdersBooks(Books):
             total, priced = self._placed[order_id].total, self._priced[order_id]
             if priced != total.amount:
                 yield Finding("an order costs what its lines do", f"total {total.amount}, lines {priced}")
-            yield from self._otherwise(order_id, status)
+            yield from self._unlike_events(order_id, status)
 
-    def _otherwise(self, order_id: str, status: OrderStatus) -> Iterator[Finding]:
+    def _unlike_events(self, order_id: str, status: OrderStatus) -> Iterator[Finding]:
         record, row = self._placed[order_id], self._rows[order_id]
         for created in self._creations.get(order_id, []):
             yield from otherwise_published("customer", row.customer_id, created.customer_id)

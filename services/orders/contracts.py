@@ -1,4 +1,4 @@
-"""What the orders service is asked and what it answers."""
+"""The orders service's commands, replies, refusals and port."""
 
 from collections.abc import Collection
 from enum import StrEnum
@@ -16,7 +16,7 @@ MAX_QUANTITY = 9_999
 
 
 class OrderStatus(StrEnum):
-    """Where an order stands, in the words that everything shows."""
+    """An order's status, as it is shown everywhere."""
 
     IN_PROGRESS = "in-progress"
     COMPLETED = "completed"
@@ -65,12 +65,12 @@ class OrderLine(Contract):
 
 
 class CreateOrder(Command):
-    """`policy` is the order's own, if it has one; else the program that runs the orders has one for all.
+    """`policy` is the order's own, if it has one; else the worker's policy applies.
 
-    `saga` is who asks: the same one may ask again when the order has ended, and gets the first answer.
+    `saga` is the caller. The same saga may repeat the command after the order has ended, and gets the first answer.
     """
 
-    not_compared: ClassVar[frozenset[str]] = frozenset({"policy", "saga"})  # another version may not have them
+    not_compared: ClassVar[frozenset[str]] = frozenset({"policy", "saga"})  # callers of other versions may lack them
 
     customer_id: str
     lines: tuple[OrderLine, ...]
@@ -84,14 +84,14 @@ class CreateOrder(Command):
 
 
 class Created(Contract):
-    """The order is on record, priced from the catalogue; `saga` is who asked first."""
+    """The order is on record, priced from the catalogue; `saga` is the caller that recorded it."""
 
     total: Money
     saga: str = ""
 
 
 class CompleteOrder(Command):
-    """`after_all`: also when the completion was withheld, since the customer has the parcel."""
+    """`after_all`: complete it even if that was withheld before, since the customer has the parcel."""
 
     not_compared: ClassVar[frozenset[str]] = frozenset({"after_all"})
 
@@ -106,12 +106,11 @@ class Completed(Contract):
 
 
 class FlagOrder(Command):
-    """Mark the order as waiting for an operator; an empty `problem` takes the mark away.
+    """Flag the order as waiting for an operator; an empty `problem` removes the flag.
 
-    `settled` is the operator's note on what was settled by hand; it stays. With `ended` the end itself was: the order
-    ends so, for `reason`, or for what `settled` says if that is empty. `sequence` grows from flag to flag of an order,
-    so that one which arrives late does not replace a newer one; 0 if the flags come in order. `actor`
-    settled it.
+    `settled` is the note of the operator `actor` on what was settled by hand; it is kept. With `ended`, the end itself
+    was settled by hand: the order gets that status, for `reason` or else for `settled`. `sequence` increases from flag
+    to flag of an order, so that a late flag does not replace a newer one; 0 if flags arrive in order.
     """
 
     not_compared: ClassVar[frozenset[str]] = frozenset({"actor"})
@@ -132,10 +131,10 @@ class Flagged(Contract):
 
 
 class AdjustOrder(Command):
-    """Note what was settled outside after the order was completed.
+    """Record what was settled outside after the order was completed.
 
-    `refunded` is how much of the charge was refunded in all, directly at the card processor; None leaves it as it
-    was noted. `returned`: the parcel came back.
+    `refunded` is the total that was refunded directly at the card processor; None leaves it unchanged. `returned`: the
+    parcel came back.
     """
 
     refunded: Money | None = None
@@ -147,7 +146,7 @@ class AdjustOrder(Command):
 
 
 class Adjustment(Contract):
-    """What was settled outside by now; `refunded` in minor units of the order's currency."""
+    """The total of what was settled outside; `refunded` in minor units of the order's currency."""
 
     refunded: int = 0
     returned: bool = False
@@ -155,7 +154,7 @@ class Adjustment(Contract):
 
 
 class CannotAdjust(Refusal):
-    """The order is not one that can be adjusted so."""
+    """The order does not allow this adjustment."""
 
 
 class UnknownSku(Refusal):
@@ -163,15 +162,15 @@ class UnknownSku(Refusal):
 
 
 class MixedCurrencies(Refusal):
-    """One charge has one currency."""
+    """The order's products are priced in more than one currency, but a charge has one."""
 
 
 class OrderEnded(Refusal):
-    """The order has ended otherwise, for good."""
+    """The order has already ended in another way."""
 
 
 class OrdersPort(Protocol):
-    """The service, as its callers see it."""
+    """The service's interface for its callers."""
 
     def create(self, command: CreateOrder) -> Created: ...
     def complete(self, command: CompleteOrder) -> Completed: ...

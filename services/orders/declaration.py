@@ -1,4 +1,4 @@
-"""What the orders service declares of itself."""
+"""The orders service's declaration."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ from services.orders.events import (
 
 
 def _open(site: Site) -> OrdersPort:
-    from services.orders.service import Orders  # when it is opened: who only names the service needs no database
+    from services.orders.service import Orders  # here, so that a declaration does not import the database
 
     orders = Orders(site.database)
     orders.offer(site.settings(CatalogueSettings).products())

@@ -1,4 +1,4 @@
-"""What the orders service publishes."""
+"""The events that the orders service publishes."""
 
 from typing import ClassVar
 
@@ -16,7 +16,7 @@ class PricedLine(Contract):
 
 
 class OrderCreated(Event):
-    """The order is on record. Who needs the card or the address later must listen now: no other event has them."""
+    """The order is on record. No other event has the card or the address: consumers that need them must keep them."""
 
     private: ClassVar[tuple[str, ...]] = ("payment_token", "ship_to")
 
@@ -35,13 +35,13 @@ class OrderCompleted(Event):
 
 
 class OrderRejected(FailureEvent):
-    """The order has failed. `customer_id` is empty when it never came on record."""
+    """The order has failed. `customer_id` is empty if the order was never recorded."""
 
     customer_id: str = ""
 
 
 class OrderCancelled(Event):
-    """Its customer did not want it any more; `actor` is who cancelled it, if that was somebody else."""
+    """The customer cancelled the order; `actor` is who did so on the customer's behalf."""
 
     reason: str
     customer_id: str = ""
@@ -49,7 +49,7 @@ class OrderCancelled(Event):
 
 
 class OrderFlagged(Event):
-    """The order needs an operator for `problem`, or not any more if it is empty; `actor` did `settled` by hand."""
+    """The order needs an operator for `problem`, or no longer if it is empty; `actor` settled `settled` by hand."""
 
     problem: str
     settled: str
@@ -59,7 +59,7 @@ class OrderFlagged(Event):
 class OrderAdjusted(Event):
     """Something was settled outside after the order was completed.
 
-    `refunded` is how much of the charge was given back there in all; `returned`: the parcel came back.
+    `refunded` is the total refunded there; `returned`: the parcel came back.
     """
 
     refunded: Money
@@ -67,7 +67,7 @@ class OrderAdjusted(Event):
     note: str
 
 
-# Which event is which end of an order. It ends once: should more than one come, the first of these counts.
+# The status that each final event gives. Should an order have more than one of them, the first in this list counts.
 ENDS: dict[type[Event], OrderStatus] = {
     OrderCompleted: OrderStatus.COMPLETED,
     OrderRejected: OrderStatus.REJECTED,

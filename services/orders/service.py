@@ -37,7 +37,7 @@ _ORDER = select(orders.c.customer_id, orders.c.total, orders.c.currency).where(
     orders.c.order_id == bindparam("order_id")
 )
 
-_PLACED = {"order_id", "customer_id", "lines", "ship_to", "payment_token"}  # what the customer gave
+_PLACED = {"order_id", "customer_id", "lines", "ship_to", "payment_token"}  # the order as the customer placed it
 
 
 class Orders:
@@ -47,7 +47,7 @@ class Orders:
         self._clock = clock
 
     def offer(self, offered: Iterable[Product]) -> None:
-        """Add products to the catalogue; those already there keep their price."""
+        """Add products to the catalogue. Products that it has keep their price."""
 
         def add(tx: Connection) -> None:
             known = set(tx.scalars(select(products.c.sku)))
@@ -135,13 +135,13 @@ class Orders:
         return created
 
     def complete(self, command: CompleteOrder) -> Completed:
-        """End the order well. Raises OrderEnded if it was rejected or cancelled, AlreadyUndone if that is withheld."""
+        """Complete the order. Raises OrderEnded if it was rejected or cancelled, AlreadyUndone if that is withheld."""
         if command.after_all:
             self._operations.permit(command.key)
         return self._complete(command)
 
     def withhold(self, command: Undo) -> Undone:
-        """See to it that the order is not completed any more, before anything of it is undone. Raises TooLate."""
+        """Prevent the order's completion, before anything is undone. Raises TooLate if it is completed."""
         self._operations.forbid(command)
         return Undone(had_effect=False)
 
@@ -150,33 +150,33 @@ class Orders:
         return self._take_back(command, OrderStatus.REJECTED)
 
     def cancel(self, command: Undo) -> Undone:
-        """End an order that its customer does not want any more. Raises CannotUndo if it is completed."""
+        """End an order that was cancelled. Raises CannotUndo if it is completed."""
         return self._take_back(command, OrderStatus.CANCELLED)
 
     def flag(self, command: FlagOrder) -> Flagged:
-        """Show or take away that the order needs an operator, or end it as one did by hand; twice is once.
+        """Flag or unflag the order for an operator, or record the end that an operator settled by hand. Idempotent.
 
-        A flag that arrives late, after a newer one or after the order's end, adds no more than the operator's note.
+        A flag that arrives after a newer one, or after the order's end, adds only the operator's note.
         """
         if self._is_of_other_style(command):
             return Flagged()
         if command.ended is not None:
-            with suppress(OrderEnded, CannotUndo):  # it has ended otherwise, for good
+            with suppress(OrderEnded, CannotUndo):  # it has already ended in another way
                 self._end_by_hand(command, command.ended)
         with self._database.begin() as tx:
             if command.cause is not None:
                 if command.ended is None and inbox.knows(tx, command.cause):
-                    return Flagged()  # a delivery that another one overtook: newer events may have been handled
+                    return Flagged()  # a late redelivery: newer events may have been handled since
                 inbox.note(tx, command.cause)
             self._mark(tx, command, command.problem, command.settled, command.sequence)
         return Flagged()
 
     def adjust(self, command: AdjustOrder) -> Adjustment:
-        """Note what was settled outside after the order was completed. Raises CannotAdjust."""
+        """Record what was settled outside after the order was completed. Raises CannotAdjust."""
         return adjusting.adjust(self._database, self._clock, command)
 
     def without_record(self, order_ids: Collection[str]) -> list[str]:
-        """Those of these orders that it does not know."""
+        """Those of these orders that have no record."""
         with self._database.begin() as tx:
             known = set(tx.scalars(select(orders.c.order_id).where(orders.c.order_id.in_(order_ids))))
         return [order_id for order_id in order_ids if order_id not in known]
@@ -188,14 +188,14 @@ class Orders:
             return list(tx.scalars(select(orders.c.order_id).where(in_progress).order_by(orders.c.placed_at)))
 
     def _still_in_progress(self, order_id: str) -> None:
-        """Raises OrderEnded: a saga that Temporal has forgotten did it all, and a second one must not undo it."""
+        """Raises OrderEnded if a saga that Temporal has deleted ended the order: a second one must not undo it."""
         with self._database.begin() as tx:
             status = tx.scalar(select(orders.c.status).where(orders.c.order_id == order_id))
         if status != OrderStatus.IN_PROGRESS:
             raise OrderEnded(f"order {order_id} is {status} already")
 
     def _end_by_hand(self, command: FlagOrder, status: OrderStatus) -> None:
-        """Under the key of the operation that could not do it, so that the order cannot end a second time."""
+        """End the order under the key of the operation that failed, so that it cannot end a second time."""
         order_id, style, cause = command.order_id, command.style, command.cause
         if status is OrderStatus.COMPLETED:
             key = str(Key(order_id, "complete"))
@@ -219,7 +219,7 @@ class Orders:
         return self._operations.do(command, Completed, effect)
 
     def _is_of_other_style(self, command: Command) -> bool:
-        """Whether the id is another order's, placed in the other style: that one is not the command's to change."""
+        """Whether the id belongs to an order of the other style, which this command must not change."""
         with self._database.begin() as tx:
             style = tx.scalar(select(orders.c.style).where(orders.c.order_id == command.order_id))
             if style in (None, command.style):
@@ -248,7 +248,7 @@ class Orders:
     def _end(
         self, tx: Connection, command: Command, status: OrderStatus, reason: str, by_hand: FlagOrder | None = None
     ) -> bool:
-        """One that has ended waits for no person any more, whatever a late call says."""
+        """Set the final status and remove the flag. Returns False if the order was not in progress."""
         in_progress = (orders.c.order_id == command.order_id) & (orders.c.status == OrderStatus.IN_PROGRESS)
         if tx.execute(update(orders).where(in_progress).values(status=status, reason=reason)).rowcount == 0:
             return False
@@ -261,7 +261,7 @@ class Orders:
     def _mark(
         self, tx: Connection, command: Command, problem: str | None = None, settled: str = "", sequence: int = 0
     ) -> None:
-        """Write what needs an operator (as it was, for None), and publish it if that changes anything."""
+        """Record what needs an operator (None: unchanged), and publish it if anything changes."""
         of_order = orders.c.order_id == command.order_id
         marks = select(orders.c.status, orders.c.problem, orders.c.settled, orders.c.flag_sequence)
         before = tx.execute(marks.where(of_order).with_for_update()).one_or_none()
@@ -269,7 +269,7 @@ class Orders:
             is_late = 0 < sequence < before.flag_sequence
             if problem is None or is_late:
                 problem = before.problem
-            if _needs_nobody(OrderStatus(before.status), command.style):
+            if _needs_no_operator(OrderStatus(before.status), command.style):
                 problem = ""
             if settled == before.settled or (is_late and before.settled):
                 settled = ""
@@ -286,6 +286,7 @@ class Orders:
         publish(tx, event, command, milliseconds(self._clock()), event_id=unique)
 
 
-def _needs_nobody(status: OrderStatus, style: Style) -> bool:
-    """One that has ended does not; but a saga's undos do not wait for each other: the order's may be done first."""
+def _needs_no_operator(status: OrderStatus, style: Style) -> bool:
+    """A completed order needs none. An orchestrated order that is rejected or cancelled may still have a stuck undo:
+    undos do not wait for each other."""
     return status is OrderStatus.COMPLETED or (status is not OrderStatus.IN_PROGRESS and style is Style.CHOREOGRAPHY)

@@ -15,7 +15,7 @@ from services.payments.tables import payments
 
 
 class PaymentsBooks(Books):
-    """Attributes: charges: what the processor has charged for each order; it alone knows where the money is."""
+    """Attributes: charges: by order, the charges on the processor's statement, which is the proof."""
 
     def __init__(self, database: Database, gateway: PaymentGateway, orders: Sequence[str]) -> None:
         self._database, self._gateway = database, gateway
@@ -39,7 +39,7 @@ class PaymentsBooks(Books):
 
     def orders(self, since: int = 0) -> Iterator[str]:
         yield from orders_on_record(self._database, since)
-        if not since:  # a charge has no time
+        if not since:  # the statement has no times, so charges cannot be filtered
             yield from (Key.parse(charge.key).order_id for charge in self._gateway.charges())
 
     def contradictions(self, order_id: str) -> Iterator[Finding]:
@@ -61,7 +61,7 @@ class PaymentsBooks(Books):
         if recorded and order and order.refunded_outside:
             recorded = recorded.model_copy(update={"refunded": recorded.refunded + order.refunded_outside})
         charges = self.charges.get(order_id, [])
-        # Of a charge whose reply was lost, and which was then given back, we have no record.
+        # A charge whose reply was lost, and which was then refunded, has no record here.
         known = [charge for charge in charges if charge == recorded or charge.refunded != charge.amount.amount]
         if known != ([recorded] if recorded else []):
             ours = f"{recorded.amount}, refunded {recorded.refunded}" if recorded else "nothing"

@@ -1,4 +1,4 @@
-"""What the payments service is asked and what it answers, and its port to the card processor."""
+"""The payments service's commands, replies, refusals and port, and its port to the card processor."""
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
@@ -18,13 +18,13 @@ class ChargeCard(Command):
 
 
 class Charged(Contract):
-    """`charge_id` is the processor's own name for the charge."""
+    """`charge_id` is the processor's id of the charge."""
 
     charge_id: str
 
 
 class PaymentDeclined(Refusal):
-    """The card was not charged, and will not be."""
+    """The card was not charged, and will not be under this key."""
 
 
 class PaymentsPort(Protocol):
@@ -33,7 +33,7 @@ class PaymentsPort(Protocol):
 
 
 class Decline(StrEnum):
-    """Why a processor does not charge a card, in our words: a processor's own may name the card or its holder."""
+    """Why a processor refuses a charge. The texts are ours, since a processor's may name the card or its holder."""
 
     DECLINED = "the card was declined"
     NO_FUNDS = "the card has insufficient funds"
@@ -47,7 +47,7 @@ class Decline(StrEnum):
 
 
 class CardDeclined(Exception):
-    """The processor will not make this charge. Of the reasons only `why` goes on record; the text goes nowhere."""
+    """The processor refuses this charge. Only `why` is recorded; the text is neither recorded nor logged."""
 
     def __init__(self, text: str = "", *, why: Decline = Decline.DECLINED) -> None:
         super().__init__(text or why)
@@ -55,7 +55,7 @@ class CardDeclined(Exception):
 
 
 class ChargeRecord(Contract):
-    """A charge on the processor's statement, with its merchant's key; `refunded` in minor units of its currency."""
+    """A charge on the processor's statement; `key` is ours, `refunded` in minor units of its currency."""
 
     key: str
     charge_id: str
@@ -64,7 +64,7 @@ class ChargeRecord(Contract):
 
 
 class PaymentGateway(Protocol):
-    """A card processor. Anything but CardDeclined that it raises means that the outcome is unknown."""
+    """A card processor. Any error other than CardDeclined means that the outcome is unknown."""
 
     def charge(self, key: str, amount: Money, payment_token: str) -> str:
         """Charge the card once under this idempotency key; a repeat gets the first answer. Raises CardDeclined.
@@ -75,16 +75,16 @@ class PaymentGateway(Protocol):
         ...
 
     def reverse(self, key: str) -> None:
-        """Give back whatever was charged under this key, and refuse any charge that comes under it later.
+        """Refund what was charged under this key, and refuse any later charge under it.
 
-        Processors offer it for lost replies: a reversal by the merchant's own reference, as in ISO 8583.
+        Processors offer this for lost replies: a reversal by the merchant's reference, as in ISO 8583.
         """
         ...
 
     def charges(self, orders: Sequence[str] | None = None) -> Iterator[ChargeRecord]:
-        """The statement: every charge that was ever made (for these orders), also what was given back. For the audit.
+        """The statement, for the audit: all charges (for these orders), including refunded ones.
 
         Raises:
-            Outage: it cannot be had now.
+            Outage: it is not available now.
         """
         ...

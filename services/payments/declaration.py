@@ -1,4 +1,4 @@
-"""What the payments service declares of itself, and of the card processor behind it."""
+"""The declarations of the payments service and of its provider, the card processor."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ def _open_gateway(site: Site) -> PaymentGateway:
 
 
 def _open(site: Site) -> PaymentsPort:
-    from services.payments.service import Payments  # when it is opened: who only names the service needs no database
+    from services.payments.service import Payments  # here, so that a declaration does not import the database
 
     return Payments(site.database, site.provider(GATEWAY))
 

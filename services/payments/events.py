@@ -1,11 +1,11 @@
-"""What the payments service publishes."""
+"""The events that the payments service publishes."""
 
 from kernel.contracts import Event, FailureEvent, UndoneEvent
 from kernel.money import Money
 
 
 class PaymentProcessed(Event):
-    """`charge_id` is the processor's own name for the charge."""
+    """The card was charged. `charge_id` is the processor's id of the charge."""
 
     charge_id: str
     amount: Money
@@ -16,6 +16,6 @@ class PaymentFailed(FailureEvent):
 
 
 class PaymentRefunded(UndoneEvent):
-    """`amount` was given back; none when nothing was charged."""
+    """The charge was refunded. `amount` is None if nothing was charged."""
 
     amount: Money | None = None

@@ -1,7 +1,7 @@
-"""The rules of payments: a card is charged once for an order, and what was charged can be given back.
+"""The rules of payments: a card is charged once for an order, and a charge can be refunded.
 
-The processor is asked outside of any transaction, and first: its idempotency key makes a repeat harmless, so a process
-that dies between its answer and our record is simply asked again.
+The processor is called before the transaction, not in it. If the process dies between the processor's answer and our
+record, the retry calls the processor again, which is harmless under the same idempotency key.
 """
 
 from sqlalchemy import Connection, insert, select, update
@@ -39,7 +39,7 @@ class Payments:
         return self._operations.ask_then_do(command, Charged, ask, effect, refused=PaymentFailed)
 
     def refund(self, command: Undo) -> Undone:
-        """Give back what was charged, also when only the processor knows that it was."""
+        """Refund the charge, even if only the processor has a record of it."""
         with asking("the card processor"):
             self._gateway.reverse(command.key)
 

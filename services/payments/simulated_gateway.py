@@ -1,4 +1,4 @@
-"""A card processor in a box: its own ledger, idempotency keys, and Stripe's test tokens."""
+"""A simulated card processor, with its own ledger, idempotency keys, and Stripe's test tokens."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -43,7 +43,7 @@ class SimulatedGateway:
         self._database = database
 
     def open(self) -> None:
-        """Make the ledger, if this is the first day."""
+        """Create the ledger, if it does not exist."""
         self._database.alone(_metadata.create_all)
 
     def charge(self, key: str, amount: Money, payment_token: str) -> str:
@@ -95,7 +95,7 @@ def _refusal_of(payment_token: str) -> str:
 
 
 def _decline(message: str) -> Decline:
-    # Ledgers from before there was such a list say "no such token", and which.
+    # Ledgers of earlier releases have other texts, "no such token ...".
     return Decline(message) if message in set(Decline) else Decline.UNKNOWN_CARD
 
 

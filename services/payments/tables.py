@@ -2,7 +2,7 @@ from sqlalchemy import BigInteger, Column, MetaData, String, Table
 
 metadata = MetaData()
 
-# What this service believes of an order's money, in minor units; the processor's ledger is the proof.
+# This service's record of an order's money, in minor units; the processor's ledger is the proof.
 payments = Table(
     "payments",
     metadata,

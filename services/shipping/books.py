@@ -1,4 +1,4 @@
-"""The books of shipping, beside the courier's records."""
+"""The books of shipping, compared with the courier's records."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from services.shipping.tables import shipments
 
 
 class ShippingBooks(Books):
-    """Attributes: parcels: those of each order that are booked with the courier, and not cancelled."""
+    """Attributes: parcels: by order, the parcels that are booked with the courier and not cancelled."""
 
     def __init__(self, database: Database, courier: Courier, orders: Sequence[str]) -> None:
         self._database, self._courier = database, courier
@@ -24,7 +24,7 @@ class ShippingBooks(Books):
             self._published = published(tx, Shipped, orders)
             rows = tx.execute(select(shipments).where(shipments.c.order_id.in_(orders))).all()
         self._numbers = {row.order_id: row.tracking_number for row in rows}
-        # The tracking number, or None of a shipment that was cancelled.
+        # The tracking number, or None if the shipment was cancelled.
         self._recorded = {row.order_id: row.tracking_number if row.status == BOOKED else None for row in rows}
         parcels: defaultdict[str, list[ParcelRecord]] = defaultdict(list)
         for parcel in courier.parcels(orders):
@@ -33,7 +33,7 @@ class ShippingBooks(Books):
 
     def orders(self, since: int = 0) -> Iterator[str]:
         yield from orders_on_record(self._database, since)
-        if not since:  # a parcel's record need not say when
+        if not since:  # a parcel's record has no time, so parcels cannot be filtered
             yield from (Key.parse(parcel.key).order_id for parcel in self._courier.parcels())
 
     def contradictions(self, order_id: str) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""What the shipping service is asked and what it answers, and its port to the courier."""
+"""The shipping service's commands, replies, refusals and port, and its port to the courier."""
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
@@ -10,7 +10,7 @@ from kernel.errors import Refusal
 
 
 class CourierSettings(EnvironmentSettings):
-    """`courier_pickup`: seconds after the booking in which the parcel can be called back."""
+    """`courier_pickup`: for how many seconds after the booking a parcel can be called back."""
 
     courier_pickup: Seconds = 3600
 
@@ -37,7 +37,7 @@ class Booked(Contract):
 
 
 class Undeliverable(Refusal):
-    """The courier does not go there."""
+    """The courier does not serve the address."""
 
 
 class ShippingPort(Protocol):
@@ -47,7 +47,7 @@ class ShippingPort(Protocol):
 
 
 class NotServed(StrEnum):
-    """Why a courier does not take a parcel, in our words: a courier's own may name who gets it, and where."""
+    """Why a courier refuses a parcel. The texts are ours, since a courier's may name the recipient or the address."""
 
     COUNTRY = "no courier goes to {country}"
     ADDRESS = "no courier goes to this address"
@@ -56,7 +56,7 @@ class NotServed(StrEnum):
 
 
 class AddressNotServed(Exception):
-    """The courier will not take this parcel. Of the reasons only `why` goes on record; the text goes nowhere."""
+    """The courier refuses this parcel. Only `why` is recorded; the text is neither recorded nor logged."""
 
     def __init__(self, text: str = "", *, why: NotServed = NotServed.ADDRESS) -> None:
         super().__init__(text or why)
@@ -64,7 +64,7 @@ class AddressNotServed(Exception):
 
 
 class AlreadyCollected(Exception):
-    """The courier has the parcel and cannot give it back. Its text goes nowhere."""
+    """The courier has collected the parcel and cannot return it. The text is neither recorded nor logged."""
 
 
 class ParcelRecord(Contract):
@@ -76,7 +76,7 @@ class ParcelRecord(Contract):
 
 
 class Courier(Protocol):
-    """A courier. Anything but the two exceptions above that it raises means that the outcome is unknown."""
+    """A courier. Any error other than the two above means that the outcome is unknown."""
 
     def book(self, key: str, ship_to: Destination) -> str:
         """Book one parcel under this idempotency key; a repeat gets the first answer. Raises AddressNotServed.
@@ -87,13 +87,13 @@ class Courier(Protocol):
         ...
 
     def cancel(self, key: str) -> None:
-        """Cancel the booking under this key, and refuse any that comes under it later. Raises AlreadyCollected."""
+        """Cancel the booking under this key, and refuse any later booking under it. Raises AlreadyCollected."""
         ...
 
     def parcels(self, orders: Sequence[str] | None = None) -> Iterator[ParcelRecord]:
         """The parcels (of these orders) that are booked, on their way or delivered, and not cancelled. For the audit.
 
         Raises:
-            Outage: they cannot be had now.
+            Outage: they are not available now.
         """
         ...

@@ -1,4 +1,4 @@
-"""What the shipping service declares of itself, and of the courier behind it."""
+"""The declarations of the shipping service and of its provider, the courier."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -27,7 +27,7 @@ def _open_courier(site: Site) -> Courier:
 
 
 def _open(site: Site) -> ShippingPort:
-    from services.shipping.service import Shipping  # when it is opened: who only names the service needs no database
+    from services.shipping.service import Shipping  # here, so that a declaration does not import the database
 
     return Shipping(site.database, site.provider(COURIER))
 

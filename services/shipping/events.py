@@ -1,20 +1,20 @@
-"""What the shipping service publishes."""
+"""The events that the shipping service publishes."""
 
 from kernel.contracts import Event, FailureEvent, UndoneEvent
 
 
 class Shipped(Event):
-    """The courier has the parcel's booking: past the pivot."""
+    """The parcel is booked with the courier: the order is past the pivot."""
 
     tracking_number: str
     country: str
 
 
 class ShippingFailed(FailureEvent):
-    """There is no parcel."""
+    """No parcel was booked."""
 
 
 class ShipmentCancelled(UndoneEvent):
-    """There is no parcel any more, and there will be none."""
+    """There is no parcel, and none will be booked."""
 
     reason: str

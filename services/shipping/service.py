@@ -1,6 +1,6 @@
-"""The rules of shipping: one parcel an order, which can be called back until the courier has it.
+"""The rules of shipping: one parcel for each order, which can be called back until the courier has collected it.
 
-The courier is asked outside of any transaction, and first, as the card processor is.
+The courier is called before the transaction, not in it, as the card processor is.
 """
 
 from sqlalchemy import Connection, insert, select, update
@@ -31,7 +31,7 @@ class Shipping:
         self._courier = courier
 
     def ship(self, command: ShipOrder) -> Booked:
-        """Hand the parcel to the courier. Raises Undeliverable."""
+        """Book the parcel with the courier. Raises Undeliverable."""
 
         def ask() -> str:
             try:
@@ -49,7 +49,7 @@ class Shipping:
         return self._operations.ask_then_do(command, Booked, ask, effect, refused=ShippingFailed)
 
     def cancel(self, command: Undo) -> Undone:
-        """Call the parcel back. Raises CannotUndo once the courier has it."""
+        """Call the parcel back. Raises CannotUndo once the courier has collected it."""
         try:
             with asking("the courier", AlreadyCollected):
                 self._courier.cancel(command.key)
@@ -70,6 +70,6 @@ class Shipping:
         return f"parcel {number}" if number else "the parcel"
 
     def withdraw(self, command: Undo) -> Undone:
-        """Cancel the shipment unless it took place, after which an order only goes forward. Raises TooLate."""
+        """Prevent the shipment. Raises TooLate if it took place: then the order only goes forward."""
         self._operations.forbid(command)
         return self.cancel(command)

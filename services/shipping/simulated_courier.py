@@ -1,4 +1,4 @@
-"""A courier in a box: its own records, idempotency keys, places it does not go to, and a van that comes by."""
+"""A simulated courier, with its own records, idempotency keys, places without service, and a delayed collection."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from kernel.database import Database
 from kernel.operations import Clock, milliseconds, system_clock
 from services.shipping.contracts import AddressNotServed, AlreadyCollected, Destination, NotServed, ParcelRecord
 
-# ISO 3166: places without a courier, and the codes that no country has (AA, QM to QZ, XA to XZ, ZZ).
+# ISO 3166: places without service, and the codes that are reserved for users (AA, QM to QZ, XA to XZ, ZZ).
 NOT_SERVED = {"AQ", "BV", "GS", "HM", "KP", "TF", "AA", "ZZ"}
 
 BOOKED, CANCELLED, REFUSED = "booked", "cancelled", "refused"
@@ -30,7 +30,7 @@ parcels = Table(
 
 
 class SimulatedCourier:
-    """Args: pickup: how long after the booking the van takes the parcel along."""
+    """Args: pickup: how long after the booking the courier collects the parcel."""
 
     def __init__(self, database: Database, pickup: timedelta, clock: Clock = system_clock) -> None:
         self._database = database
@@ -38,7 +38,7 @@ class SimulatedCourier:
         self._clock = clock
 
     def open(self) -> None:
-        """Make the records, if this is the first day."""
+        """Create the records, if they do not exist."""
         self._database.alone(_metadata.create_all)
 
     def book(self, key: str, ship_to: Destination) -> str:
@@ -92,7 +92,7 @@ def _refusal_of(ship_to: Destination) -> str:
 
 
 def _not_served(message: str) -> NotServed:
-    # Records from before there was such a list say which country.
+    # Records of earlier releases have other texts, with the country.
     return NotServed(message) if message in set(NotServed) else NotServed.COUNTRY
 
 

@@ -2,7 +2,7 @@ from sqlalchemy import Column, MetaData, String, Table
 
 metadata = MetaData()
 
-# What this service believes of an order's parcel; the courier's records are the proof.
+# This service's record of an order's parcel; the courier's records are the proof.
 shipments = Table(
     "shipments",
     metadata,

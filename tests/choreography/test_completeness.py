@@ -147,7 +147,7 @@ def test_the_text_says_what_is_missing_in_words() -> None:
 
 
 def test_a_line_that_stands_twice_is_found() -> None:
-    assert gaps((*REACTIONS, REACTIONS[0])) == ["orders.create stands twice after OrderPlaced"]
+    assert gaps((*REACTIONS, REACTIONS[0])) == ["orders.create is listed twice after OrderPlaced"]
 
 
 def test_two_steps_of_a_service_for_the_same_event_are_found() -> None:

@@ -87,7 +87,7 @@ async def test_of_two_that_were_placed_at_the_same_moment_the_first_on_record_is
         assert state.status is OrderStatus.REJECTED
         assert "exists already, with another content or style" in state.reason
     else:
-        with pytest.raises(DifferentContent, match="was given to an orchestrated order at the same moment"):
+        with pytest.raises(DifferentContent, match="was taken by an orchestrated order at the same moment"):
             async with asyncio.timeout(30):
                 await both.client(second).outcome(order.order_id)
 

@@ -105,7 +105,7 @@ async def test_what_is_no_order_s_id_is_refused_by_every_command(terminal: Termi
     ):
         refused = await terminal.run(*words)
         assert refused.code == 2, words
-        assert "no order id" in refused.err, words
+        assert "not a valid order id" in refused.err, words
 
 
 ON_BUS = [

@@ -39,9 +39,9 @@ def test_a_number_that_cannot_be_meant_is_refused(tmp_path: Path, changes: dict[
 
 
 def test_what_is_there_twice_is_refused(tmp_path: Path) -> None:
-    assert "the product mug is there twice" in read(tmp_path, product(), product(name="Another"))
+    assert "the product mug is listed twice" in read(tmp_path, product(), product(name="Another"))
     twice = json.dumps({"currency": "EUR", "products": [product()]}).replace('"stock"', '"stock": 1, "stock"')
-    assert "the key 'stock' is there twice" in read(tmp_path, text=twice)
+    assert "the key 'stock' occurs twice" in read(tmp_path, text=twice)
 
 
 def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:

@@ -60,14 +60,14 @@ def test_money_is_the_same_after_the_wire(amount: int, currency: str) -> None:
 
 @given(st.text(max_size=4).filter(lambda code: code not in PAID_IN))
 def test_any_other_text_is_no_currency(code: str) -> None:
-    with pytest.raises(ValidationError, match="is no ISO 4217 currency"):
+    with pytest.raises(ValidationError, match="is not an ISO 4217 currency"):
         Money(amount=1, currency=code)
 
 
 @pytest.mark.parametrize("code", ["XXX", "XTS", "XAU", "XDR", "eur", "EU", "EURO", "DEM", "BTC", ""])
 def test_a_code_without_minor_units_is_refused_by_name(code: str) -> None:
     """Gold and test codes are in the standard; amounts in minor units of them are not. DEM is history."""
-    with pytest.raises(ValidationError, match=f"'{code}' is no ISO 4217 currency with minor units"):
+    with pytest.raises(ValidationError, match=f"'{code}' is not an ISO 4217 currency with minor units"):
         Money(amount=1, currency=code)
 
 
@@ -75,5 +75,5 @@ def test_a_catalogue_in_no_currency_is_refused(tmp_path: Path, monkeypatch: pyte
     file = tmp_path / "catalogue.json"
     file.write_text('{"currency": "XXX", "products": [{"sku": "mug", "name": "Mug", "unit_price": 1, "stock": 1}]}')
     monkeypatch.setenv("CATALOGUE", str(file))
-    with pytest.raises(SettingsError, match="CURRENCY: 'XXX' is no ISO 4217 currency"):
+    with pytest.raises(SettingsError, match="CURRENCY: 'XXX' is not an ISO 4217 currency"):
         CatalogueSettings.read().products()

@@ -28,7 +28,7 @@ async def test_what_fails_a_thousand_times_in_many_places_is_logged_when_it_begi
     for number in range(10):
         trouble.over(f"order-{number}")
     begun, ended = await said(caplog, 2)
-    assert begun == "payments (order-0): Outage: no answer 0; trying again"
+    assert begun == "payments (order-0): Outage: no answer 0; retrying"
     assert ended == "payments: Outage is over, after 0 s and 1000 failures"
 
 

@@ -135,12 +135,12 @@ def logged(formatter: logging.Formatter) -> Iterator[StringIO]:
     handler = logging.StreamHandler(lines)
     handler.setFormatter(formatter)
     root, level = logging.getLogger(), logging.getLogger().level
-    root.addHandler(handler)
+    others, root.handlers = root.handlers, [handler]  # pytest cannot report what is no UTF-8
     root.setLevel(logging.INFO)
     try:
         yield lines
     finally:
-        root.removeHandler(handler)
+        root.handlers = others
         root.setLevel(level)
 
 

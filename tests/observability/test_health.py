@@ -92,7 +92,7 @@ async def test_a_worker_is_not_ready_when_it_does_not_fetch_from_its_queue(serve
         client = await Client.connect(f"127.0.0.1:{server.temporal_port}", runtime=observer.runtime)
         parts, worker = Parts(), Worker(client, task_queue="never-fetched", activities=[_nothing])
         observer.started(RunningWorker(["orders"], services, client, [worker], parts))
-        assert await port.ready() == {"task queue never-fetched": "NotReady: it is not fetched from"}
+        assert await port.ready() == {"task queue never-fetched": "NotReady: it is not polled"}
         parts.failing["relay of orders"] = "KeyError: 'a bug'"
         assert (await port.ready())["relay of orders"] == "NotReady: KeyError: 'a bug'"
     services.close()

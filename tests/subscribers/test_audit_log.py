@@ -102,7 +102,7 @@ def test_the_table_is_not_emptied_by_accident(postgresql_databases: Databases, t
         ("DELETE FROM audit_entries WHERE number > 10", "entries 11 to 16 are missing"),
         ("DELETE FROM audit_entries", "entries 1 to 16 are missing"),
         ("DELETE FROM audit_head", "the head is missing"),
-        ("UPDATE audit_head SET number = 9", "entries 10 to 16 were added by somebody else"),
+        ("UPDATE audit_head SET number = 9", "entries 10 to 16 were not appended by the audit log"),
         ("UPDATE audit_head SET hash = 'other'", "entry 16 is not the one that was appended"),
     ],
 )
@@ -136,7 +136,7 @@ def test_moved_entries_are_found(context: Place) -> None:
     tamper(database, *[f"UPDATE audit_entries SET number = {to} WHERE number = {was}" for was, to in moves])
     problems = verify(database)
     assert "entry 4 does not continue the entry before it" in problems
-    assert "entry 5 was changed: its columns say something else than its body" in problems
+    assert "entry 5 was changed: its columns do not match its body" in problems
 
 
 def test_newest_entries_taken_out_with_the_head_put_back_are_found_by_the_inbox(context: Place) -> None:
@@ -147,7 +147,7 @@ def test_newest_entries_taken_out_with_the_head_put_back_are_found_by_the_inbox(
         "DELETE FROM audit_entries WHERE number = 16",
         f"UPDATE audit_head SET number = 15, hash = '{was}'",
     )
-    assert verify(database) == ["3:OrderRejected was logged, and is not in the log any more"]
+    assert verify(database) == ["3:OrderRejected was logged, and is missing from the log"]
 
 
 def test_a_log_recreated_is_found_by_a_head_that_was_kept_elsewhere(context: Place) -> None:

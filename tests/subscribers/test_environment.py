@@ -91,7 +91,7 @@ def test_two_endpoints_have_two_names(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_key_that_is_there_twice_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEBHOOKS", json.dumps([GOOD]).replace('"url"', '"url": "https://example.org/", "url"'))
-    assert complaint(WebhookSettings) == "WEBHOOKS: the key 'url' is there twice; which of the two is meant?"
+    assert complaint(WebhookSettings) == "WEBHOOKS: the key 'url' occurs twice; keep one of them"
 
 
 def test_endpoints_that_are_no_json_are_said_to_be_none(monkeypatch: pytest.MonkeyPatch) -> None:

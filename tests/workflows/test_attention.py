@@ -82,7 +82,7 @@ async def test_an_order_without_problems_cannot_be_resolved(shop: ShopUnderTest)
 async def test_settling_by_hand_needs_a_note(shop: ShopUnderTest) -> None:
     order = sample_order("refused-payments.refund", **undeliverable())
     await shop.run(order)
-    with pytest.raises(NotNow, match="say in a note"):
+    with pytest.raises(NotNow, match="a note is required"):
         await shop.saga().resolve(order.order_id, Resolution(decision=ResolveBy.RESOLVED))
     assert (await _resolved(shop, order, RETRY)).status is OrderStatus.REJECTED
 
@@ -108,7 +108,7 @@ async def test_an_operator_is_called_before_the_other_undos_are_done(shop: ShopU
     await shop.saga().place(order)
     state = await shop.until(order, lambda state: state.status is OrderStatus.NEEDS_ATTENTION)
     assert state.stage is Stage.UNDOING
-    with pytest.raises(NotNow, match="still being tried"):
+    with pytest.raises(NotNow, match="still being retried"):
         await shop.saga().resolve(order.order_id, BY_HAND)
     await shop.saga().outcome(order.order_id)
     assert (await _resolved(shop, order, RETRY)).status is OrderStatus.REJECTED

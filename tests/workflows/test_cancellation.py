@@ -135,9 +135,9 @@ async def test_a_parcel_that_cannot_be_called_back_needs_a_person(shop: ShopUnde
     assert "shipping.cancel: CannotUndo" in state.problems[0]
     assert (shop.books(order).charged, shop.books(order).refunded) == (4850, 0)
     assert shop.books(order).held == {"mug": 2, "tea-sampler": 1}
-    with pytest.raises(NotNow, match="say whether the parcel was returned, or delivered"):
+    with pytest.raises(NotNow, match="use 'returned' or 'delivered', by where the parcel is"):
         await shop.saga().resolve(order.order_id, Resolution(decision=ResolveBy.RESOLVED, note="by phone"))
-    with pytest.raises(NotNow, match="say in a note"):
+    with pytest.raises(NotNow, match="a note is required"):
         await shop.saga().resolve(order.order_id, Resolution(decision=ResolveBy.DELIVERED))
     await shop.saga().resolve(order.order_id, Resolution(decision=ResolveBy.DELIVERED, note="the customer keeps it"))
     state = await shop.handle(order).result()
@@ -194,7 +194,7 @@ async def test_only_a_shipment_is_returned_or_delivered(shop: ShopUnderTest) -> 
     order = sample_order("refused-payments.refund", **undeliverable())
     assert (await shop.run(order)).stage is Stage.ATTENTION
     for decision in (ResolveBy.RETURNED, ResolveBy.DELIVERED):
-        with pytest.raises(NotNow, match="is for a shipment that cannot be called back; say resolved"):
+        with pytest.raises(NotNow, match="is for a shipment that cannot be called back; use 'resolved'"):
             await shop.saga().resolve(order.order_id, Resolution(decision=decision, note="by phone"))
 
 

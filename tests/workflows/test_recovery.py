@@ -122,7 +122,7 @@ async def test_an_order_that_was_ended_by_force_while_it_was_undone_is_undone(sh
 
 async def test_only_a_new_run_settles_what_was_ended_by_force(shop: ShopUnderTest) -> None:
     order = await _terminated_while_shipping(shop)
-    with pytest.raises(NotNow, match="say retry"):
+    with pytest.raises(NotNow, match="decide retry first"):
         await shop.saga().resolve(order.order_id, BY_HAND)
     await asyncio.gather(*(shop.saga().resolve(order.order_id, RETRY) for _ in range(2)))  # two operators at once
     assert (await shop.saga().outcome(order.order_id)).state.status is OrderStatus.COMPLETED

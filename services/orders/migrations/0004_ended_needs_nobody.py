@@ -1,4 +1,4 @@
-"""A choreographed order that has ended needs nobody: until now a problem that was flagged late stayed on its record."""
+"""Remove problems that were flagged after a choreographed order had ended: it needs no operator."""
 
 from alembic import op
 

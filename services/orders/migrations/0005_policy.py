@@ -1,4 +1,4 @@
-"""How patient each order is, so that the audit sees which is in progress for too long."""
+"""Each order's policy (its time limits), so that the audit sees which is in progress for too long."""
 
 import sqlalchemy as sa
 from alembic import op

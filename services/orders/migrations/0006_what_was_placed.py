@@ -1,4 +1,4 @@
-"""What was placed is kept as it came, so that its saga can be started again; and flags have an order."""
+"""The order as placed, so that its saga can be started again; and the sequence of flags."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Events: the outbox, the inbox, and how often an operation was asked for again."""
+"""Events: the outbox, the inbox, and how often an operation was repeated."""
 
 from kernel.migrations.versions import add_events_0002
 

@@ -10,7 +10,7 @@ from services.wrapping.events import GiftUnwrapped, GiftWrapped
 
 
 def _open(site: Site) -> WrappingPort:
-    from services.wrapping.service import Wrapping  # when it is opened: who only names the service needs no database
+    from services.wrapping.service import Wrapping  # here, so that a declaration does not import the database
 
     return Wrapping(site.database)
 
