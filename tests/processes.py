@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 import starter
+from cli import console
 from lab import children
 from lab.settings import LabSettings
 
@@ -25,6 +26,7 @@ ROOT = Path(__file__).parent.parent
 NOBODY_LISTENS = "127.0.0.1:1"
 
 _SECONDS = 60
+_WIDTH_OF_A_FILE = 120
 _numbers = itertools.count(1)
 _INSIDE = asyncio.Lock()
 _thread = 0
@@ -135,6 +137,8 @@ def run_here(
             patch.setenv(name, value)
         patch.setattr(sys, "argv", ["starter.py", *arguments])
         patch.setattr(sys, "stdin", given)
+        for each in (console.out, console.err):  # otherwise as wide as when this process imported them
+            patch.setattr(each, "width", int(environment.get("COLUMNS", _WIDTH_OF_A_FILE)))
         patch.chdir(environment["DATA_DIR"])
         code = main()
     return _made(Ran(code, out.getvalue(), err.getvalue()))

@@ -77,7 +77,7 @@ async def test_a_database_that_is_missing_or_is_none_is_not_an_empty_one(
 async def test_where_no_worker_has_ever_run_there_are_no_orders_and_nothing_is_made(tmp_path: Path) -> None:
     settings = LabSettings(data_dir=tmp_path)
     nobody = Terminal(settings, environment_of(settings, "none") | {"TEMPORAL_ADDRESS": NOBODY_LISTENS})
-    assert "No orders yet" in (await nobody.run(*LIST)).out
+    assert (await nobody.run(*LIST)).out == "No such orders.\n"  # of this style: the other cannot be seen
     assert (await nobody.run("events", "list")).code == 2
     assert (await nobody.run("list")).code == 2  # those in Temporal cannot be seen
     assert not any(tmp_path.iterdir())  # noqa: ASYNC240 - at once
@@ -136,6 +136,7 @@ async def test_a_consumer_that_these_settings_do_not_name_is_listed_with_its_lag
     assert listed["payments"] == {
         "consumer": "payments",
         "behind": 0,
+        "retrying": 0,
         "dead_letters": 0,
         "problem": "",
         "configured": True,
