@@ -24,7 +24,7 @@ _REACTING = {service.name for service in SERVICES}
 
 
 def parts_of_the_bus(settings: Settings, after: timedelta) -> list[Part]:
-    """The parts of the bus, each asked separately. Without a bus, whether a worker has run with these settings at all."""
+    """The parts of the bus, each asked separately; without a bus, whether a worker has run with these settings."""
 
     async def has_run() -> list[AttentionEntry]:
         await asyncio.to_thread(lambda: Database(settings.url_of(ORDERS.name), for_reading=True).close())
