@@ -35,6 +35,7 @@ NAMESPACES = (
     "nobody",
     "stuck",
     "private",
+    "unserved",
     "attention",
     "observed",
     "costs",

@@ -27,7 +27,7 @@ def test_an_order_that_never_ends_is_found(tmp_path: Path, age: timedelta, invar
     settings = Settings(data_dir=tmp_path)
     shop = Services(settings)
     for service in SERVICES:
-        shop.activities(service)
+        shop.open(service)
     database = Database(settings.url_of("orders"))
     place = PlaceOrder(order=OrderInput.of(sample_order()))
     Orders(database, lambda: datetime.now(UTC) - age).create(commands.create(place))
@@ -39,7 +39,7 @@ def test_an_order_that_never_ends_is_found(tmp_path: Path, age: timedelta, invar
 async def test_an_order_is_in_progress_for_the_server_before_any_worker_has_seen_it(
     server: LabSettings, tmp_path: Path
 ) -> None:
-    shop = ShopUnderTest(server.model_copy(update={"data_dir": tmp_path}), await client_of(server, "nobody"))
+    shop = ShopUnderTest(server.model_copy(update={"data_dir": tmp_path}), await client_of(server, "unserved"))
     order = sample_order()
     await shop.saga().place(order)
     described = await shop.handle(order).describe()
@@ -50,7 +50,7 @@ async def test_without_a_worker_nobody_is_kept_waiting(
     server: LabSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "_ANSWER_SECONDS", 0.5)
-    shop = ShopUnderTest(server.model_copy(update={"data_dir": tmp_path}), await client_of(server, "nobody"))
+    shop = ShopUnderTest(server.model_copy(update={"data_dir": tmp_path}), await client_of(server, "unserved"))
     order = sample_order()
     await shop.saga().place(order)
     with pytest.raises(NotNow, match="no worker answered"):

@@ -15,6 +15,7 @@ from choreography.events import PUBLISHED
 from choreography.reaction import lines_of
 from choreography.reactions import REACTIONS
 from choreography.reactor import rule_of
+from client.events import PUBLISHED as BY_OPERATIONS
 from kernel.environment import one_line
 from kernel.errors import SettingsError
 from kernel.inbox import inbox
@@ -25,7 +26,7 @@ from settings import Settings
 from subscribers.audit_log import NAME as AUDIT_LOG
 from wiring.bus import EventBus, bus_is_there, with_bus
 
-_OUTSIDE = tuple(PUBLISHED)
+_OUTSIDE = (*PUBLISHED, *BY_OPERATIONS)
 
 
 def audit_of_events(settings: Settings, not_judged: list[NotJudged], since: int = 0) -> list[Violation]:

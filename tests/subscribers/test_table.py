@@ -68,7 +68,13 @@ class Bus:
 def all_subscriptions(
     place: Place, monkeypatch: pytest.MonkeyPatch, endpoint: HttpEndpoint, **options: float
 ) -> list[Subscription]:
-    outside = {"name": "outside", "url": endpoint.url, "secret": SECRET, "per_second": 1000} | options
+    outside = {
+        "name": "outside",
+        "url": endpoint.url,
+        "secret": SECRET,
+        "per_second": 1000,
+        "allow_http": True,
+    } | options
     monkeypatch.setenv("WEBHOOKS", json.dumps([outside]))
     return [subscription for subscriber in SUBSCRIBERS for subscription in subscriber(place)]
 
