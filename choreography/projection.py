@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from choreography.events import AttentionNeeded, OrderPlaced, OrderStalled, ReviewDecided
+from choreography.events import AttentionNeeded, AttentionSettled, OrderPlaced, OrderStalled, ReviewDecided
 from choreography.order_events import in_words, is_past_pivot, problems_of, reason_of, stop_of
 from choreography.reactions import REACTIONS
 from client.contracts import OrderState, Stage, StepReport
@@ -126,6 +126,10 @@ class OrderView:
             elif event.type in (OrderStalled.type(), AttentionNeeded.type()) and event.data["step"]:
                 step, problem = event.data["step"], event.data.get("problem") or event.data["reason"]
                 reports[step] = StepReport(step=step, state="failed", detail=problem)
+            elif event.type == AttentionSettled.type() and event.data["note"]:
+                for step in [one.step for one in reports.values() if one.state == "failed"]:
+                    if event.data["step"] in ("", step):
+                        reports[step] = StepReport(step=step, state="settled by hand", detail=event.data["note"])
         return tuple(reports.values())
 
     @property

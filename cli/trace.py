@@ -16,7 +16,7 @@ from settings import load
 from wiring.bus import EventBus, with_bus
 from wiring.program import GOOD, warn
 
-_DETAILS = ("reason", "problem", "note", "tracking_number", "charge_id", "decision", "step")
+_DETAILS = ("note", "reason", "problem", "tracking_number", "charge_id", "decision", "step")
 
 
 def trace(order: OrderArgument, as_json: AsJson = False) -> int:

@@ -45,15 +45,21 @@ class HandlerPool:
 
 
 class OrderQueue:
-    """One order's unhandled events; the first is being handled."""
+    """One order's unhandled events; the first is handled next."""
 
     def __init__(self) -> None:
         self.waiting: deque[Recorded] = deque()
         self.news = asyncio.Event()
         self.is_served = False
 
-    def add(self, recorded: Recorded) -> None:
-        self.waiting.append(recorded)
+    def add(self, recorded: Recorded, may_overtake: MayOvertake) -> None:
+        """A requeued event comes before the later ones, which may depend on it, except those that may overtake it."""
+        behind = (
+            place
+            for place, other in enumerate(self.waiting)
+            if other.position > recorded.position and not may_overtake(recorded.event, other.event)
+        )
+        self.waiting.insert(next(behind, len(self.waiting)), recorded)
         self.news.set()
 
     def let_pass(self, may_overtake: MayOvertake) -> bool:

@@ -205,7 +205,7 @@ class PartitionSession:
         self._in_hand.add(recorded.event.id)
         order = recorded.event.correlationid
         queue = self._queues.setdefault(order, OrderQueue())
-        queue.add(recorded)
+        queue.add(recorded, self._subscription.may_overtake)
         if not queue.is_served:
             queue.is_served = True
             task = asyncio.create_task(self._serve(order, queue))
@@ -229,16 +229,18 @@ class PartitionSession:
                 self._on_record.discard(recorded.event.id)
                 self._failed_at.pop(recorded.event.id, None)
             else:
-                await self._pause(queue, pause)
+                await self._pause(queue, recorded, pause)
         queue.is_served = False
         if not queue.waiting:
             del self._queues[order]
 
-    async def _pause(self, queue: OrderQueue, seconds: float) -> None:
-        """Wait until the next attempt is due, an event may overtake, the endpoint answers again, or the turn ends."""
+    async def _pause(self, queue: OrderQueue, failing: Recorded, seconds: float) -> None:
+        """Wait until the next attempt is due, another event comes first, the endpoint answers, or the turn ends."""
         until = time.monotonic() + seconds
-        available = self._available.pop(queue.waiting[0].event.id, asyncio.Event())
-        while not queue.let_pass(self._subscription.may_overtake) and not self._ending.is_set():
+        available = self._available.pop(failing.event.id, asyncio.Event())
+        while queue.waiting[0] is failing and not self._ending.is_set():
+            if queue.let_pass(self._subscription.may_overtake):
+                return
             left = until - time.monotonic()
             if left <= 0 or available.is_set():
                 return

@@ -14,6 +14,7 @@ from messaging.lag import MOST, Lag, lag
 from messaging.progress import DeliveryFailure, FailureState
 from messaging.quarantine import Quarantine, QuarantinedMessage
 from services import SERVICES
+from services.orders.declaration import ORDERS
 from settings import Settings
 from wiring.audit_reports import AuditFinding, Examination, last_report
 from wiring.bus import EventBus, bus_is_there, open_bus
@@ -23,9 +24,14 @@ _REACTING = {service.name for service in SERVICES}
 
 
 def parts_of_the_bus(settings: Settings, after: timedelta) -> list[Part]:
-    """The parts of the bus, each asked separately; a folder in which no worker has ever run has none."""
-    if not bus_is_there(settings):
+    """The parts of the bus, each asked separately; without a bus, whether a worker has run with these settings."""
+
+    async def has_run() -> list[AttentionEntry]:
+        await asyncio.to_thread(lambda: Database(settings.url_of(ORDERS.name), for_reading=True).close())
         return []
+
+    if not bus_is_there(settings):
+        return [Part(f"the database of {ORDERS.name}", "starter.py audit", has_run)]
 
     def of_outbox(service: str) -> Part:
         async def ask() -> list[AttentionEntry]:

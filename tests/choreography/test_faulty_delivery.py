@@ -123,7 +123,7 @@ async def test_a_message_that_is_no_event_stops_no_worker_and_no_command_and_is_
         shown = await bus.starter("events", "show", str(unreadable[0]["position"]))
         assert shown.document["unreadable"]
         retried = await bus.starter("events", "dead-letters", "retry", "--all")
-        assert "still cannot be read" in retried.complaint
+        assert (retried.code, retried.out.count("still cannot be read")) == (1, 2)
         assert (await bus.starter("events", "dead-letters", "discard", "--all", "--note", "a stranger's")).code == 0
         assert (await bus.starter("events", "dead-letters", "list")).out.strip() == "No dead letters."
 

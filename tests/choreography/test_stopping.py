@@ -181,6 +181,8 @@ async def test_an_undo_that_stays_impossible_is_settled_by_hand(choreographed: C
 
     state = await _resolved(choreographed, order, BY_HAND)
     assert state.status is OrderStatus.REJECTED
+    [refund] = [report for report in state.steps if report.step == "payments.refund"]
+    assert (refund.state, refund.detail) == ("settled by hand", BY_HAND.note)
     assert choreographed.violations(order) == []
     assert audit(choreographed.settings).settled_by_hand[order.order_id].endswith("refunded by bank transfer")
 

@@ -135,6 +135,29 @@ async def test_a_dead_letter_that_fails_again_is_one_again(listener: Listener, b
         await until(lambda: [one.attempts for one in listener.progress.failures(FailureState.DEAD)] == [2])
 
 
+async def test_a_requeued_event_is_handled_before_a_later_one_of_its_order_that_is_in_retry(
+    listener: Listener, bus: Bus
+) -> None:
+    """The later one may fail only because the earlier one was given up."""
+    is_mended = False
+
+    def each_needs_the_one_before(recorded: Recorded) -> None:
+        if recorded.event.id == "order-1:1" and not is_mended:
+            raise NonRetryable("not readable")
+        if recorded.event.id == "order-1:2" and not listener.handled():
+            raise ConnectionError("the one before is missing")
+
+    patient = RetryPolicy(first=0.02, longest=0.05, give_up_after=300)
+    listener.before, listener.more = each_needs_the_one_before, {"retry_policy": lambda _event: patient}
+    await bus.append(events("order-1", range(1, 3)))
+    async with listener.at_work(bus):
+        await until(lambda: [one.id for one in listener.progress.failures(FailureState.RETRYING)] == ["order-1:2"])
+        is_mended = True
+        assert listener.progress.requeue("listener", "order-1:1")
+        await listener.has_handled(2)
+    assert listener.handled() == ["order-1:1", "order-1:2"]
+
+
 async def test_a_consumer_that_gives_up_publishes_it(listener: Listener, bus: Bus) -> None:
     def on_dead_letter(failure: DeliveryFailure, _of_order: object) -> CloudEvent:
         about = failure.recorded.event

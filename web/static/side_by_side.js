@@ -120,7 +120,7 @@ function words(clock) {
     const lines = run.events.map((event) => {
       const cause = run.events.find((one) => one.id === event.cause);
       const why = run.style === "choreography" ? (cause ? `, because of ${cause.type}` : "") : event.step ? `, as the workflow asked: ${event.step}` : "";
-      const detail = event.data.reason || event.data.tracking_number || event.data.note || "";
+      const detail = event.data.note || event.data.reason || event.data.tracking_number || "";
       return [seconds(event.at - clock.began, 3), ` ${event.source}: ${event.type}${why}${detail ? ` (${detail})` : ""}`];
     });
     if (list.childElementCount !== lines.length) {
