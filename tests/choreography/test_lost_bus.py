@@ -94,7 +94,7 @@ async def test_orders_go_on_after_their_events_were_lost(shop: Shop, caplog: pyt
 
         assert (await shop.starter("events", "republish")).code == 0
         assert (await shop.starter("events", "republish")).out.startswith("0 events were appended")
-        assert "begin again" in (await shop.starter("events", "adopt", "--all")).out
+        assert "Restarted on this log" in (await shop.starter("events", "adopt", "--all")).out
         after = [(await opened.client.get(order.order_id)).state for order in (early, *late, held)]
         assert [_where(state) for state in after] == [_where(state) for state in before]
         assert [(await opened.rest(order)).status for order in new] == [OrderStatus.COMPLETED] * len(new)

@@ -249,10 +249,11 @@ async def test_a_part_that_hangs_does_not_hang_the_answer(terminal: Terminal) ->
     assert kinds["stuck-choreography"] == "undo-failed"
 
 
-async def test_nothing_needs_anybody_where_nothing_ever_happened(server: LabSettings, tmp_path: Any) -> None:
+async def test_a_folder_without_databases_cannot_be_seen(server: LabSettings, tmp_path: Any) -> None:
     environment = environment_of(server.model_copy(update={"data_dir": tmp_path}), "nobody")
-    ran = await Terminal(server, environment).run("attention")
-    assert (ran.code, ran.out) == (0, "✓ Nothing needs you.\n")
+    ran = await Terminal(server, environment).run("attention", "--json")
+    assert ran.code == 1
+    assert [(entry["kind"], entry["subject"]) for entry in ran.document] == [("unseen", "the database of orders")]
     assert list(tmp_path.iterdir()) == []  # looking makes nothing
 
 
