@@ -28,7 +28,7 @@ from kernel.errors import SettingsError
 from services.orders.contracts import OrderStatus
 from workflows.attention import OrchestratedAttention
 from workflows.contracts import BEING_CANCELLED, CancelRequest, workflow_id
-from workflows.failing_tasks import has_failing_task
+from workflows.failing_tasks import failing_task
 from workflows.handles import Handle
 from workflows.lookup import Known, Lookup
 from workflows.order_saga import OrderSaga
@@ -104,7 +104,7 @@ class OrchestrationClient:
                 if described is None:
                     continue
                 stage = described.typed_search_attributes.get(ORDER_STAGE)
-                if stage in _WAITS_FOR_A_PERSON or has_failing_task(described):
+                if stage in _WAITS_FOR_A_PERSON or await failing_task(self._client, described):
                     break
         finally:
             ended.cancel()

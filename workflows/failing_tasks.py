@@ -4,24 +4,23 @@ It is stuck until a release that can continue it is deployed. Its search attribu
 """
 
 from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
 from temporalio.client import Client, WorkflowExecutionDescription
 
 from workflows.pending import in_words
 
 _AGAIN_AND_AGAIN = 2
+_AFTER_A_TIMEOUT = 10  # of the attempts after a worker that died, the history records none: they may have timed out too
 _LONGEST = 300
 _PAGE = 20
-
-
-def has_failing_task(described: WorkflowExecutionDescription) -> bool:
-    raw = described.raw_description
-    return raw.HasField("pending_workflow_task") and raw.pending_workflow_task.attempt > _AGAIN_AND_AGAIN
+_FAILED, _TIMED_OUT = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED, EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT
 
 
 async def failing_task(client: Client, described: WorkflowExecutionDescription) -> str:
     """Why the workflow is stuck, in one line; empty if its tasks do not fail. Raises RPCError."""
-    if not has_failing_task(described):
+    task = described.raw_description.pending_workflow_task  # an empty one if there is none
+    if task.attempt <= _AGAIN_AND_AGAIN:
         return ""
     execution = WorkflowExecution(workflow_id=described.id, run_id=described.run_id)
     page = await client.workflow_service.get_workflow_execution_history_reverse(
@@ -29,8 +28,11 @@ async def failing_task(client: Client, described: WorkflowExecutionDescription) 
             namespace=client.namespace, execution=execution, maximum_page_size=_PAGE
         )
     )
-    failed = (one for one in page.history.events if one.HasField("workflow_task_failed_event_attributes"))
-    first = next(failed, None)
-    why = in_words(first.workflow_task_failed_event_attributes.failure)[:_LONGEST] if first else "see its history"
-    times = described.raw_description.pending_workflow_task.attempt - 1
+    last = next((one for one in page.history.events if one.event_type in (_FAILED, _TIMED_OUT)), None)
+    times = task.attempt - 1
+    if last and last.event_type == _TIMED_OUT and times < _AFTER_A_TIMEOUT:
+        return ""
+    why = "see its history"
+    if last and last.event_type == _FAILED:
+        why = in_words(last.workflow_task_failed_event_attributes.failure)[:_LONGEST]
     return f"its workflow task has failed {times} times, and is retried until the code is fixed: {why}"
