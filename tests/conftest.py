@@ -84,7 +84,7 @@ def pytest_configure() -> None:
 
 def pytest_unconfigure() -> None:
     """A run that does not end by itself shows where it stands, and ends: a thread may be left that never returns."""
-    faulthandler.dump_traceback_later(60, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(60, exit=True, file=sys.__stderr__ or sys.stderr)
 
 
 def free_port() -> int:
