@@ -114,12 +114,17 @@ _hits = Table(
 )
 
 
-def faults_of(settings: LabSettings) -> Wrap:
-    """Wraps each port in these settings' faults. Raises SettingsError."""
+def check_faults(settings: LabSettings) -> tuple[Fault, ...]:
+    """These settings' faults. Raises SettingsError."""
     try:
-        faults = parse(settings.faults)
+        return parse(settings.faults)
     except BadSpec as error:
         raise SettingsError(f"FAULTS: {error}") from None
+
+
+def faults_of(settings: LabSettings) -> Wrap:
+    """Wraps each port in these settings' faults. Raises SettingsError."""
+    faults = check_faults(settings)
     # On this machine, whatever the services use: faults are no service, and need no database server.
     url = f"sqlite:///{settings.data_dir.absolute()}/faults.db"
     try:
