@@ -1,7 +1,9 @@
 """One Temporal dev server for the whole run, and one shop whose faults hit orders by their name."""
 
+import faulthandler
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -78,6 +80,11 @@ def pytest_configure() -> None:
             del os.environ[name]
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell; its children would inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_unconfigure() -> None:
+    """A run that does not end by itself shows where it stands, and ends: a thread may be left that never returns."""
+    faulthandler.dump_traceback_later(60, exit=True, file=sys.__stderr__ or sys.stderr)
 
 
 def free_port() -> int:
