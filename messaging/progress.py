@@ -4,7 +4,7 @@ What a consumer owes follows from these records alone: the events after its posi
 and the rows that are retrying or requeued, wherever its position is. The states of a row, and their transitions:
 
     (none) ──fails──▶ RETRYING ──given up──▶ DEAD ──requeued──▶ REQUEUED ──fails──▶ RETRYING
-    RETRYING, REQUEUED, DEAD ──handled, or settled by hand──▶ (none)
+    RETRYING, REQUEUED, DEAD ──handled, or settled by hand──▶ (none), with a row in `recoveries`
     DEAD, UNREADABLE ──discarded──▶ DISCARDED, permanently
     (none) ──cannot be read──▶ UNREADABLE ──read again, with success──▶ REQUEUED, as an event
 """
@@ -20,6 +20,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Float,
+    Index,
     Integer,
     MetaData,
     Row,
@@ -91,6 +92,21 @@ failures = Table(
     Column("tried_seconds", Float, nullable=False, server_default="0", comment="for how long it was tried"),
 )
 
+recoveries = Table(
+    "recoveries",
+    metadata,
+    Column("consumer", String(100), primary_key=True),
+    Column("event_id", String(200), primary_key=True),
+    Column("correlation", String(64), nullable=False),
+    Column("event", Text, nullable=False, comment="as in failures"),
+    Column("reaction", String(200), nullable=False),
+    Column("attempts", Integer, nullable=False, comment="that failed"),
+    Column("error", Text, nullable=False, comment="of the last one"),
+    Column("first_failed_at", Float, nullable=False, comment="seconds since 1970"),
+    Column("recovered_at", Float, nullable=False, comment="seconds since 1970"),
+    Index("recoveries_of_order", "correlation"),
+)
+
 
 @dataclass(frozen=True)
 class DeliveryFailure:
@@ -99,6 +115,7 @@ class DeliveryFailure:
     Attributes:
         first_failed_at: for display, in seconds since 1970; the wall clock may have been wrong, or stepped since.
         tried_seconds: for how long it was retried; only time in which a process retried it counts.
+        recovered_at: when the event was handled, or settled by hand; in seconds since 1970. None if it is not.
     """
 
     consumer: str
@@ -109,6 +126,7 @@ class DeliveryFailure:
     first_failed_at: float
     reaction: str = ""
     tried_seconds: float = 0
+    recovered_at: float | None = None
 
     @property
     def id(self) -> str:
@@ -210,11 +228,25 @@ class Progress:
         return self._move(consumer, event_id, state=FailureState.DISCARDED, error=note)
 
     def settle(self, consumer: str, event_id: str) -> None:
-        """Remove the record: the event was handled, or settled by hand."""
+        """The event was handled, or settled by hand: it is owed no more, and its failed attempts stay on record."""
+        here = (*of_event(consumer, event_id), failures.c.state != FailureState.DISCARDED)
         with self._database.begin() as tx:
-            tx.execute(
-                delete(failures).where(*of_event(consumer, event_id), failures.c.state != FailureState.DISCARDED)
-            )
+            row = tx.execute(select(failures).where(*here)).one_or_none()
+            if row is None:
+                return
+            tx.execute(delete(failures).where(*here))
+            before = (recoveries.c.consumer == consumer, recoveries.c.event_id == event_id)
+            tx.execute(delete(recoveries).where(*before))
+            if row.attempts:
+                kept = {column.name: getattr(row, column.name) for column in recoveries.c if column.name in failures.c}
+                tx.execute(insert(recoveries), kept | {"recovered_at": time.time()})
+
+    def recovered(self, correlation: str) -> list[DeliveryFailure]:
+        """The failed deliveries of an order that were handled, or settled by hand, since; the oldest first."""
+        query = select(recoveries).where(recoveries.c.correlation == correlation)
+        with self._database.begin() as tx:
+            rows = tx.execute(query.order_by(recoveries.c.first_failed_at)).all()
+        return [_recovery(row) for row in rows]
 
     def failures(
         self, *states: FailureState, consumer: str = "", partition: int | None = None, correlation: str = ""
@@ -290,4 +322,17 @@ def _delivery_failure(row: Row[Any], recorded: Recorded) -> DeliveryFailure:
         row.first_failed_at,
         row.reaction,
         row.tried_seconds,
+    )
+
+
+def _recovery(row: Row[Any]) -> DeliveryFailure:
+    return DeliveryFailure(
+        row.consumer,
+        Recorded(0, read_event(row.event)),  # its position is of no more use
+        FailureState.RETRYING,
+        row.attempts,
+        row.error,
+        row.first_failed_at,
+        row.reaction,
+        recovered_at=row.recovered_at,
     )

@@ -3,15 +3,18 @@
 import faulthandler
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import alembic.command
 import pytest
 from hypothesis import settings
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from kernel.database import _prepare_sqlite
 from lab.faults import OPERATIONS
 from lab.servers.nats import NatsServer
 from lab.servers.ports import free_ports
@@ -19,6 +22,7 @@ from lab.servers.temporal import DevServer
 from lab.settings import LabSettings
 from settings import Schedules
 from tests.databases import Databases
+from tests.migrations import Statements
 from tests.postgres import NoPostgres, Postgres, postgres
 from tests.shop import POLICY, ShopUnderTest, worker_running
 
@@ -89,6 +93,20 @@ def pytest_unconfigure() -> None:
 
 def free_port() -> int:
     return free_ports(1)[0]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_databases() -> Iterator[None]:
+    """What is thrown away anyhow need not be flushed to disk, nor migrated step by step each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(alembic.command, "upgrade", Statements(alembic.command.upgrade).upgrade)
+        patch.setattr("kernel.database._prepare_sqlite", _prepare_unflushed)
+        yield
+
+
+def _prepare_unflushed(connection: sqlite3.Connection, record: object) -> None:
+    _prepare_sqlite(connection, record)
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 @pytest.fixture(scope="session")
