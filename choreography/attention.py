@@ -11,7 +11,7 @@ from choreography.reactions import REACTIONS
 from client.attention import AttentionEntry, entries_of, plain, stalled
 from client.contracts import PendingStep, PlacedOrder, Stage
 from kernel.contracts import Policy, Style
-from messaging.progress import DeliveryFailure
+from messaging.failure import DeliveryFailure
 
 
 def line_that_failed(failure: DeliveryFailure, order: OrderView) -> Reaction[Any, Any] | None:

@@ -98,8 +98,13 @@ def once_each(database: Storage, effects: Iterable[tuple[CloudEvent, Callable[[C
             _once(tx, event, effect)
 
 
+def repeated(tx: Connection, event: CloudEvent) -> bool:
+    """Whether the event was received before. A repeated delivery is counted."""
+    return tx.execute(_REPEATED, {"known": event.id}).rowcount > 0
+
+
 def _once(tx: Connection, event: CloudEvent, effect: Callable[[Connection], None]) -> bool:
-    if tx.execute(_REPEATED, {"known": event.id}).rowcount:
+    if repeated(tx, event):
         return False
     effect(tx)
     record(tx, event)

@@ -162,4 +162,13 @@ def analytics(context: SubscriberContext) -> Iterable[Subscription]:
     subscriber.open()
     rule = Rule(types=tuple(kind.type() for kind in _KINDS))
     known = partial(inbox.known, database)
-    return [Subscription(NAME, rule, subscriber.handle, handled=known, forget=subscriber.forget)]
+    return [
+        Subscription(
+            NAME,
+            rule,
+            subscriber.handle,
+            handle_all=subscriber.handle_all,
+            handled=known,
+            forget=subscriber.forget,
+        )
+    ]

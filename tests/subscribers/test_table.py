@@ -10,8 +10,9 @@ import pytest
 from kernel.database import Database
 from messaging.bus import PARTITIONS
 from messaging.consumer import Consumer
+from messaging.failure import FailureState
 from messaging.locks import FileLocks
-from messaging.progress import FailureState, Progress
+from messaging.progress import Progress
 from messaging.sql_log import SqlLog
 from messaging.subscription import Subscription
 from subscribers.analytics_report import report

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kernel.contracts import Style
-from messaging.progress import FailureState
+from messaging.failure import FailureState
 from services.orders.contracts import OrderStatus
 from web.letters import letters_of
 from web.site import BadForm, Site, done, identity_of, order_id_in, site_of
