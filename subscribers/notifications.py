@@ -122,9 +122,9 @@ class Notifications:
         for customer, event in mails.values():
             self._write(customer, event)
         if due:
-            inbox.once_each(
-                self._database, [(without_data(one.cause), partial(_forget, events=one.events)) for one in due]
-            )
+            with self._database.begin() as tx:
+                inbox.receive(tx, [without_data(one.cause) for one in due])
+                _forget(tx, [event for one in due for event in one.events])
 
     def settle(self, event: CloudEvent) -> None:
         """A person has settled it: the mail is not sent."""

@@ -316,7 +316,9 @@ class Delivery(RuleBasedStateMachine):
             if any(self.model.behaviour[recorded.event.id] != "fine" for recorded in several):
                 raise ConnectionError("one of them")
             process.writes()
-            inbox.once_each(self.databases["effects"], [(one.event, bound(entered, one.event)) for one in several])
+            with self.databases["effects"].begin() as tx:
+                for one in inbox.receive(tx, [recorded.event for recorded in several]):
+                    entered(one, tx)
 
         return Subscription(
             NAME,
