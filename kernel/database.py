@@ -84,7 +84,7 @@ class Database:
             yield tx
 
     def stamp(self) -> Hashable | None:
-        """A value that changes with every commit, of any process; None if only a query can tell.
+        """A value that changes with every commit, of any process; None if only a query shows that.
 
         It is the time and size of SQLite's write-ahead log.
         """

@@ -1,4 +1,4 @@
-"""Waits until a database may have new rows: without a query where a nudge, or a look at its file, can tell."""
+"""Waits until a database may have new rows: for a nudge or a change of its file, without a query where possible."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ _WORKING_SHARE = 1 / 6
 
 class Stamped(Protocol):
     def stamp(self) -> Hashable | None:
-        """A value that changes with every commit, of any process; None if only a query can tell."""
+        """A value that changes with every commit, of any process; None if only a query shows that."""
         ...
 
 
@@ -52,9 +52,9 @@ class Changes:
         self._pause = self._shortest
         await is_set_within(self._nudged, seconds)
 
-    async def wait(self) -> None:
-        """Call this after a query that found nothing: wait until there may be something new."""
-        deadline = time.monotonic() + _LONGEST_SECONDS
+    async def wait(self, seconds: float | None = None) -> None:
+        """Call this after a query that found nothing: wait until there may be something new, or for this time."""
+        deadline = time.monotonic() + (_LONGEST_SECONDS if seconds is None else seconds)
         while not await is_set_within(self._nudged, self._pause):
             stamp = self._database.stamp()
             if stamp is None and self._stamp is None:

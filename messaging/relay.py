@@ -102,7 +102,7 @@ class Relay:
             elif stopping:
                 return
             if not stopping and not positions:
-                await changes.wait()
+                await changes.wait(_LOOK_SECONDS)
             elif not stopping and len(positions) < _BATCH:
                 await changes.gather(gathering(time.monotonic() - began, _PAUSE_SECONDS, _GATHER_SECONDS))
             if time.monotonic() > looked_at + _LOOK_SECONDS and requeued.is_changed():

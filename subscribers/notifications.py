@@ -139,7 +139,7 @@ class Notifications:
 
 @dataclass(frozen=True)
 class _Due:
-    """The events that the customer is to be told of now: `cause`, and those that waited for it. No customer: nobody."""
+    """The events to mail about now: `cause`, and those that waited for it. Without a customer, there is no mail."""
 
     cause: CloudEvent
     customer: str
