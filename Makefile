@@ -59,8 +59,8 @@ demo: $(INSTALLED)
 up: $(INSTALLED)
 	@exec $(BIN)/python -m lab up
 
-# Much of a test is waiting, so two go side by side; a file's tests stay together, on servers of their own.
-TEST_WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
+# Much of a test is waiting, so three go side by side; a file's tests stay together, on servers of their own.
+TEST_WORKERS ?= -n 3 --dist loadfile --no-loadscope-reorder
 
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest $(TEST_WORKERS) $(ARGS)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from temporalio.envconfig import ClientConfig
 
 from kernel.contracts import Policy, Seconds, Steps
-from kernel.environment import EnvironmentSettings, one_line
+from kernel.environment import EnvironmentSettings, wrong_setting
 from kernel.errors import SettingsError
 from services import SERVICES
 
@@ -135,7 +135,7 @@ def load_as(kind: type[K]) -> K:
             if service.settings:
                 settings.of(service.settings)
     except (ValueError, RuntimeError) as error:
-        raise SettingsError(one_line(error)) from None
+        raise SettingsError(wrong_setting(error)) from None
     if "://" in host:
         raise SettingsError(f"TEMPORAL_ADDRESS: {host} is a URL; give host:port, such as localhost:7233")
     for name in settings.databases:

@@ -210,6 +210,7 @@ def begin_logging(observer: Observer) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(observer.formatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.captureWarnings(True)
     for noisy in ("alembic", "temporalio.worker", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 

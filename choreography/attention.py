@@ -5,13 +5,26 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from choreography.dead_letters import SERVICES
+from choreography.events import AttentionNeeded, AttentionSettled, OrderStalled
 from choreography.projection import OrderView
 from choreography.reaction import Reaction, lines_of, must_be_done, that_failed
 from choreography.reactions import REACTIONS
 from client.attention import AttentionEntry, entries_of, plain, stalled
-from client.contracts import PendingStep, PlacedOrder, Stage
+from client.contracts import (
+    FailedAttempts,
+    OrderHistory,
+    PendingStep,
+    PlacedOrder,
+    Resolution,
+    ResolveBy,
+    Resolved,
+    Stage,
+)
 from kernel.contracts import Policy, Style
-from messaging.failure import DeliveryFailure
+from kernel.envelope import CloudEvent
+from messaging.failure import DeliveryFailure, FailureState
+
+_GIVEN_UP = (AttentionNeeded.type(), OrderStalled.type())
 
 
 def line_that_failed(failure: DeliveryFailure, order: OrderView) -> Reaction[Any, Any] | None:
@@ -38,6 +51,13 @@ def placed(order: OrderView, failures: Iterable[DeliveryFailure], policy: Policy
     return PlacedOrder(state, style=Style.CHOREOGRAPHY, pending=pending)
 
 
+def history(order: OrderView, failures: Iterable[DeliveryFailure]) -> OrderHistory:
+    """Args: failures: all that the services' consumers have on record for the order."""
+    failed = [_failed(one, order) for one in failures if one.consumer in SERVICES]
+    settled = [_resolved(event) for event in order.events if event.type == AttentionSettled.type()]
+    return OrderHistory(failed=tuple(sorted(failed, key=lambda one: one.since)), resolved=tuple(settled))
+
+
 def attention(
     order: OrderView, failures: Iterable[DeliveryFailure], policy: Policy, after: timedelta, now: datetime
 ) -> list[AttentionEntry]:
@@ -62,6 +82,31 @@ def _pending(failure: DeliveryFailure, order: OrderView, policy: Policy) -> Pend
         since=since,
         deadline=since + timedelta(seconds=policy.undo_deadline if is_must else policy.step_deadline),
     )
+
+
+def _failed(failure: DeliveryFailure, order: OrderView) -> FailedAttempts:
+    """Given up is what was announced as such, even if an operator had it retried since."""
+    since, step = datetime.fromtimestamp(failure.first_failed_at, UTC), step_that_failed(failure, order)
+    announced = (one.time for one in order.events if one.type in _GIVEN_UP and one.data["step"] == step)
+    gave_up_at = min(announced, default=None)
+    if gave_up_at is None and failure.state is FailureState.DEAD:
+        gave_up_at = since + timedelta(seconds=failure.tried_seconds)
+    recovered_at = None if failure.recovered_at is None else datetime.fromtimestamp(failure.recovered_at, UTC)
+    return FailedAttempts(
+        step=step,
+        count=failure.attempts,
+        error=plain(failure.error),
+        since=since,
+        until=gave_up_at or recovered_at,
+        gave_up=gave_up_at is not None,
+    )
+
+
+def _resolved(event: CloudEvent) -> Resolved:
+    settled = AttentionSettled.model_validate(event.data)
+    decision = ResolveBy.RESOLVED if settled.note else ResolveBy.RETRY
+    resolution = Resolution(decision=decision, note=settled.note, step=settled.step, actor=settled.actor)
+    return Resolved(resolution=resolution, at=event.time)
 
 
 def _stalled(order: OrderView, policy: Policy) -> AttentionEntry:

@@ -9,12 +9,12 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from choreography.attention import attention, line_that_failed, placed, step_that_failed
+from choreography.attention import attention, history, line_that_failed, placed, step_that_failed
 from choreography.dead_letters import SERVICES, given_up
 from choreography.events import AttentionSettled, CancelRequested, OrderContent, OrderPlaced, ReviewDecided
 from choreography.projection import OrderView
 from client.attention import AttentionEntry, unseen
-from client.contracts import PlacedOrder, Resolution, ResolveBy, Review, Stage
+from client.contracts import OrderHistory, PlacedOrder, Resolution, ResolveBy, Review, Stage
 from client.differences import different_content
 from client.errors import DifferentContent, NoSuchOrder, NotNow
 from client.free_text import check_length
@@ -92,6 +92,12 @@ class ChoreographyClient:
             return record.as_placed  # the bus was lost
         owed = [] if order.end else await asyncio.to_thread(self._progress.failures, *OWED, correlation=order_id)
         return placed(order, owed, self._policy)
+
+    async def history(self, order_id: str) -> OrderHistory:
+        states = (*OWED, FailureState.DEAD)
+        failing = await asyncio.to_thread(self._progress.failures, *states, correlation=order_id)
+        recovered = await asyncio.to_thread(self._progress.recovered, order_id)
+        return history(await self._look(order_id), [*recovered, *failing])
 
     async def attention(self, order_ids: Iterable[str], after: timedelta) -> list[AttentionEntry]:
         """What of these orders needs a person, including each step that has been retried for longer than `after`."""

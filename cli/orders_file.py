@@ -1,7 +1,7 @@
 """Parses orders from options, a JSON file, or JSON lines. Every mistake is reported, in one line."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
@@ -9,10 +9,18 @@ from pydantic import ValidationError
 from cli.console import BadInput
 from client.order import Order
 from kernel.json_text import NotJson, lines_of, parse, text_of
+from kernel.mistakes import Location, mistake, path
 
 T = TypeVar("T")
 
 _NAMED = 20
+_OPTIONS = {"customer_id": "--customer", "payment_token": "--card"}
+_FORMS = {
+    "order_id": "1 to 64 letters, digits, dots, dashes or underscores, the first a letter or digit",
+    "country": "two letters of ISO 3166, such as DE",
+    "lines": "1 to 100 lines, each with a product of its own",
+    "quantity": "a whole number of pieces, such as 2, without quotes or decimals",
+}
 
 
 class Given(NamedTuple):
@@ -35,12 +43,12 @@ def parse_items(items: list[str]) -> list[dict[str, object]]:
     return [{"sku": sku, "quantity": quantity} for sku, quantity in quantities.items()]
 
 
-def parse_order(document: object) -> Order:
-    """Raises BadInput."""
+def parse_order(document: object, name: Callable[[Location], str] = path) -> Order:
+    """Raises BadInput, with the name of the field that is wrong."""
     try:
         return Order.model_validate(document)
     except ValidationError as error:
-        raise BadInput(_readable(error)) from None
+        raise BadInput(mistake(error, name, _FORMS)) from None
 
 
 def parse_file(raw: bytes) -> list[Given]:
@@ -104,16 +112,18 @@ def _is_an_object(line: str) -> bool:
         return False
 
 
-def _readable(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    path = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    if first["loc"][-1:] == ("quantity",) and first["type"].startswith(("int_", "finite")):
-        message = "Input should be a valid integer: a whole number of pieces, such as 2, without quotes or decimals"
-    hints = {
-        "order_id": "1 to 64 letters, digits, dots, dashes or underscores, the first a letter or digit",
-        "ship_to.country": "two letters of ISO 3166, such as DE",
-        "lines": "an order has 1 to 100 lines, each with a product of its own",
-    }
-    hint = hints.get(path, "")
-    return f"{path or 'the order'}: {message}{f' ({hint})' if hint else ''}"
+def name_of_option(given: Mapping[str, object]) -> Callable[[Location], str]:
+    """How the options of `place` name an order's field."""
+    lines = given.get("lines")
+
+    def name(location: Location) -> str:
+        match location:
+            case ("lines", int() as index, *_) if isinstance(lines, list):
+                return f"--item {lines[index]['sku']}={lines[index]['quantity']}"
+            case ("lines",):
+                return "--item"
+            case ("ship_to", str() as field) | (str() as field,):
+                return _OPTIONS.get(field, f"--{field.replace('_', '-')}")
+        return ""
+
+    return name

@@ -13,7 +13,7 @@ import typer
 from cli import console
 from cli.console import AsJson, BadInput, as_document, print_json
 from cli.orders import exit_code
-from cli.orders_file import Given, for_each, parse_file, parse_items, parse_order
+from cli.orders_file import Given, for_each, name_of_option, parse_file, parse_items, parse_order
 from cli.place_all import Placement, place_all
 from client.order import Order
 from client.postal_codes import WITHOUT_POSTAL_CODES
@@ -39,7 +39,8 @@ def place(
     name: Annotated[str, typer.Option(help="Ship to: name.")] = "Sample Customer",
     street: Annotated[str, typer.Option(help="Ship to: street.")] = "1 Sample Street",
     postal_code: Annotated[
-        str | None, typer.Option(help="Ship to: postal code, if the country has one.", show_default="10115")
+        str | None,
+        typer.Option(help="Ship to: postal code, 10115 by default.", show_default=False),
     ] = None,
     city: Annotated[str, typer.Option(help="Ship to: city.")] = "Berlin",
     country: Annotated[str, typer.Option(help="Ship to: country, two letters; AQ is undeliverable.")] = "DE",
@@ -65,7 +66,8 @@ def place(
             ship_to["postal_code"] = "10115" if postal_code is None else postal_code
         ours = {"order_id": f"ord-{uuid.uuid4().hex[:12]}" if order_id is None else order_id, "customer_id": customer}
         lines = {"lines": parse_items(item or []), "payment_token": card, "ship_to": ship_to}
-        given = [Given("", parse_order(ours | lines))]
+        document = ours | lines
+        given = [Given("", parse_order(document, name_of_option(document)))]
     settings = load()
     _check_catalogue(settings, given)
     placements = [Placement(order, where) for where, order in given]

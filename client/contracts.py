@@ -47,6 +47,24 @@ class PendingStep(Contract):
     deadline: datetime | None = None
 
 
+class FailedAttempts(Contract):
+    """The attempts of one step or undo that failed.
+
+    Attributes:
+        error: why the last one failed, for people to read.
+        since: when the step was first scheduled or, in a choreographed order, when it first failed.
+        until: when they ended: the step was done, was settled by hand, or was given up. None while it is retried.
+        gave_up: whether it is not retried any more: an operator must settle it, or the order is undone.
+    """
+
+    step: str
+    count: int
+    error: str
+    since: datetime
+    until: datetime | None = None
+    gave_up: bool = False
+
+
 class OrderState(Contract):
     """An order's state, which is also the saga's result. `reason` is empty while nothing went wrong.
 
@@ -100,6 +118,25 @@ class Resolution(Contract):
     note: str = ""
     step: str = ""
     actor: str = ""
+
+
+class Resolved(Contract):
+    """A resolution that was applied, and when."""
+
+    resolution: Resolution
+    at: datetime
+
+
+class OrderHistory(Contract):
+    """What an order went through that its state does not show any more."""
+
+    failed: tuple[FailedAttempts, ...] = ()
+    resolved: tuple[Resolved, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is still being retried."""
+        return any(one.until is None for one in self.failed)
 
 
 @dataclass(frozen=True)

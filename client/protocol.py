@@ -3,7 +3,7 @@
 from collections.abc import Awaitable
 from typing import Protocol
 
-from client.contracts import PlacedOrder, Resolution, Review
+from client.contracts import OrderHistory, PlacedOrder, Resolution, Review
 from client.order import Order
 
 
@@ -14,6 +14,10 @@ class OrderClient(Protocol):
 
     def get(self, order_id: str) -> Awaitable[PlacedOrder]:
         """The order's state; no worker is needed. Raises NoSuchOrder."""
+        ...
+
+    def history(self, order_id: str) -> Awaitable[OrderHistory]:
+        """The order's failed attempts and resolutions, the oldest first. Raises NoSuchOrder."""
         ...
 
     def outcome(self, order_id: str) -> Awaitable[PlacedOrder]:

@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from kernel.mistakes import mistake
+
 DATA_SCHEMA = "urn:order-saga:event:{type}"  # CloudEvents requires an absolute URI; a URN needs no host
 _RELATIVE = re.compile(r"/docs/events/(\w+)\.schema\.json")  # as release 0.1 published it
 
@@ -76,9 +78,7 @@ def read_event(raw: bytes | str) -> CloudEvent:
     try:
         return CloudEvent.model_validate_json(raw)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the message"
-        raise NotAnEvent(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise NotAnEvent(mistake(error)) from None
 
 
 def cloud_event(

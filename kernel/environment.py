@@ -11,6 +11,7 @@ from sqlalchemy.exc import StatementError
 
 from kernel.errors import SettingsError
 from kernel.json_text import NotJson, parse
+from kernel.mistakes import mistake, variable
 
 
 class _Environment(EnvSettingsSource):
@@ -48,16 +49,18 @@ class EnvironmentSettings(BaseSettings):
         try:
             return cls()
         except (ValueError, RuntimeError) as error:
-            raise SettingsError(f"{cls.model_config.get('env_prefix', '')}{one_line(error)}") from None
+            raise SettingsError(f"{cls.model_config.get('env_prefix', '')}{wrong_setting(error)}") from None
+
+
+def wrong_setting(error: BaseException) -> str:
+    """The error in one line; it begins with the environment variable."""
+    return mistake(error, variable) if isinstance(error, ValidationError) else one_line(error)
 
 
 def one_line(error: BaseException) -> str:
-    """The error in one line: pydantic's first error with its place, or the database driver's message."""
+    """The error in one line: the first mistake in a value, or the database driver's message."""
     if isinstance(error, ValidationError):
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]).upper() or "value"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        return f"{where}: {first['msg'].removeprefix('Value error, ')}{more}"
+        return mistake(error)
     unreadable = re.search(r'error parsing value for field "(\w+)"', str(error))
     if unreadable:
         cause = error.__cause__

@@ -4,6 +4,7 @@ One small guard serves all children. It reads their pids from a pipe, which the 
 program ends for any reason. The guard then ends the remaining children.
 """
 
+import atexit
 import os
 import subprocess
 import sys
@@ -55,5 +56,12 @@ def _write(line: str) -> None:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
+            atexit.register(_end_guard, _guard)
         assert _guard.stdin is not None
         os.write(_guard.stdin.fileno(), line.encode())
+
+
+def _end_guard(guard: subprocess.Popen[bytes]) -> None:
+    assert guard.stdin is not None
+    guard.stdin.close()
+    guard.wait()

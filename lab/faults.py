@@ -25,7 +25,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select, update
+from sqlalchemy import Column, Float, Integer, MetaData, String, Table, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from kernel.database import Database
@@ -112,6 +112,27 @@ _hits = Table(
     Column("order_id", String(64), primary_key=True),
     Column("calls", Integer, nullable=False),
 )
+_kills = Table(
+    "kills",
+    _metadata,
+    Column("order_id", String(64), primary_key=True),
+    Column("at", Float, primary_key=True, comment="seconds since 1970"),
+)
+
+
+def kills(settings: LabSettings, order_ids: Sequence[str]) -> list[float]:
+    """When these orders killed the worker, in seconds since 1970. Raises SQLAlchemyError."""
+    database = _database(settings)
+    try:
+        with database.begin() as tx:
+            return list(tx.scalars(select(_kills.c.at).where(_kills.c.order_id.in_(order_ids)).order_by(_kills.c.at)))
+    finally:
+        database.close()
+
+
+def _database(settings: LabSettings) -> Database:
+    """On this machine, whatever the services use: faults are no service, and need no database server."""
+    return Database(f"sqlite:///{settings.data_dir.absolute()}/faults.db")
 
 
 def faults_of(settings: LabSettings) -> Wrap:
@@ -120,12 +141,13 @@ def faults_of(settings: LabSettings) -> Wrap:
         faults = parse(settings.faults)
     except BadSpec as error:
         raise SettingsError(f"FAULTS: {error}") from None
-    # On this machine, whatever the services use: faults are no service, and need no database server.
-    url = f"sqlite:///{settings.data_dir.absolute()}/faults.db"
     try:
-        return Faults(faults, lambda: Database(url)).wrap
+        return Faults(faults, lambda: _database(settings)).wrap
     except (SQLAlchemyError, OSError) as error:
-        raise SettingsError(f"the database of faults, {url}, cannot be used: {one_line(error)[:300]}") from None
+        folder = settings.data_dir.absolute()
+        raise SettingsError(
+            f"the database of faults, {folder}/faults.db, cannot be used: {one_line(error)[:300]}"
+        ) from None
 
 
 class Faults:
@@ -155,7 +177,10 @@ class Faults:
                 tx.execute(insert(_hits).values(fault=name, order_id=order_id, calls=1))
             elif calls < fault.count:
                 tx.execute(update(_hits).where(row).values(calls=calls + 1))
-            return (calls or 0) < fault.count
+            strikes = (calls or 0) < fault.count
+            if strikes and fault.kind.startswith("kill"):
+                tx.execute(insert(_kills).values(order_id=order_id, at=time.time()))
+            return strikes
 
 
 class _Faulty:

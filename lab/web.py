@@ -26,7 +26,7 @@ def web() -> int:
     policy = settings.policy.model_copy(update={"attempt_timeout": attempt})
     # By queue, so that the page and the Temporal UI show each attempt while it is made.
     own = settings.model_copy(update={"policy": policy, "steps": Steps.QUEUE})
-    return asyncio.run(run(own, [WEB], observer, stage=LabStage()))
+    return asyncio.run(run(own, [WEB], observer, stage=LabStage(settings)))
 
 
 def with_stage(settings: LabSettings) -> LabSettings:

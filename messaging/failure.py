@@ -1,7 +1,7 @@
 """The events that a consumer could not handle: their states, and their table.
 
 (none) ──fails──▶ RETRYING ──given up──▶ DEAD ──requeued──▶ REQUEUED ──fails──▶ RETRYING
-RETRYING, REQUEUED, DEAD ──handled, or settled by hand──▶ (none)
+RETRYING, REQUEUED, DEAD ──handled, or settled by hand──▶ (none), with a row in `recoveries`
 DEAD, UNREADABLE ──discarded──▶ DISCARDED, permanently
 (none) ──cannot be read──▶ UNREADABLE ──read again, with success──▶ REQUEUED, as an event
 """
@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Float, Integer, MetaData, Row, String, Table, Text
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, Row, String, Table, Text
 
+from kernel.envelope import read_event
 from messaging.bus import Recorded
 
 
@@ -54,6 +55,21 @@ failures = Table(
     Column("tried_seconds", Float, nullable=False, server_default="0", comment="for how long it was tried"),
 )
 
+recoveries = Table(
+    "recoveries",
+    metadata,
+    Column("consumer", String(100), primary_key=True),
+    Column("event_id", String(200), primary_key=True),
+    Column("correlation", String(64), nullable=False),
+    Column("event", Text, nullable=False, comment="as in failures"),
+    Column("reaction", String(200), nullable=False),
+    Column("attempts", Integer, nullable=False, comment="that failed"),
+    Column("error", Text, nullable=False, comment="of the last one"),
+    Column("first_failed_at", Float, nullable=False, comment="seconds since 1970"),
+    Column("recovered_at", Float, nullable=False, comment="seconds since 1970"),
+    Index("recoveries_of_order", "correlation"),
+)
+
 
 @dataclass(frozen=True)
 class DeliveryFailure:
@@ -62,6 +78,7 @@ class DeliveryFailure:
     Attributes:
         first_failed_at: for display, in seconds since 1970; the wall clock may have been wrong, or stepped since.
         tried_seconds: for how long it was retried; only time in which a process retried it counts.
+        recovered_at: when the event was handled, or settled by hand; in seconds since 1970. None if it is not.
     """
 
     consumer: str
@@ -72,6 +89,7 @@ class DeliveryFailure:
     first_failed_at: float
     reaction: str = ""
     tried_seconds: float = 0
+    recovered_at: float | None = None
 
     @property
     def id(self) -> str:
@@ -92,4 +110,17 @@ def delivery_failure(row: Row[Any], recorded: Recorded) -> DeliveryFailure:
         row.first_failed_at,
         row.reaction,
         row.tried_seconds,
+    )
+
+
+def recovery(row: Row[Any]) -> DeliveryFailure:
+    return DeliveryFailure(
+        row.consumer,
+        Recorded(0, read_event(row.event)),  # its position is of no more use
+        FailureState.RETRYING,
+        row.attempts,
+        row.error,
+        row.first_failed_at,
+        row.reaction,
+        recovered_at=row.recovered_at,
     )

@@ -36,6 +36,8 @@ from messaging.failure import (
     failures,
     metadata,
     of_event,
+    recoveries,
+    recovery,
 )
 
 _MIGRATIONS = Path(__file__).with_name("migrations") / "consumers"
@@ -148,11 +150,25 @@ class Progress:
         return self._move(consumer, event_id, state=FailureState.DISCARDED, error=note)
 
     def settle(self, consumer: str, event_id: str) -> None:
-        """Remove the record: the event was handled, or settled by hand."""
+        """The event was handled, or settled by hand: it is owed no more, and its failed attempts stay on record."""
+        here = (*of_event(consumer, event_id), failures.c.state != FailureState.DISCARDED)
         with self._database.begin() as tx:
-            tx.execute(
-                delete(failures).where(*of_event(consumer, event_id), failures.c.state != FailureState.DISCARDED)
-            )
+            row = tx.execute(select(failures).where(*here)).one_or_none()
+            if row is None:
+                return
+            tx.execute(delete(failures).where(*here))
+            before = (recoveries.c.consumer == consumer, recoveries.c.event_id == event_id)
+            tx.execute(delete(recoveries).where(*before))
+            if row.attempts:
+                kept = {column.name: getattr(row, column.name) for column in recoveries.c if column.name in failures.c}
+                tx.execute(insert(recoveries), kept | {"recovered_at": time.time()})
+
+    def recovered(self, correlation: str) -> list[DeliveryFailure]:
+        """The failed deliveries of an order that were handled, or settled by hand, since; the oldest first."""
+        query = select(recoveries).where(recoveries.c.correlation == correlation)
+        with self._database.begin() as tx:
+            rows = tx.execute(query.order_by(recoveries.c.first_failed_at)).all()
+        return [recovery(row) for row in rows]
 
     def failures(
         self, *states: FailureState, consumer: str = "", partition: int | None = None, correlation: str = ""

@@ -1,15 +1,20 @@
 """One Temporal dev server for the whole run, and one shop whose faults hit orders by their name."""
 
+import faulthandler
 import os
 import signal
+import sqlite3
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import alembic.command
 import pytest
 from hypothesis import settings
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from kernel.database import _prepare_sqlite
 from lab.faults import OPERATIONS
 from lab.servers.nats import NatsServer
 from lab.servers.ports import free_ports
@@ -17,6 +22,7 @@ from lab.servers.temporal import DevServer
 from lab.settings import LabSettings
 from settings import Schedules
 from tests.databases import Databases
+from tests.migrations import Statements
 from tests.postgres import NoPostgres, Postgres, postgres
 from tests.shop import POLICY, ShopUnderTest, worker_running
 
@@ -80,8 +86,27 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_unconfigure() -> None:
+    """A run that does not end by itself shows where it stands, and ends: a thread may be left that never returns."""
+    faulthandler.dump_traceback_later(60, exit=True, file=sys.__stderr__ or sys.stderr)
+
+
 def free_port() -> int:
     return free_ports(1)[0]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_databases() -> Iterator[None]:
+    """What is thrown away anyhow need not be flushed to disk, nor migrated step by step each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(alembic.command, "upgrade", Statements(alembic.command.upgrade).upgrade)
+        patch.setattr("kernel.database._prepare_sqlite", _prepare_unflushed)
+        yield
+
+
+def _prepare_unflushed(connection: sqlite3.Connection, record: object) -> None:
+    _prepare_sqlite(connection, record)
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 @pytest.fixture(scope="session")

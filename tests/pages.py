@@ -11,11 +11,17 @@ _FILE = re.compile(r"^--- (\S+)\n", re.MULTILINE)
 
 
 def copy_of_the_tree(tree: Path) -> Path:
-    """What git would commit."""
+    """What git would commit, and what Python and mypy have made of it, so that they need not begin again."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, listed.split("\0")):
-        (tree / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, tree / name)
+    names = [name for name in listed.split("\0") if name]
+    for folder in {Path(name).parent for name in names}:
+        (tree / folder).mkdir(parents=True, exist_ok=True)
+        if (ROOT / folder / "__pycache__").is_dir():
+            shutil.copytree(ROOT / folder / "__pycache__", tree / folder / "__pycache__")
+    for name in names:
+        shutil.copy2(ROOT / name, tree / name)  # with its time, by which its bytecode is known
+    if (ROOT / ".mypy_cache").is_dir():
+        shutil.copytree(ROOT / ".mypy_cache", tree / ".mypy_cache")
     return tree
 
 

@@ -86,7 +86,7 @@ def _git_apply(tree: Path, *options: str) -> None:
 
 
 def _copy(tree: Path) -> Path:
-    ignored = [line.rstrip("/") for line in (ROOT / ".gitignore").read_text().split()]
+    ignored = {line.rstrip("/") for line in (ROOT / ".gitignore").read_text().split()} - {"__pycache__"}
     shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", *ignored))
     return tree
 

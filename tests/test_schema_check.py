@@ -46,7 +46,7 @@ class Project:
             "activities",
             FOLDER,
         ):
-            shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / folder, root / folder)
         shutil.copy(ROOT / FILE, root / FILE)
 
     def edit(self, file: str, old: str, new: str) -> None:

@@ -51,7 +51,7 @@ def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout of the release after this one."""
     tree = tmp_path_factory.mktemp("newer") / "checkout"
     for folder in PROGRAM:
-        shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / folder, tree / folder)
     for program in (*ROOT.glob("*.py"), ROOT / "catalogue.json"):
         shutil.copy(program, tree)
     for file, line, more in NEWER:

@@ -23,13 +23,19 @@ PAGE = (ROOT / "docs" / "start-your-own.md").read_text()
 PARTS = [part.partition("\n") for part in PAGE.split("\n## ")[1:]]
 FUNCTIONS = next(text for _, text in FENCED.findall(PAGE.partition("\n## ")[0]))
 CORE = ("activities", "audit", "cli", "client", "kernel", "services", "wiring", "workflows")
-# Quick ones, and of each kind.
+# Some of each kind.
 SAGAS_TESTS = (
-    "tests/workflows/test_order_saga.py",
+    "tests/workflows/test_order_saga.py::test_an_order_is_charged_shipped_and_taken_from_stock_once",
+    "tests/workflows/test_order_saga.py::test_a_refused_step_rejects_the_order_and_leaves_nothing_behind",
+    "tests/workflows/test_order_saga.py::test_undos_run_newest_first",
     "tests/workflows/test_review.py",
     "tests/workflows/test_replay.py",
     "tests/services/test_fraud.py",
-    "tests/test_borders.py",
+    "tests/test_borders.py::test_the_borders_are_held_for_every_package",
+    "tests/test_borders.py::test_a_program_imports_what_is_below_it",
+    "tests/test_borders.py::test_importing_the_worker_loads_what_every_role_needs_and_nothing_else",
+    "tests/test_borders.py::test_help_loads_no_commands_module",
+    "tests/test_borders.py::test_a_role_loads_what_it_runs[saga]",
     "tests/test_compose.py::test_every_role_of_the_worker_is_a_service",
     "tests/test_compose.py::test_every_service_starts_after_what_it_needs",
     "tests/test_compose.py::test_every_database_is_made",

@@ -42,7 +42,7 @@ async def shop_in(server: LabSettings, namespace: str, data: Path) -> ShopUnderT
         ({"FAULTS": "shipping.shp=down"}, "FAULTS: 'shipping.shp' is no operation; there are: orders.create"),
         ({"FAULTS": "payments.charge=explode"}, "FAULTS: 'explode' is no kind of fault; there are: slow"),
         ({"FAULTS": "payments.charge=down:0"}, "'0' in 'payments.charge=down:0' is not a whole number of calls"),
-        ({"UI_PORT": "abc"}, "UI_PORT: Input should be a valid integer"),
+        ({"UI_PORT": "abc"}, "UI_PORT: must be a whole number"),
         ({"DATABASE_URL": "sqlite:///all.db"}, "DATABASE_URL: each service has a database of its own"),
         ({"SHUTDOWN_GRACE": "inf"}, "SHUTDOWN_GRACE: "),
         ({"CATALOGUE": "/missing.json"}, "CATALOGUE: /missing.json: "),

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,23 +13,19 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ExceptionHandler
 
-from client.errors import NoSuchOrder
-from kernel.environment import one_line
-from kernel.errors import SettingsError, Unreachable, UserError
-from messaging.bus import BusDown
+from web.forms import explained, status_of, wants_html
 from web.guard import Guard, TooLarge
 from web.pages import attention, figures, login, orders, shop, side_by_side
 from web.settings import WebSettings
 from web.site import Site, site_of
-from wiring.failures import UNANSWERED
+from wiring.failures import PASSING
 
 _STATIC = Path(__file__).with_name("static")
 
 
 def application(site: Site, web: WebSettings) -> Starlette:
     refused: dict[Any, ExceptionHandler] = {
-        UserError: _user_error,
-        **dict.fromkeys(UNANSWERED, _unanswered),
+        **dict.fromkeys(PASSING, _failed),
         TooLarge: _too_large,
         HTTPException: _http_error,
     }
@@ -49,16 +46,8 @@ def application(site: Site, web: WebSettings) -> Starlette:
     return app
 
 
-async def _user_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, UserError)
-    status = 404 if isinstance(error, NoSuchOrder) else 400
-    if isinstance(error, (Unreachable, SettingsError, BusDown)):
-        status = 503
-    return _answer(request, status, error.for_user())
-
-
-async def _unanswered(request: Request, error: Exception) -> Response:
-    return _answer(request, 503, f"A server that is needed does not answer as it should: {one_line(error)[:200]}")
+async def _failed(request: Request, error: Exception) -> Response:
+    return _answer(request, status_of(error), explained(error))
 
 
 async def _too_large(request: Request, error: Exception) -> Response:
@@ -72,6 +61,12 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 def _answer(request: Request, status: int, text: str) -> Response:
-    if "text/html" in request.headers.get("accept", ""):
-        return site_of(request).page(request, "error.html", code=status, text=text)
+    if wants_html(request):
+        return site_of(request).page(request, "error.html", code=status, text=text, back=_back(request))
     return JSONResponse({"error": text}, status)
+
+
+def _back(request: Request) -> str:
+    """The page of this site that led here, or else this address again."""
+    came_from = urlsplit(request.headers.get("referer", ""))
+    return came_from.path if came_from.netloc == request.headers.get("host") else request.url.path

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-from client.contracts import PlacedOrder, Stage
+from client.contracts import OrderHistory, PlacedOrder, Stage
 from client.protocol import OrderClient
 from kernel.trouble import Trouble
 from kernel.waiting import is_set_within
@@ -42,6 +42,7 @@ class Watched:
         self.order_id = order_id
         self.events: dict[int, Recorded] = {}
         self.placed: PlacedOrder | None = None
+        self.history = OrderHistory()
         self.trouble = ""
         self.version = 0
         self.watchers = 0
@@ -62,7 +63,9 @@ class Watched:
 
     @property
     def has_ended(self) -> bool:
-        return self.placed is not None and self.placed.state.stage is Stage.ENDED
+        """Whether no more changes are expected."""
+        is_at_the_end = self.placed is not None and self.placed.state.stage is Stage.ENDED
+        return is_at_the_end and not self.history.is_open
 
     async def news(self, version: int, wait: float) -> bool:
         """Wait for a newer version, for at most `wait` seconds."""
@@ -130,9 +133,11 @@ class Live:
 
     async def _look(self, watched: Watched) -> None:
         client = await self._orders.client_of(watched.order_id)
-        placed = await client.get(watched.order_id)
-        if (placed, "") != (watched.placed, watched.trouble):
-            watched.placed, watched.trouble, watched.pause = placed, "", _FIRST_SECONDS
+        placed, history = await client.get(watched.order_id), watched.history
+        if placed != watched.placed or history.is_open:
+            history = await client.history(watched.order_id)
+        if (placed, history, "") != (watched.placed, watched.history, watched.trouble):
+            watched.placed, watched.history, watched.trouble, watched.pause = placed, history, "", _FIRST_SECONDS
             watched.changed()
         else:
             watched.pause = min(1.5 * watched.pause, _LONGEST_SECONDS)

@@ -12,6 +12,8 @@ import uvicorn
 from kernel.errors import SettingsError
 from settings import Settings
 from web.app import application
+from web.bulk import BulkRuns
+from web.desk import Desk
 from web.identity import Identities
 from web.live import Live
 from web.settings import WebSettings
@@ -48,7 +50,8 @@ async def page(settings: Settings, stage: Stage | None = None) -> AsyncIterator[
         identities = Identities(web, settings.data_dir, settings.actor)
         needs = Shared(lambda: attention(settings, clients), _LOOK_SECONDS)
         lagging = Shared(lambda: lags(events), _LOOK_SECONDS)
-        site = Site(settings, events, clients, live, identities, stage, needs, lagging, templates())
+        desk, bulk_runs = Desk(events, clients), BulkRuns(settings.data_dir)
+        site = Site(settings, events, clients, live, identities, stage, needs, lagging, desk, bulk_runs, templates())
         server = _Server(
             uvicorn.Config(
                 application(site, web),
@@ -71,6 +74,7 @@ async def page(settings: Settings, stage: Stage | None = None) -> AsyncIterator[
             following.stop()
             server.should_exit = True
             await asyncio.wait(tasks)
+            await bulk_runs.close()
             await clients.close()
 
 

@@ -1,7 +1,6 @@
 """What all pages share, and the handling of forms."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,12 @@ from starlette.responses import RedirectResponse, Response
 from starlette.templating import Jinja2Templates
 
 from client.attention import AttentionEntry
-from kernel.errors import UserError
 from messaging.lag import Lag
 from services.orders.contracts import OrderId
 from settings import Settings
+from web.bulk import BulkRuns
+from web.desk import Desk
+from web.forms import BadForm, Form, typed_in
 from web.identity import Identities, Identity
 from web.live import Live
 from web.shared import Shared
@@ -27,10 +28,6 @@ _TEMPLATES = Path(__file__).with_name("templates")
 _ORDER_ID = TypeAdapter[str](OrderId)
 _MOST_FIELDS = 1_200
 NOTICE = "notice"
-
-
-class BadForm(UserError):
-    """A form's content is invalid."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +42,8 @@ class Site:
     stage: Stage | None
     attention: Shared[list[AttentionEntry]]
     lags: Shared[list[Lag]]
+    desk: Desk
+    bulk_runs: BulkRuns
     templates: Jinja2Templates
 
     def page(self, request: Request, template: str, *, code: int = 200, **context: Any) -> Response:
@@ -56,30 +55,22 @@ class Site:
             "logs_in": self.identities.logs_in,
             "notice": _unpacked(notice),
             "path": request.url.path,
+            "typed": typed_in(request).form,
+            "problem": typed_in(request).problem,
         }
         response = self.templates.TemplateResponse(request, template, context, status_code=code)
         if notice:
             response.delete_cookie(NOTICE)
         return response
 
-    async def form(self, request: Request) -> "Form":
-        """The fields of an authenticated form. Raises BadForm."""
+    async def form(self, request: Request) -> Form:
+        """The fields of an authenticated form, which `typed_in` has from now on. Raises BadForm."""
         data = await request.form(max_files=0, max_fields=_MOST_FIELDS)
         form = Form({name: [str(one) for one in data.getlist(name)] for name in data})
+        typed_in(request).form = form
         if not self.identities.is_own_form(identity_of(request).visitor, form.get("form_token")):
             raise BadForm("this form is not of this browser's session: load the page again, and repeat it")
         return form
-
-
-@dataclass(frozen=True)
-class Form:
-    fields: Mapping[str, list[str]]
-
-    def get(self, name: str, default: str = "") -> str:
-        return self.fields.get(name, [default])[0].strip()
-
-    def all(self, name: str) -> list[str]:
-        return self.fields.get(name, [])
 
 
 def site_of(request: Request) -> Site:

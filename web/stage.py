@@ -15,14 +15,11 @@ class Scene:
     Attributes:
         name: part of the orders' ids, by which the fault finds them.
         sku, quantity, card, country: the order's content; some scenes fail by it.
-        orchestration, choreography: what to observe in each style.
-        difference: why they differ.
+        difference: what to observe: how the styles differ.
     """
 
     name: str
     title: str
-    orchestration: str
-    choreography: str
     difference: str
     sku: str = "mug"
     quantity: int = 2
@@ -45,4 +42,8 @@ class Stage(Protocol):
 
     def scene_of(self, run_id: str) -> Scene | None:
         """The scene of a run; None if the run is not of this stage."""
+        ...
+
+    def kills(self, order_ids: Sequence[str]) -> list[float]:
+        """When a fault of these orders killed the worker of both styles; in seconds since 1970."""
         ...

@@ -70,7 +70,7 @@ class OrderStream:
 
 def _order(watched: Watched) -> str:
     assert watched.placed is not None
-    return as_json(order_document(watched.placed, watched.in_order()) | {"trouble": watched.trouble})
+    return as_json(order_document(watched.placed, watched.history, watched.in_order()) | {"trouble": watched.trouble})
 
 
 async def _sent(send: Send, text: str, *, more: bool = True) -> bool:

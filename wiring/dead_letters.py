@@ -25,12 +25,12 @@ def dead_letters(events: EventBus, consumer: str = "", order: str = "") -> list[
     return [*dead, *Quarantine(progress).messages(consumer=consumer, correlation=order)]
 
 
-async def retry(events: EventBus, dead_letter: DeadLetter) -> None:
-    """Have it handled again, by the consumer that gave it up. Raises StillUnreadable."""
+async def retry(events: EventBus, dead_letter: DeadLetter, actor: str = "") -> None:
+    """Have it handled again, by the consumer that gave it up; `actor` is the operator. Raises StillUnreadable."""
     if isinstance(dead_letter, QuarantinedMessage):
         _read_again(events, dead_letter)
     elif dead_letter.consumer in _REACTING:
-        await choreography_client(events).retry(dead_letter)
+        await choreography_client(events).retry(dead_letter, actor)
     else:
         events.progress.requeue(dead_letter.consumer, dead_letter.id)
 

@@ -17,7 +17,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from client.attention import AttentionEntry
-from client.contracts import OrderState, PlacedOrder, Resolution, ResolveBy, Review, Stage
+from client.contracts import OrderHistory, OrderState, PlacedOrder, Resolution, ResolveBy, Review, Stage
 from client.differences import different_content
 from client.errors import NotNow
 from client.free_text import check_length
@@ -30,6 +30,7 @@ from workflows.attention import OrchestratedAttention
 from workflows.contracts import BEING_CANCELLED, CancelRequest, workflow_id
 from workflows.failing_tasks import failing_task
 from workflows.handles import Handle
+from workflows.histories import history
 from workflows.lookup import Known, Lookup
 from workflows.order_saga import OrderSaga
 from workflows.standing import Run
@@ -89,6 +90,11 @@ class OrchestrationClient:
         """The order's state; no worker is needed. Raises NoSuchOrder, SettingsError."""
         known, pending = await self._lookup.ask(order_id)
         return replace(self._placed(known.standing.state), pending=pending)
+
+    async def history(self, order_id: str) -> OrderHistory:
+        """By the latest run; empty if the order is on record only. Raises RPCError."""
+        run = await self._lookup.described(order_id)
+        return await history(self._client, run, self._lookup.handle(order_id)) if run else OrderHistory()
 
     async def attention(self, after: timedelta) -> list[AttentionEntry]:
         """What of all orders needs a person, including each step that has been retried for longer than `after`."""

@@ -84,7 +84,7 @@ async def test_one_bad_line_of_a_file_and_nothing_is_placed(open_shop: OpenShop,
     lines = json_lines(*good[:2]) + json.dumps(line(quantity=-1)) + "\n" + json_lines(*good[2:])
     file = tmp_path / "orders.jsonl"
     file.write_text(lines)
-    assert "line 3: lines.0.quantity" in (await open_shop.run("place", "--file", str(file))).complaint
+    assert "line 3: lines[0].quantity" in (await open_shop.run("place", "--file", str(file))).complaint
     for ran in await open_shop.run_each(*(("status", order.order_id) for order in (good[0], good[3]))):
         assert "there is no order" in ran.complaint
 

@@ -162,7 +162,7 @@ async def test_every_bad_line_is_named_by_its_number_and_nothing_is_placed(
     assert re.search(r"line 2: lines\.0\.quantity: .*; line 5: order_id: ", complaint)
     many = "\n".join([json.dumps(zero)] * 25)
     complaint = (await terminal.run("place", "--file", "-", stdin=many)).complaint
-    assert "; line 20: lines.0.quantity: " in complaint
+    assert "; line 20: lines[0].quantity: " in complaint
     assert complaint.endswith("; and line 21, line 22, line 23, line 24, line 25")
     assert not await is_running(temporal, good.order_id)
 

@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, create_engine, inspect, make_url, text
 from sqlalchemy.exc import IntegrityError
 
-from kernel.database import Database
+from kernel.database import Database, _prepare_sqlite
 from kernel.inbox import inbox
 from kernel.operations import operations
 from kernel.outbox import outbox
@@ -157,7 +157,10 @@ def test_threads_that_add_to_the_same_number_lose_nothing(databases: Databases) 
         assert tx.scalar(text("SELECT on_hand FROM stock")) == 40
 
 
-def test_sqlite_survives_a_power_cut_and_waits_its_turn(sqlite_databases: Databases) -> None:
+def test_sqlite_survives_a_power_cut_and_waits_its_turn(
+    sqlite_databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kernel.database._prepare_sqlite", _prepare_sqlite)  # as it is outside of these tests
     with sqlite_databases.open("inventory").begin() as tx:
         pragmas = [tx.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "synchronous", "busy_timeout")]
     assert pragmas == ["wal", 2, 30_000]  # 2 is FULL

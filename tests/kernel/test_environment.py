@@ -28,8 +28,8 @@ def refused_statement() -> Exception:
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (refused_limits(seconds="x", orders=1), "SECONDS: Input should be a valid number, unable to parse"),
-        (refused_limits(), "SECONDS: Field required (and 1 more)"),
+        (refused_limits(seconds="x", orders=1), "seconds: must be a number"),
+        (refused_limits(), "seconds: it is missing (and 1 more)"),
         (refused_statement(), "no such table: nowhere"),
         (ValueError("the first line\n  and the second"), "the first line and the second"),
         (ValueError(), "ValueError"),

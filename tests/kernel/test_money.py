@@ -75,5 +75,5 @@ def test_a_catalogue_in_no_currency_is_refused(tmp_path: Path, monkeypatch: pyte
     file = tmp_path / "catalogue.json"
     file.write_text('{"currency": "XXX", "products": [{"sku": "mug", "name": "Mug", "unit_price": 1, "stock": 1}]}')
     monkeypatch.setenv("CATALOGUE", str(file))
-    with pytest.raises(SettingsError, match="CURRENCY: 'XXX' is not an ISO 4217 currency"):
+    with pytest.raises(SettingsError, match="currency: 'XXX' is not an ISO 4217 currency"):
         CatalogueSettings.read().products()

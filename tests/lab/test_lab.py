@@ -122,7 +122,12 @@ async def test_a_set_up_through_a_link_is_refused(tmp_path: Path) -> None:
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / ".venv").symlink_to(target)
     made = await asyncio.create_subprocess_exec(
-        "make", "demo", f"PYTHON={sys.executable}", cwd=tmp_path, stdout=asyncio.subprocess.PIPE
+        "make",
+        "demo",
+        f"PYTHON={sys.executable}",
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if not name.startswith("MAKE")},  # not part of our own
+        stdout=asyncio.subprocess.PIPE,
     )
     out = await _ended(made)
     assert made.returncode != 0

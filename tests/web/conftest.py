@@ -19,6 +19,7 @@ from tests.processes import environment_of, until
 from tests.web.chromium import NoBrowser, chromium
 
 NAMESPACE = "page"
+FAULTS = "payments.refund=refuse@stuck-*,payments.refund=refuse:*@hopeless-*"
 TIMEOUT = 30_000  # milliseconds, for a busy machine
 
 
@@ -54,7 +55,7 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest.fixture(scope="module")
 async def open_page(server: LabSettings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OpenPage]:
     folder = tmp_path_factory.mktemp("page")
-    settings = server.model_copy(update={"data_dir": folder, "faults": "payments.refund=refuse@stuck-*"})
+    settings = server.model_copy(update={"data_dir": folder, "faults": FAULTS})
     port, log = free_port(), folder / "page.log"
     environment = environment_of(settings, NAMESPACE) | {"WEB_PORT": str(port), "ACTOR": "an operator"}
     worker = WorkerProcess(with_stage(settings), log=folder / "worker.log", environment=environment)

@@ -76,7 +76,7 @@ async def deployed(server: LabSettings, tmp_path_factory: pytest.TempPathFactory
         ({"WEB_HOST": "0.0.0.0"}, "WEB_HOST: 0.0.0.0 is open to other machines: set WEB_TOKEN"),
         ({"WEB_HOST": "::"}, "WEB_HOST: :: is open to other machines: set WEB_TOKEN"),
         ({"WEB_HOST": "0.0.0.0", "WEB_TOKEN": "short"}, "WEB_TOKEN: give at least 16 characters"),
-        ({"WEB_PORT": "99999"}, "WEB_PORT: Input should be less than or equal to 65535"),
+        ({"WEB_PORT": "99999"}, "WEB_PORT: must be at most 65535"),
         ({"WEB_HOST": "192.0.2.1", "WEB_TOKEN": TOKEN}, "WEB_HOST, WEB_PORT: cannot listen at 192.0.2.1"),
     ],
 )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Locator, expect
 
 from audit.books import OrderBooks, read
 from audit.invariants import audit
@@ -27,6 +27,7 @@ SCENES = {
 }
 
 
+PLACES = ("#orchestration", "#choreography", ".books")
 SERIOUS = ("serious", "critical")
 
 
@@ -70,11 +71,17 @@ async def _ends_alike(browser: Browser, open_page: OpenPage, scene: str) -> None
     async with visiting(browser, open_page.address) as visitor:
         run = await _run(visitor, scene)
         summary = await _summary(visitor)
-    assert summary["Ended as"] == [status, status]
+        drawn = [await visitor.page.locator(f"{place} svg").text_content() for place in PLACES]
+    assert summary["Outcome"] == [status, status]
     for style in "oc":
         books = _books(open_page, f"{run}-{style}")
         assert len(books.charges) == charges
         assert (books.charged > books.refunded) == (status == "completed")
+    if scene == "lost-reply":
+        assert summary["Attempts that failed"] == ["1 of payments.charge"] * 2
+        assert [("charge failed once" in (text or "")) for text in drawn] == [True, True, False]
+    if scene == "kill":
+        assert all("kill -9" in (text or "") for text in drawn)
     if scene == "undeliverable":
         assert summary["Undone"][0] == "refund, then release, then reject"
         assert summary["Undone"][1] in (
@@ -92,7 +99,7 @@ async def test_a_possible_fraud_is_held_until_a_person_decides_and_then_ends_in_
     await visitor.page.fill("#review input[name=note]", "looks wrong")
     await visitor.page.click("#review button[value=decline]")
     summary = await _summary(visitor)
-    assert summary["Ended as"] == ["rejected", "rejected"]
+    assert summary["Outcome"] == ["rejected", "rejected"]
     assert summary["Charged"] == ["nothing", "1299.00 EUR"]
     assert summary["Refunded"] == ["nothing", "1299.00 EUR"]
     assert _books(open_page, f"{run}-c").refunded == 129_900
@@ -112,7 +119,7 @@ async def test_slow_motion_shows_each_step_as_it_happens_and_the_run_can_be_open
     async with visiting(browser, open_page.address) as later:
         await later.open(f"/runs/{run}")
         again = await _summary(later)
-    seen = ("Ended as", "From placing to the end", "Charged", "Books disagreed for", "Events on the bus")
+    seen = ("Outcome", "From placing to the end", "Charged", "Books disagreed for", "Events on the bus")
     assert {name: again[name] for name in seen} == {name: first[name] for name in seen}
 
 
@@ -156,37 +163,81 @@ async def test_an_order_is_cancelled_and_what_was_done_is_undone(open_page: Open
     assert (books.held, books.charged - books.refunded, books.parcels_booked) == ({}, 0, 0)
 
 
-async def test_orders_that_need_attention_are_resolved_one_by_one_and_in_bulk(
+async def _place_undeliverable(visitor: Visitor, *order_ids: str) -> None:
+    """Without filling in the form by hand; the end of an id is the style."""
+    await visitor.open("/shop")
+    token = await visitor.page.locator("input[name=form_token]").first.input_value()
+    for order_id in order_ids:
+        form: dict[str, str | float | bool] = {"form_token": token, "order_id": order_id, "customer_id": order_id}
+        form |= {"sku": "mug", "quantity-mug": "2", "payment_token": "tok_visa", "name": "A", "street": "1 Street"}
+        form |= {"postal_code": "1", "city": "Base", "country": "AQ"}
+        form |= {"style": "choreography" if order_id.endswith("-c") else "orchestration"}
+        placed = await visitor.context.request.post(f"{visitor.address}/shop", form=form)
+        assert placed.ok
+
+
+def _entry(visitor: Visitor, order_id: str) -> Locator:
+    return visitor.page.locator(".entry", has_text=order_id)
+
+
+async def _press(visitor: Visitor, order_id: str, name: str) -> None:
+    await _entry(visitor, order_id).get_by_role("button", name=name).click()
+
+
+async def test_orders_that_need_attention_are_seen_as_such_and_resolved_one_by_one_and_in_bulk(
     open_page: OpenPage, visitor: Visitor
 ) -> None:
-    page = visitor.page
-    for number in range(3):  # undeliverable, and the refund is refused
-        await _order(visitor, country="AQ")
-        await page.evaluate(f"document.querySelector('input[name=order_id]').value = 'stuck-{number}'")
-        await page.check(f"input[value={'choreography' if number == 2 else 'orchestration'}]")
-        await page.click("button.primary:has-text('Place')")
-        await expect(page.locator(".title .pill")).to_have_text("needs-attention")
-    await visitor.open("/attention")
-    entry = page.locator(".entry", has_text="stuck-0")
-    await entry.get_by_role("button", name="Settled by hand").click()
+    """The refund of a `stuck` order is refused once, that of a `hopeless` one always."""
+    page, stuck = visitor.page, ("stuck-0-o", "stuck-0-c", "stuck-1-o", "stuck-1-c")
+    await _place_undeliverable(visitor, *stuck, "hopeless-o")
+
+    await visitor.open("/runs/stuck-0")  # a run that needs attention: it goes on waiting, and says what failed
+    await expect(page.locator("#waiting")).to_be_visible()
+    for style in ("orchestration", "choreography"):
+        await expect(page.locator(f"#{style} [data-status]")).to_have_text("needs-attention")
+        await expect(page.locator(f"#{style} svg")).to_contain_text("refund failed once, given up")
+        account = page.locator(f"#{style} [data-account]")
+        await expect(account).to_contain_text("payments.refund failed once")
+        await expect(account).to_contain_text("Now the order waits for an operator")
+    shown = await page.locator("#clock").text_content()
+    await expect(page.locator("#clock")).not_to_have_text(shown or "")
+
+    await page.click("text=Resolve it")
+    await page.get_by_label("Choose stuck-1-o").check()
+    await _press(visitor, "stuck-0-o", "Settled by hand")
     await expect(page.get_by_role("alert")).to_contain_text("needs a note")
     visitor.problems.clear()  # the browser says that this was a 400
-    await visitor.open("/attention")
+    await expect(page.get_by_label("Choose stuck-1-o")).to_be_checked()  # the form is as it was
     await page.fill("input[name=note]", "refunded by <i>bank transfer</i> 4711")
-    await page.locator(".entry", has_text="stuck-0").get_by_role("button", name="Settled by hand").click()
-    await expect(page.get_by_role("status")).to_contain_text("Settled by hand: 1 done.")
-    for number in (1, 2):
-        await page.locator(".entry", has_text=f"stuck-{number}").get_by_role("checkbox").check()
+    await _press(visitor, "stuck-0-o", "Settled by hand")
+    await expect(page.get_by_role("status").first).to_contain_text("Settled by hand: 1 done.")
+    await _press(visitor, "stuck-0-c", "Try again")
+    await expect(_entry(visitor, "stuck-0-c")).to_have_count(0)  # without loading the page again
+    await _press(visitor, "hopeless-o", "Try again")
+    await expect(_entry(visitor, "hopeless-o")).to_contain_text("it has failed again")
+
+    for order_id in stuck[2:]:
+        await page.get_by_label(f"Choose {order_id}").check()
     await page.click(".acts-bulk button:has-text('Try again')")
-    await expect(page.get_by_role("status")).to_contain_text("Try again: 2 done.")
-    for number in range(3):
-        await visitor.open(f"/orders/stuck-{number}")
+    await expect(page.locator("main")).to_contain_text("Nothing is done yet")
+    await expect(page.locator("main li")).to_have_count(2)
+    assert _books(open_page, "stuck-1-o").refunded == 0
+    await page.fill("input[name=rate]", "50")
+    await page.click("button.primary")
+    await expect(page.locator("#bulk-summary")).to_contain_text("2 done, 0 failed.")
+
+    for order_id in stuck:
+        await visitor.open(f"/orders/{order_id}")
         await expect(page.locator(".title .pill")).to_have_text("rejected")
-    await visitor.open("/orders/stuck-0")
-    await expect(page.locator("#order")).to_contain_text("refunded by <i>bank transfer</i> 4711")
-    events = {one.event.type: one.event.data for one in await _events(open_page, "stuck-2")}
+    await visitor.open("/runs/stuck-0")
+    summary = await _summary(visitor)
+    assert summary["Refunded"] == ["24.00 EUR by hand", "24.00 EUR"]
+    assert "refunded by <i>bank transfer</i> 4711 (an operator)" in summary["Settled by an operator"][0]
+    assert not any("still" in one for one in summary["Books disagreed for"])
+    await expect(page.locator("#books")).to_contain_text("refund settled by hand")
+    events = {one.event.type: one.event.data for one in await _events(open_page, "stuck-1-c")}
     assert events["AttentionSettled"]["actor"] == "an operator"
-    assert _books(open_page, "stuck-1").refunded == _books(open_page, "stuck-2").refunded == 2_400
+    assert _books(open_page, "stuck-1-o").refunded == _books(open_page, "stuck-1-c").refunded == 2_400
 
 
 async def test_a_held_order_is_decided_where_all_that_waits_is_listed(open_page: OpenPage, visitor: Visitor) -> None:
@@ -197,9 +248,9 @@ async def test_a_held_order_is_decided_where_all_that_waits_is_listed(open_page:
     for style in "oc":
         held = visitor.page.locator(".entry", has_text=f"{run}-{style}")
         await held.get_by_role("button", name="Approve").click()
-        await expect(visitor.page.get_by_role("status")).to_contain_text("Approve: 1 done.")
+        await expect(visitor.page.get_by_role("status").first).to_contain_text("Approve: 1 done.")
     await visitor.open(f"/runs/{run}")
-    assert (await _summary(visitor))["Ended as"] == ["completed", "completed"]
+    assert (await _summary(visitor))["Outcome"] == ["completed", "completed"]
 
 
 async def test_a_browser_goes_on_after_the_page_was_killed_and_after_being_offline(
@@ -214,7 +265,7 @@ async def test_a_browser_goes_on_after_the_page_was_killed_and_after_being_offli
     await visitor.page.evaluate("dispatchEvent(new Event('offline'))")
     await visitor.context.set_offline(False)
     await visitor.page.click("#review button[value=approve]")  # a form from before the kill
-    assert (await _summary(visitor))["Ended as"] == ["completed", "completed"]
+    assert (await _summary(visitor))["Outcome"] == ["completed", "completed"]
     visitor.problems = [one for one in visitor.problems if "ERR_" not in one]
 
 

@@ -1,137 +1,153 @@
-"""What needs a person, as in `starter.py attention`, with buttons that resolve it."""
+"""What needs a person, as in `starter.py attention`, with buttons that resolve it, one by one or in bulk."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+import math
+import re
 from datetime import UTC, datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from client.attention import AttentionEntry, AttentionKind
-from client.contracts import Resolution, ResolveBy, Review
-from kernel.contracts import Style
-from kernel.errors import UserError
-from kernel.service import Kind
-from services import SERVICES
-from services.fraud.contracts import Decision
-from services.shipping.declaration import SHIPPING
-from web.site import BadForm, Site, done, identity_of, site_of
-from wiring.dead_letters import dead_letters, discard, retry
+from client.attention import AttentionEntry
+from client.errors import NotNow
+from web.bulk import BulkRun
+from web.desk import ACTS, RETRY, Act, acts_on
+from web.forms import BadForm, shown_on, typed_in
+from web.site import Site, done, identity_of, site_of
 
 _MOST_AT_ONCE = 500
-_AT_ONCE = 8
-_STEPS = {f"{one.name}.{o.verb}" for one in SERVICES for o in one.operations if o.kind is Kind.STEP}
-_UNDOS_OF_SHIPPING = {f"{SHIPPING.name}.{o.verb}" for o in SHIPPING.operations if o.kind is Kind.UNDO}
-
-
-@dataclass(frozen=True)
-class Act:
-    """A button. `needs_note`: a note on how it was settled, or why it is discarded, is required."""
-
-    name: str
-    title: str
-    needs_note: bool = False
-
-
-APPROVE, DECLINE = Act("approve", "Approve"), Act("decline", "Decline")
-RETRY, RESOLVED = Act("retry", "Try again"), Act("resolved", "Settled by hand", needs_note=True)
-RETURNED, DELIVERED = Act("returned", "Returned", needs_note=True), Act("delivered", "Delivered", needs_note=True)
-CANCEL = Act("cancel", "Cancel the order")
-AGAIN, DISCARD = Act("again", "Handle again"), Act("discard", "Discard", needs_note=True)
-ACTS = {act.name: act for act in (APPROVE, DECLINE, RETRY, RESOLVED, RETURNED, DELIVERED, CANCEL, AGAIN, DISCARD)}
-
-
-def acts_on(entry: AttentionEntry) -> tuple[Act, ...]:
-    """The buttons of an entry; other actions are on the command line only."""
-    match entry.kind:
-        case AttentionKind.REVIEW:
-            return APPROVE, DECLINE
-        case AttentionKind.UNDO_FAILED if entry.step in _UNDOS_OF_SHIPPING:
-            return RETRY, RETURNED, DELIVERED
-        case AttentionKind.UNDO_FAILED:
-            return RETRY, RESOLVED
-        case AttentionKind.STALLED if entry.style is Style.CHOREOGRAPHY:
-            return RESOLVED, CANCEL
-        case AttentionKind.RETRYING if entry.step in _STEPS:
-            return (CANCEL,)
-        case AttentionKind.DEAD_LETTER | AttentionKind.QUARANTINED:
-            return AGAIN, DISCARD
-        case _:
-            return ()
+_SLOWEST, _FASTEST = 0.01, 1000.0
+_JUST_NOW_SECONDS = 30
+_RUN = re.compile(r"[0-9a-f]{16}")
 
 
 async def show(request: Request) -> Response:
     site = site_of(request)
     entries = await site.attention.get()
-    template = "attention_live.html" if request.query_params.get("part") == "live" else "attention.html"
     bulk = [act for act in ACTS.values() if sum(act in acts_on(one) for one in entries) > 1]
     rows = [(entry, acts_on(entry)) for entry in entries]
-    return site.page(request, template, rows=rows, bulk=bulk, now=datetime.now(UTC))
+    asked, chosen = await site.desk.asked(entries), set(typed_in(request).form.all("chosen"))
+    is_expecting = any(one.seconds < _JUST_NOW_SECONDS and not one.has_failed_again for one in asked.values())
+    now, template = datetime.now(UTC), "attention_live.html" if _is_part(request) else "attention.html"
+    return site.page(
+        request, template, rows=rows, bulk=bulk, now=now, asked=asked, chosen=chosen, is_expecting=is_expecting
+    )
 
 
+@shown_on(show)
 async def act(request: Request) -> Response:
-    """Apply one action to all chosen entries; a failure is reported and does not stop the others."""
+    """Apply an act to one entry; for those that are chosen, first show what would be done."""
     site = site_of(request)
     form = await site.form(request)
     name, _, only = form.get("act").partition(":")
-    chosen, note = {only} if only else set(form.all("chosen")), form.get("note")
+    wanted = _checked(name, form.get("note"))
+    if not only:
+        return await _dry_run(request, wanted, form.all("chosen"))
+    site.attention.forget()
+    entry = next((one for one in await site.attention.get() if one.id == only and wanted in acts_on(one)), None)
+    if entry is None:
+        return done("/attention", "That no longer needs a person.")
+    await site.desk.do(entry, wanted, form.get("note"), identity_of(request).actor)
+    site.attention.forget()
+    became = "is being tried again; the list shows whether that works" if wanted is RETRY else "1 done"
+    return done("/attention", f"{wanted.title}: {became}.")
+
+
+async def _dry_run(request: Request, wanted: Act, chosen: list[str]) -> Response:
+    site = site_of(request)
+    if not chosen or len(chosen) > _MOST_AT_ONCE:
+        raise BadForm(f"choose at least one entry, and {_MOST_AT_ONCE} at most")
+    entries = [one for one in await site.attention.get() if one.id in set(chosen)]
+    fitting = [one for one in entries if wanted in acts_on(one)]
+    others = [one for one in entries if wanted not in acts_on(one)]
+    return site.page(request, "bulk.html", act=wanted, fitting=fitting, others=others)
+
+
+@shown_on(show)
+async def begin_bulk(request: Request) -> Response:
+    """Begin a run, or continue one that was interrupted."""
+    site = site_of(request)
+    form = await site.form(request)
+    wanted, chosen = _checked(form.get("act"), form.get("note")), form.all("chosen")
+    if not chosen or len(chosen) > _MOST_AT_ONCE:
+        raise BadForm(f"choose at least one entry, and {_MOST_AT_ONCE} at most")
     actor = identity_of(request).actor
+    run = BulkRun(wanted.name, form.get("note"), actor, _rate(form.get("rate", "10")), tuple(chosen))
+    return await _go(site, run)
+
+
+async def continue_bulk(request: Request) -> Response:
+    site = site_of(request)
+    await site.form(request)
+    progress = site.bulk_runs.find(_run_in(request))
+    if progress is None:
+        raise BadForm("there is no such run, or it is complete")
+    return await _go(site, progress.run)
+
+
+async def _go(site: Site, run: BulkRun) -> Response:
+    site.attention.forget()
+    entries = {one.id: one for one in await site.attention.get()}
+
+    async def on(entry_id: str) -> None:
+        await site.desk.do(_still(entries.get(entry_id), run), ACTS[run.act], run.note, run.actor)
+        site.attention.forget()
+
+    return done(f"/attention/bulk/{site.bulk_runs.start(run, on).run.id}")
+
+
+def _still(entry: AttentionEntry | None, run: BulkRun) -> AttentionEntry:
+    """Raises NotNow."""
+    if entry is None or ACTS[run.act] not in acts_on(entry):
+        raise NotNow("it needs this no longer")
+    return entry
+
+
+async def show_bulk(request: Request) -> Response:
+    site = site_of(request)
+    progress = site.bulk_runs.find(_run_in(request))
+    if progress is None:
+        return done("/attention", "That run is complete.")
+    template = "bulk_live.html" if _is_part(request) else "bulk_run.html"
+    return site.page(request, template, progress=progress, act=ACTS[progress.run.act])
+
+
+def _checked(name: str, note: str) -> Act:
+    """Raises BadForm."""
     wanted = ACTS.get(name)
-    if wanted is None or not chosen or len(chosen) > _MOST_AT_ONCE:
-        raise BadForm(f"choose what is meant, {_MOST_AT_ONCE} entries at most")
+    if wanted is None:
+        raise BadForm("choose what is to be done, by one of the buttons")
     if wanted.needs_note and not note:
         raise BadForm(f"'{wanted.title}' needs a note: how it was settled by hand, or why it is given up")
-    site.attention.forget()
-    entries = [one for one in await site.attention.get() if one.id in chosen and wanted in acts_on(one)]
-    problems = await _at_once(entries, lambda entry: _do(site, entry, wanted, note, actor))
-    site.attention.forget()
-    gone = len(chosen) - len(entries)
-    parts = [f"{wanted.title}: {len(entries) - len(problems)} done."]
-    parts += [f"{gone} no longer needed it."] if gone else []
-    return done("/attention", " ".join([*parts, *problems[:5]])[:1_000])
+    return wanted
 
 
-async def _at_once(entries: Iterable[AttentionEntry], do: Callable[[AttentionEntry], Awaitable[None]]) -> list[str]:
-    """The reasons of failures."""
-    places, problems = asyncio.Semaphore(_AT_ONCE), list[str]()
-
-    async def one(entry: AttentionEntry) -> None:
-        async with places:
-            try:
-                await do(entry)
-            except UserError as error:
-                problems.append(f"{entry.subject}: {error.for_user()}.")
-
-    await asyncio.gather(*map(one, entries))
-    return problems
+def _rate(text: str) -> float:
+    """Raises BadForm."""
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not _SLOWEST <= rate <= _FASTEST:
+        raise BadForm(f"the rate is a number a second, from {_SLOWEST:g} to {_FASTEST:g}")
+    return rate
 
 
-async def _do(site: Site, entry: AttentionEntry, wanted: Act, note: str, actor: str) -> None:
-    if wanted in (AGAIN, DISCARD):
-        await _settle_letter(site, entry, wanted, f"{note} ({actor})")
-        return
-    client = await site.clients.client_of(entry.order_id)
-    if wanted is CANCEL:
-        await client.cancel(entry.order_id, note, actor)
-    elif wanted in (APPROVE, DECLINE):
-        await client.review(entry.order_id, Review(decision=Decision(wanted.name), note=note, actor=actor))
-    else:
-        resolution = Resolution(decision=ResolveBy(wanted.name), note=note, step=entry.step, actor=actor)
-        await client.resolve(entry.order_id, resolution)
+def _run_in(request: Request) -> str:
+    run = str(request.path_params["run"])
+    if not _RUN.fullmatch(run):
+        raise BadForm("there is no such run")
+    return run
 
 
-async def _settle_letter(site: Site, entry: AttentionEntry, wanted: Act, note: str) -> None:
-    found = await asyncio.to_thread(dead_letters, site.events, entry.step, entry.order_id)
-    for letter in (one for one in found if one.id == entry.subject):
-        if wanted is AGAIN:
-            await retry(site.events, letter)
-        else:
-            await asyncio.to_thread(discard, site.events, letter, note)
+def _is_part(request: Request) -> bool:
+    return request.query_params.get("part") == "live"
 
 
 ROUTES = [
     Route("/attention", show),
     Route("/attention", act, methods=["POST"]),
+    Route("/attention/bulk", begin_bulk, methods=["POST"]),
+    Route("/attention/bulk/{run}", show_bulk),
+    Route("/attention/bulk/{run}", continue_bulk, methods=["POST"]),
 ]

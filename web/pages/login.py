@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from web.forms import BadForm, shown_on, typed_in
 from web.identity import SESSION, SESSION_SECONDS
 from web.site import done, site_of
 
@@ -14,19 +15,19 @@ _guessing = asyncio.Lock()
 
 
 async def ask(request: Request) -> Response:
-    return site_of(request).page(request, "login.html", to=_inside(request.query_params.get("to", "/")), failed=False)
+    return site_of(request).page(request, "login.html", to=_to(request))
 
 
+@shown_on(ask)
 async def log_in(request: Request) -> Response:
     site = site_of(request)
     form = await site.form(request)
-    to = _inside(form.get("to", "/"))
     session = site.identities.session(form.get("token"), form.get("name"))
     if session is None:
         async with _guessing:
             await asyncio.sleep(_PAUSE_SECONDS)
-        return site.page(request, "login.html", code=403, to=to, failed=True)
-    response = RedirectResponse(to, 303)
+        raise BadForm("that is not the operators' token, or no name was given")
+    response = RedirectResponse(_to(request), 303)
     secure = request.url.scheme == "https"
     response.set_cookie(
         SESSION, session, max_age=SESSION_SECONDS, httponly=True, samesite="strict", secure=secure, path="/"
@@ -41,8 +42,9 @@ async def log_out(request: Request) -> Response:
     return response
 
 
-def _inside(to: str) -> str:
+def _to(request: Request) -> str:
     """The path to return to; never another site."""
+    to = typed_in(request).form.get("to") or request.query_params.get("to", "/")
     return to if to.startswith("/") and not to.startswith(("//", "/\\")) else "/"
 
 

@@ -10,8 +10,9 @@ from starlette.routing import Route
 from kernel.contracts import Style
 from messaging.failure import FailureState
 from services.orders.contracts import OrderStatus
+from web.forms import BadForm, shown_on
 from web.letters import letters_of
-from web.site import BadForm, Site, done, identity_of, order_id_in, site_of
+from web.site import Site, done, identity_of, order_id_in, site_of
 from web.story import order_document, tree
 from web.stream import OrderStream
 
@@ -48,7 +49,7 @@ async def _context(site: Site, order_id: str) -> dict[str, Any]:
     async with site.live.watch(order_id) as watched:
         assert watched.placed is not None
         recorded = watched.in_order()
-        document = order_document(watched.placed, recorded) | {"trouble": watched.trouble}
+        document = order_document(watched.placed, watched.history, recorded) | {"trouble": watched.trouble}
     dead = await asyncio.to_thread(site.events.progress.failures, FailureState.DEAD, correlation=order_id)
     first = document["began"] or 0
     return {
@@ -69,6 +70,7 @@ async def stream(request: Request) -> Response | OrderStream:
     return OrderStream(site_of(request).live, order_id_in(request), int(given))
 
 
+@shown_on(order)
 async def cancel(request: Request) -> Response:
     site, order_id = site_of(request), order_id_in(request)
     form = await site.form(request)

@@ -11,7 +11,8 @@ from starlette.routing import Route
 from client.order import Order
 from kernel.contracts import Style
 from kernel.environment import one_line
-from web.site import BadForm, Form, done, site_of
+from web.forms import BadForm, Form, shown_on, typed_in
+from web.site import done, site_of
 from wiring.catalogue import read_catalogue
 
 CARDS = {
@@ -24,14 +25,14 @@ CARDS = {
 
 
 async def shop(request: Request) -> Response:
-    site = site_of(request)
+    site, typed = site_of(request), typed_in(request).form
     offers = await asyncio.to_thread(read_catalogue, site.settings)
     # A reload, a second click and the way back place the same order: its id is in the form.
-    return site.page(
-        request, "shop.html", offers=offers, cards=CARDS, styles=list(Style), order_id=f"web-{uuid.uuid4().hex[:12]}"
-    )
+    order_id = typed.get("order_id") or f"web-{uuid.uuid4().hex[:12]}"
+    return site.page(request, "shop.html", offers=offers, cards=CARDS, styles=list(Style), order_id=order_id)
 
 
+@shown_on(shop)
 async def place(request: Request) -> Response:
     site = site_of(request)
     form = await site.form(request)

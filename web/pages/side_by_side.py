@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from client.contracts import Review
@@ -14,14 +14,13 @@ from client.errors import NotNow
 from client.order import Address, Order, OrderLine
 from kernel.contracts import Style
 from services.fraud.contracts import Decision
-from web.site import BadForm, done, identity_of, site_of
+from web.forms import BadForm, shown_on
+from web.site import done, identity_of, site_of
 from web.stage import Scene, Stage
 
 _PLAIN = Scene(
     name="good",
     title="Nothing goes wrong",
-    orchestration="The workflow calls one service after another, and always knows the next step.",
-    choreography="Each service waits for the events that it needs, and publishes its own.",
     difference="The steps and effects are the same; only the part that decides the next step differs.",
 )
 _NONCE = re.compile(r"[0-9a-f]{8}")
@@ -35,6 +34,7 @@ async def choose(request: Request) -> Response:
     return site.page(request, "choose.html", scenes=_scenes(site.stage), nonce=nonce, stage=site.stage)
 
 
+@shown_on(choose)
 async def begin(request: Request) -> Response:
     site = site_of(request)
     form = await site.form(request)
@@ -58,6 +58,15 @@ async def show(request: Request) -> Response:
     return site.page(request, "side_by_side.html", run=run, scene=scene, ids=ids, stage=site.stage)
 
 
+async def kills(request: Request) -> Response:
+    """When a fault of this run killed the worker, in milliseconds since 1970."""
+    site, run = site_of(request), _run_in(request)
+    ids = [order_id_of(run, style) for style in Style]
+    found = await asyncio.to_thread(site.stage.kills, ids) if site.stage else []
+    return JSONResponse([round(1000 * at) for at in found])
+
+
+@shown_on(show)
 async def review(request: Request) -> Response:
     """Apply the same decision to both orders, if they are in review."""
     site, run = site_of(request), _run_in(request)
@@ -101,5 +110,6 @@ ROUTES = [
     Route("/", choose),
     Route("/runs", begin, methods=["POST"]),
     Route("/runs/{run}", show),
+    Route("/runs/{run}/kills", kills),
     Route("/runs/{run}/review", review, methods=["POST"]),
 ]
