@@ -276,7 +276,7 @@ async def test_every_page_fits_a_phone_and_axe_finds_nothing_serious(
     await _summary(visitor)
     drawn = ("/", f"/runs/{run}", f"/orders/{run}-c")
     plain = ("/shop", "/orders", "/attention", "/figures")
-    for scheme, width, paths in (("light", 1280, (*drawn, *plain)), ("dark", 390, drawn)):
+    for scheme, width, paths in (("light", 375, (*drawn, *plain)), ("dark", 375, drawn)):
         size = {"width": width, "height": 844}
         async with visiting(browser, open_page.address, viewport=size, color_scheme=scheme) as reader:
             for path in paths:

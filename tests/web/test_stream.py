@@ -40,9 +40,9 @@ class Stream:
     events: list[dict[str, Any]] = field(default_factory=list)
     resets: int = 0
 
-    async def until(self, events: int) -> None:
+    async def until(self, events: int, orders: int = 1) -> None:
         async with asyncio.timeout(30):
-            while len(self.events) < events or not self.orders:
+            while len(self.events) < events or len(self.orders) < orders:
                 await self._next()
 
     async def _next(self) -> None:

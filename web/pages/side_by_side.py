@@ -10,13 +10,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from client.contracts import Review
-from client.errors import NotNow
+from client.errors import NoSuchOrder, NotNow
 from client.order import Address, Order, OrderLine
 from kernel.contracts import Style
 from services.fraud.contracts import Decision
 from web.forms import BadForm, shown_on
-from web.site import done, identity_of, site_of
+from web.site import Site, done, identity_of, site_of
 from web.stage import Scene, Stage
+from wiring.failures import PASSING
 
 _PLAIN = Scene(
     name="good",
@@ -55,7 +56,25 @@ async def show(request: Request) -> Response:
     site, run = site_of(request), _run_in(request)
     scene = site.stage.scene_of(run) if site.stage else None
     ids = {style.value: order_id_of(run, style) for style in Style}
+    await _check_exists(site, run)
     return site.page(request, "side_by_side.html", run=run, scene=scene, ids=ids, stage=site.stage)
+
+
+async def _check_exists(site: Site, run: str) -> None:
+    """Raises NoSuchOrder. An order that cannot be seen at the moment may exist; the page then says so itself."""
+    found = await asyncio.gather(*(_exists(site, run, style) for style in Style))
+    if not any(found):
+        raise NoSuchOrder(f"there is no run {run}; begin one on the page 'Side by side'")
+
+
+async def _exists(site: Site, run: str, style: Style) -> bool:
+    try:
+        await (await site.clients.client(style)).get(order_id_of(run, style))
+    except NoSuchOrder:
+        return False
+    except PASSING:
+        pass  # it may
+    return True
 
 
 async def kills(request: Request) -> Response:

@@ -24,5 +24,5 @@ follow(region.dataset.order, Number(region.dataset.last), {
   event: stale,
   order: stale, // also the first: it may be newer than the page
   reset: stale,
-  away: (gone) => document.body.classList.toggle("away", gone),
+  away: (gone) => (document.getElementById("away").hidden = !gone),
 });

@@ -60,7 +60,7 @@ for (const run of runs) {
       if (page.dataset.kills) lookForKills();
     },
     reset: () => run.byPosition.clear(),
-    away: (gone) => run.panel.classList.toggle("away", gone),
+    away: (gone) => (run.panel.querySelector("[data-away]").hidden = !gone),
   });
 }
 
