@@ -111,6 +111,8 @@ def test_a_channel_that_is_down_is_tried_again_and_holds_up_no_other(context: Pl
 
 def test_what_is_refused_for_good_is_logged_and_not_tried_again(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     class Refuses:
+        is_idempotent = False
+
         def __init__(self) -> None:
             self.asked = 0
 
