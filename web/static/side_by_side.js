@@ -116,7 +116,7 @@ function draw() {
     words(clock);
     summary(clock);
   }
-  setTimeout(() => requestAnimationFrame(draw), clock?.rest && replayed === null ? 250 : 80);
+  setTimeout(() => requestAnimationFrame(draw), clock?.rest && replayed === null ? 250 : 100);
 }
 
 function words(clock) {
