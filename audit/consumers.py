@@ -7,8 +7,8 @@ from audit.invariants import Violation
 from audit.scratch import Scratch, batches
 from kernel.keys import Key
 from messaging.bus import Bus, Mark, WrongLog
+from messaging.failure import FailureState
 from messaging.log_check import check
-from messaging.progress import FailureState
 
 _SETTLED, _PASSED = "dead letters are settled", "consumers handle what they pass"
 

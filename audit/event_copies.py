@@ -21,7 +21,8 @@ from kernel.keys import Key, event_id
 from kernel.operations import operations
 from kernel.outbox import event_of, outbox
 from messaging.bus import Bus, Recorded, Unreadable
-from messaging.progress import failures, positions
+from messaging.failure import failures
+from messaging.progress import positions
 from messaging.subscription import Rule
 from services import SERVICES
 

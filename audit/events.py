@@ -20,7 +20,7 @@ from kernel.operations import operations
 from kernel.outbox import event_of, outbox
 from kernel.service import Kind
 from messaging.bus import Bus
-from messaging.progress import FailureState
+from messaging.failure import FailureState
 from services import SERVICES
 
 _WAITS_SECONDS = 300  # how long a relay may be down before the audit reports it

@@ -22,7 +22,7 @@ from client.contracts import (
 )
 from kernel.contracts import Policy, Style
 from kernel.envelope import CloudEvent
-from messaging.progress import DeliveryFailure, FailureState
+from messaging.failure import DeliveryFailure, FailureState
 
 _GIVEN_UP = (AttentionNeeded.type(), OrderStalled.type())
 

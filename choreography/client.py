@@ -28,7 +28,8 @@ from kernel.keys import event_id
 from kernel.service import Operation
 from kernel.trouble import described
 from messaging.bus import Bus
-from messaging.progress import OWED, DeliveryFailure, FailureState, Progress
+from messaging.failure import OWED, DeliveryFailure, FailureState
+from messaging.progress import Progress
 from services.orders.events import OrderCreated
 from services.shipping.contracts import ShippingPort
 from services.shipping.declaration import SHIPPING

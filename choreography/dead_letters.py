@@ -1,7 +1,8 @@
 """The dead letters of the services that react."""
 
 from choreography.reactions import REACTIONS
-from messaging.progress import FailureState, Progress
+from messaging.failure import FailureState
+from messaging.progress import Progress
 
 SERVICES = {line.service.name for line in REACTIONS}
 

@@ -17,7 +17,7 @@ from kernel.inbox import Known
 from kernel.keys import event_id
 from kernel.service import Kind, Service
 from messaging.bus import Recorded
-from messaging.progress import DeliveryFailure
+from messaging.failure import DeliveryFailure
 from messaging.subscription import NonRetryable, ReactionFailed, RetryPolicy, Rule, Subscription
 
 P = TypeVar("P")
@@ -68,9 +68,12 @@ class Reactor(Generic[P]):
         event = recorded.event
         with self._database.begin() as tx:
             received = inbox.received(tx, event)
-        if received.already:
+            due = due_after(self._table, event, received.events)
+            if not due and not received.already:
+                inbox.record(tx, event)
+        if received.already or not due:
             return
-        for line in due_after(self._table, event, received.events):
+        for line in due:
             try:
                 if self._react(line, event, received.events):
                     return

@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import dataclass
 
 from cli.archive import behind
+from messaging.failure import OWED
 from messaging.log_check import problem
-from messaging.progress import OWED
 from services import SERVICES
 from wiring.bus import EventBus
 from wiring.bus_attention import lags

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ _HELD_BY_OTHERS = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _MIGRATION_LOCK = 7_233_001  # any number, the same for every process
 _MIGRATING = threading.Lock()
 _CONNECT_SECONDS = 10
+_CLOCK_TICK_SECONDS = 0.05  # of the times of files, with a margin
 
 
 class Storage(Protocol):
@@ -81,6 +82,21 @@ class Database:
         """One transaction: committed at the end of the block, rolled back by an exception."""
         with self.engine.begin() as tx:
             yield tx
+
+    def stamp(self) -> Hashable | None:
+        """A value that changes with every commit, of any process; None if only a query shows that.
+
+        It is the time and size of SQLite's write-ahead log.
+        """
+        if not self.is_sqlite or not self.url.database:
+            return None
+        try:
+            stat = Path(f"{self.url.database}-wal").stat()
+        except OSError:
+            return None
+        if abs(time.time() - stat.st_mtime) < _CLOCK_TICK_SECONDS:
+            return None  # another commit within the same tick would leave the same time
+        return stat.st_mtime_ns, stat.st_size
 
     def migrate(self, versions: Path) -> None:
         """Upgrade the schema to the newest Alembic version in this folder. Concurrent processes take turns."""

@@ -4,7 +4,7 @@ Rows are never deleted automatically, so an event's id is known for longer than 
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -51,6 +51,7 @@ _OF_ORDER = (
     .order_by(inbox.c.occurred_at)
 )
 _REPEATED = update(inbox).where(inbox.c.event_id == bindparam("known")).values(repeats=inbox.c.repeats + 1)
+_KNOWN = select(inbox.c.event_id).where(inbox.c.event_id.in_(bindparam("ids", expanding=True)))
 _INSERT = insert(inbox)
 
 
@@ -88,22 +89,36 @@ def received(tx: Connection, event: CloudEvent) -> Received:
 def once(database: Storage, event: CloudEvent, effect: Callable[[Connection], None]) -> bool:
     """Run `effect` and record the event in one transaction, unless it was received before. Returns whether it ran."""
     with database.begin() as tx:
-        return _once(tx, event, effect)
+        if repeated(tx, event):
+            return False
+        effect(tx)
+        record(tx, event)
+        return True
 
 
-def once_each(database: Storage, effects: Iterable[tuple[CloudEvent, Callable[[Connection], None]]]) -> None:
-    """Run `once` for each of these events in a single transaction: all of them or none."""
-    with database.begin() as tx:
-        for event, effect in effects:
-            _once(tx, event, effect)
+def receive(tx: Connection, events: Sequence[CloudEvent]) -> list[CloudEvent]:
+    """Record these events. Returns those that were not received before; the others are counted as repeats.
+
+    Raises IntegrityError if another delivery of one was recorded at the same moment.
+    """
+    ids = tx.scalars(_KNOWN, {"ids": [event.id for event in events]})
+    seen, new, repeats = set(ids), list[CloudEvent](), list[dict[str, str]]()
+    for event in events:
+        if event.id in seen:
+            repeats.append({"known": event.id})
+        else:
+            new.append(event)
+            seen.add(event.id)
+    if new:
+        tx.execute(_INSERT, [_row(event) for event in new])
+    if repeats:
+        tx.execute(_REPEATED, repeats)
+    return new
 
 
-def _once(tx: Connection, event: CloudEvent, effect: Callable[[Connection], None]) -> bool:
-    if tx.execute(_REPEATED, {"known": event.id}).rowcount:
-        return False
-    effect(tx)
-    record(tx, event)
-    return True
+def repeated(tx: Connection, event: CloudEvent) -> bool:
+    """Whether the event was received before. A repeated delivery is counted."""
+    return tx.execute(_REPEATED, {"known": event.id}).rowcount > 0
 
 
 def settle(database: Storage, event: CloudEvent) -> bool:
@@ -118,9 +133,8 @@ def knows(tx: Connection, event: CloudEvent) -> bool:
 
 def known(database: Storage, events: Sequence[CloudEvent]) -> set[str]:
     """The ids of those of these events that are on record."""
-    ids = [event.id for event in events]
     with database.begin() as tx:
-        return set(tx.scalars(select(inbox.c.event_id).where(inbox.c.event_id.in_(ids))))
+        return set(tx.scalars(_KNOWN, {"ids": [event.id for event in events]}))
 
 
 def note(tx: Connection, event: CloudEvent) -> None:
@@ -131,10 +145,13 @@ def note(tx: Connection, event: CloudEvent) -> None:
 
 def record(tx: Connection, event: CloudEvent) -> None:
     """Record the event. Raises IntegrityError if another delivery of it was recorded at the same moment."""
-    row = {"event_id": event.id, "correlation": event.correlationid, "type": event.type}
+    tx.execute(_INSERT, _row(event))
+
+
+def _row(event: CloudEvent) -> dict[str, Any]:
+    row: dict[str, Any] = {"event_id": event.id, "correlation": event.correlationid, "type": event.type, "repeats": 0}
     row["envelope"] = event.model_dump_json(exclude={"data"})
-    occurred_at = int(event.time.timestamp() * 1000)
-    tx.execute(_INSERT, row | {"data": json.dumps(event.data), "occurred_at": occurred_at, "repeats": 0})
+    return row | {"data": json.dumps(event.data), "occurred_at": int(event.time.timestamp() * 1000)}
 
 
 def forget(tx: Connection, event: CloudEvent) -> None:

@@ -51,7 +51,7 @@ class Consumer:
 
     async def run(self) -> None:
         """Run until `stop`; handlers that are under way finish first."""
-        pool = HandlerPool(self._subscription.name, self._subscription.at_once)
+        pool = HandlerPool(self._subscription, self._stopping)
         try:
             await asyncio.gather(*(self._run_partition(partition, pool) for partition in range(PARTITIONS)))
         finally:

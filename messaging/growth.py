@@ -19,7 +19,8 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from messaging.bus import Bus, Entry, Recorded, Unreadable
-from messaging.progress import DeliveryFailure, FailureState, Progress, failures, of_event, positions
+from messaging.failure import DeliveryFailure, FailureState, failures, of_event
+from messaging.progress import Progress, positions
 from messaging.quarantine import Quarantine
 from messaging.subscription import Rule, Subscription
 

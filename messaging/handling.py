@@ -2,27 +2,41 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from messaging.batches import Batches
 from messaging.bus import Recorded
-from messaging.subscription import Handler, MayOvertake, ReactionFailed
+from messaging.subscription import MayOvertake, ReactionFailed, Subscription
 
 
 class HandlerPool:
-    """A consumer's own threads, a fixed number."""
+    """A consumer's own threads, a fixed number.
 
-    def __init__(self, name: str, count: int) -> None:
-        self._threads = ThreadPoolExecutor(count, thread_name_prefix=name)
-        self.free = asyncio.Semaphore(count)  # keeps the executor's own queue empty: what waits there cannot be stopped
+    Args:
+        stopping: when it is set, batches are not gathered any more.
+    """
+
+    def __init__(self, subscription: Subscription, stopping: asyncio.Event) -> None:
+        self._subscription = subscription
+        self._threads = ThreadPoolExecutor(subscription.at_once, thread_name_prefix=subscription.name)
+        self._batches = Batches(self._handle_all, stopping)
+        # Keeps the executor's own queue empty: what waits there cannot be stopped.
+        self.free = asyncio.Semaphore(subscription.at_once)
         self._waiting: dict[str, asyncio.Event] = {}
         self._tried_early: set[str] = set()
 
-    async def run(self, handle: Handler, recorded: Recorded) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._threads, handle, recorded)
+    async def run(self, recorded: Recorded) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._subscription.handle, recorded)
 
-    async def run_all(self, handle_all: Callable[[Sequence[Recorded]], None], recorded: Sequence[Recorded]) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._threads, handle_all, recorded)
+    async def run_all(self, events: Sequence[Recorded]) -> None:
+        """Handle these events, and what else is waiting, in one transaction. If it fails, none was handled."""
+        await self._batches.handle(events)
+
+    async def _handle_all(self, events: Sequence[Recorded]) -> None:
+        assert self._subscription.handle_all
+        async with self.free:
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._subscription.handle_all, events)
 
     def is_unavailable(self, event_id: str) -> asyncio.Event:
         """Set once another event is handled. An event is retried early once only; then it keeps its pauses."""
@@ -41,6 +55,7 @@ class HandlerPool:
         self._waiting.clear()
 
     def close(self) -> None:
+        self._batches.close()
         self._threads.shutdown()
 
 

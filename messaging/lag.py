@@ -7,8 +7,9 @@ from datetime import datetime
 
 from kernel.envelope import CloudEvent
 from messaging.bus import PARTITIONS, Bus, Recorded, Unreadable
+from messaging.failure import OWED, SET_ASIDE, DeliveryFailure
 from messaging.log_check import problem
-from messaging.progress import OWED, SET_ASIDE, DeliveryFailure, Progress
+from messaging.progress import Progress
 from messaging.subscription import Subscription
 
 MOST = 10_000  # the count of unhandled events stops here

@@ -1,28 +1,18 @@
 """How far each consumer is, and which events it could not handle; in a database of the consumers' own.
 
 What a consumer owes follows from these records alone: the events after its position that have no row in `failures`,
-and the rows that are retrying or requeued, wherever its position is. The states of a row, and their transitions:
-
-    (none) ──fails──▶ RETRYING ──given up──▶ DEAD ──requeued──▶ REQUEUED ──fails──▶ RETRYING
-    RETRYING, REQUEUED, DEAD ──handled, or settled by hand──▶ (none), with a row in `recoveries`
-    DEAD, UNREADABLE ──discarded──▶ DISCARDED, permanently
-    (none) ──cannot be read──▶ UNREADABLE ──read again, with success──▶ REQUEUED, as an event
+and the rows that are retrying or requeued, wherever its position is (messaging/failure.py has the states of a row).
 """
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Column,
-    Float,
-    Index,
     Integer,
-    MetaData,
     Row,
     String,
     Table,
@@ -37,31 +27,20 @@ from sqlalchemy import (
 from kernel.database import Database
 from kernel.envelope import NotAnEvent, read_event
 from messaging.bus import PARTITIONS, Mark, Recorded
-
-
-class FailureState(StrEnum):
-    RETRYING = "retrying"
-    DEAD = "dead"
-    REQUEUED = "requeued"
-    DISCARDED = "discarded"
-    UNREADABLE = "unreadable"
-
-
-OWED = (FailureState.RETRYING, FailureState.REQUEUED)
-SET_ASIDE = (FailureState.DEAD, FailureState.DISCARDED, FailureState.UNREADABLE)
-
-# The states from which each state can be entered; a transition from any other changes nothing.
-_FROM = {
-    FailureState.RETRYING: OWED,
-    FailureState.DEAD: (FailureState.RETRYING,),
-    FailureState.REQUEUED: (FailureState.DEAD,),
-    FailureState.DISCARDED: (FailureState.DEAD, FailureState.UNREADABLE),
-}
-
+from messaging.failure import (
+    ENTERED_FROM,
+    SET_ASIDE,
+    DeliveryFailure,
+    FailureState,
+    delivery_failure,
+    failures,
+    metadata,
+    of_event,
+    recoveries,
+    recovery,
+)
 
 _MIGRATIONS = Path(__file__).with_name("migrations") / "consumers"
-
-metadata = MetaData()
 
 positions = Table(
     "positions",
@@ -74,63 +53,6 @@ positions = Table(
     Column("last_event", String(200), nullable=False, server_default="", comment="its id"),
     Column("rules", Text, nullable=False, server_default="", comment="JSON, see messaging/growth.py"),
 )
-
-failures = Table(
-    "failures",
-    metadata,
-    Column("consumer", String(100), primary_key=True),
-    Column("event_id", String(200), primary_key=True),
-    Column("position", BigInteger, nullable=False),
-    Column("partition", Integer, nullable=False),
-    Column("correlation", String(64), nullable=False),
-    Column("event", Text, nullable=False, comment="CloudEvents JSON; of what is none, base64: and its bytes"),
-    Column("state", String(10), nullable=False, comment="retrying, dead, requeued, discarded or unreadable"),
-    Column("attempts", Integer, nullable=False),
-    Column("error", Text, nullable=False),
-    Column("first_failed_at", Float, nullable=False, comment="seconds since 1970"),
-    Column("reaction", String(200), nullable=False, server_default="", comment="the id of what failed, if known"),
-    Column("tried_seconds", Float, nullable=False, server_default="0", comment="for how long it was tried"),
-)
-
-recoveries = Table(
-    "recoveries",
-    metadata,
-    Column("consumer", String(100), primary_key=True),
-    Column("event_id", String(200), primary_key=True),
-    Column("correlation", String(64), nullable=False),
-    Column("event", Text, nullable=False, comment="as in failures"),
-    Column("reaction", String(200), nullable=False),
-    Column("attempts", Integer, nullable=False, comment="that failed"),
-    Column("error", Text, nullable=False, comment="of the last one"),
-    Column("first_failed_at", Float, nullable=False, comment="seconds since 1970"),
-    Column("recovered_at", Float, nullable=False, comment="seconds since 1970"),
-    Index("recoveries_of_order", "correlation"),
-)
-
-
-@dataclass(frozen=True)
-class DeliveryFailure:
-    """An event that a consumer could not handle yet, or gave up.
-
-    Attributes:
-        first_failed_at: for display, in seconds since 1970; the wall clock may have been wrong, or stepped since.
-        tried_seconds: for how long it was retried; only time in which a process retried it counts.
-        recovered_at: when the event was handled, or settled by hand; in seconds since 1970. None if it is not.
-    """
-
-    consumer: str
-    recorded: Recorded
-    state: FailureState
-    attempts: int
-    error: str
-    first_failed_at: float
-    reaction: str = ""
-    tried_seconds: float = 0
-    recovered_at: float | None = None
-
-    @property
-    def id(self) -> str:
-        return self.recorded.event.id
 
 
 class Progress:
@@ -195,7 +117,7 @@ class Progress:
                 tx.execute(
                     insert(failures), new | {"error": error, "reaction": reaction, "first_failed_at": time.time()}
                 )
-            elif row.state in _FROM[FailureState.RETRYING]:
+            elif row.state in ENTERED_FROM[FailureState.RETRYING]:
                 change: dict[str, Any] = {"attempts": row.attempts + 1, "error": error, "state": FailureState.RETRYING}
                 change["reaction"] = reaction or row.reaction
                 change["tried_seconds"] = row.tried_seconds + seconds
@@ -203,7 +125,7 @@ class Progress:
                     change |= {"first_failed_at": time.time(), "tried_seconds": 0}
                 tx.execute(update(failures).where(*of_event(consumer, event.id)).values(change))
             row = tx.execute(select(failures).where(*of_event(consumer, event.id))).one()
-            return _delivery_failure(row, recorded)
+            return delivery_failure(row, recorded)
 
     def mark_dead(self, consumer: str, event_id: str) -> bool:
         """Make an event in retry a dead letter; returns whether it is one now."""
@@ -246,7 +168,7 @@ class Progress:
         query = select(recoveries).where(recoveries.c.correlation == correlation)
         with self._database.begin() as tx:
             rows = tx.execute(query.order_by(recoveries.c.first_failed_at)).all()
-        return [_recovery(row) for row in rows]
+        return [recovery(row) for row in rows]
 
     def failures(
         self, *states: FailureState, consumer: str = "", partition: int | None = None, correlation: str = ""
@@ -255,7 +177,7 @@ class Progress:
         found = []
         for row in self.rows(states, consumer, partition, correlation):
             try:
-                found.append(_delivery_failure(row, Recorded(row.position, read_event(row.event))))
+                found.append(delivery_failure(row, Recorded(row.position, read_event(row.event))))
             except NotAnEvent as error:  # the record is damaged, or of another version
                 self._quarantine_row(row, str(error))
         return found
@@ -294,7 +216,7 @@ class Progress:
             return tx.execute(query).all()
 
     def _move(self, consumer: str, event_id: str, *, state: FailureState, **more: str) -> bool:
-        here = (*of_event(consumer, event_id), failures.c.state.in_(_FROM[state]))
+        here = (*of_event(consumer, event_id), failures.c.state.in_(ENTERED_FROM[state]))
         with self._database.begin() as tx:
             return tx.execute(update(failures).where(*here).values(state=state, **more)).rowcount > 0
 
@@ -306,33 +228,3 @@ class Progress:
 
 def _place(consumer: str, partition: int) -> tuple[Any, ...]:
     return positions.c.consumer == consumer, positions.c.partition == partition
-
-
-def of_event(consumer: str, event_id: str) -> tuple[Any, ...]:
-    return failures.c.consumer == consumer, failures.c.event_id == event_id
-
-
-def _delivery_failure(row: Row[Any], recorded: Recorded) -> DeliveryFailure:
-    return DeliveryFailure(
-        row.consumer,
-        recorded,
-        FailureState(row.state),
-        row.attempts,
-        row.error,
-        row.first_failed_at,
-        row.reaction,
-        row.tried_seconds,
-    )
-
-
-def _recovery(row: Row[Any]) -> DeliveryFailure:
-    return DeliveryFailure(
-        row.consumer,
-        Recorded(0, read_event(row.event)),  # its position is of no more use
-        FailureState.RETRYING,
-        row.attempts,
-        row.error,
-        row.first_failed_at,
-        row.reaction,
-        recovered_at=row.recovered_at,
-    )

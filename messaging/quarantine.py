@@ -10,7 +10,8 @@ from sqlalchemy import delete, insert, select
 
 from kernel.envelope import read_event
 from messaging.bus import Recorded, Unreadable
-from messaging.progress import FailureState, Progress, failures, of_event
+from messaging.failure import FailureState, failures, of_event
+from messaging.progress import Progress
 
 _BASE64 = "base64:"
 

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from typing import Protocol
 
 from kernel import outbox
 from kernel.database import Storage
@@ -16,30 +17,40 @@ from kernel.envelope import CloudEvent
 from kernel.trouble import Trouble, described
 from kernel.waiting import is_set_within
 from messaging.bus import Bus, EventRefused, Recorded, Unreadable, partition_of
+from messaging.changes import Changes, Stamped, gathering
+from messaging.failure import OWED
 from messaging.locks import Locks, held
-from messaging.progress import OWED, Progress
+from messaging.progress import Progress
 from messaging.quarantine import Quarantine
 
 _log = logging.getLogger(__name__)
 
 _BATCH = 100
-_POLL_SECONDS = 0.05
+_PAUSE_SECONDS = 0.05
+_IDLE_PAUSE_SECONDS = 0.2
+_GATHER_SECONDS = 0.5  # at most
 _QUEUE_SECONDS = 0.5
 _LOOK_SECONDS = 1.0
 _AFTER_TROUBLE_SECONDS = 1.0
 
 
+class Outbox(Storage, Stamped, Protocol):
+    """A service's database."""
+
+
 class Relay:
     """Relays these outboxes until it is stopped. With several relays, one at a time serves each outbox."""
 
-    def __init__(self, outboxes: Mapping[str, Storage], bus: Bus, locks: Locks, progress: Progress) -> None:
+    def __init__(self, outboxes: Mapping[str, Outbox], bus: Bus, locks: Locks, progress: Progress) -> None:
         self._outboxes = outboxes
         self._bus = bus
         self._locks = locks
         self._progress = progress
         self._trouble = {service: Trouble(_log, f"relay of {service}") for service in outboxes}
         self._stop = asyncio.Event()
-        self._nudges = {service: asyncio.Event() for service in outboxes}
+        self._changes = {
+            service: Changes(outbox, _PAUSE_SECONDS, _IDLE_PAUSE_SECONDS) for service, outbox in outboxes.items()
+        }
 
     async def run(self) -> None:
         await asyncio.gather(*(self._serve(service) for service in self._outboxes))
@@ -50,8 +61,8 @@ class Relay:
 
     def nudge(self) -> None:
         """Look at the outbox now: it may have new events."""
-        for event in self._nudges.values():
-            event.set()
+        for changes in self._changes.values():
+            changes.nudge()
 
     async def _serve(self, service: str) -> None:
         while True:
@@ -60,7 +71,7 @@ class Relay:
                     if is_ours:
                         await self._relay(service)
                 if not is_ours:
-                    await self._wait(service, _QUEUE_SECONDS)
+                    await is_set_within(self._stop, _QUEUE_SECONDS)
                 if self._stop.is_set():
                     return
             except Exception as error:  # noqa: BLE001 - logged; one outbox's failure must not stop the others
@@ -71,11 +82,13 @@ class Relay:
 
     async def _relay(self, service: str) -> None:
         """Run until it is stopped, and all events that were written before then are on the bus."""
+        changes, requeued = self._changes[service], Changes(self._progress.database, _LOOK_SECONDS, _LOOK_SECONDS)
         looked_at = 0.0
         await self._look_for_the_newest(service)
         while True:
             stopping = self._stop.is_set()
-            self._nudges[service].clear()
+            began = time.monotonic()
+            changes.look()
             positions, events = await self._next(service)
             if positions:
                 try:
@@ -88,10 +101,13 @@ class Relay:
                     await asyncio.to_thread(self._set_aside, service, refused_one, refused.why)
             elif stopping:
                 return
-            if len(positions) < _BATCH and not stopping:
-                await self._wait(service, _POLL_SECONDS)
-            if time.monotonic() > looked_at + _LOOK_SECONDS:
+            if not stopping and not positions:
+                await changes.wait(_LOOK_SECONDS)
+            elif not stopping and len(positions) < _BATCH:
+                await changes.gather(gathering(time.monotonic() - began, _PAUSE_SECONDS, _GATHER_SECONDS))
+            if time.monotonic() > looked_at + _LOOK_SECONDS and requeued.is_changed():
                 looked_at = time.monotonic()
+                requeued.look()
                 await self._retry(service)
             self._trouble[service].over(service)
 
@@ -146,9 +162,6 @@ class Relay:
                 newest.id,
                 service,
             )
-
-    async def _wait(self, service: str, seconds: float) -> None:
-        await is_set_within(self._nudges[service], seconds)
 
     def _newest(self, service: str) -> CloudEvent | None:
         with self._outboxes[service].begin() as tx:

@@ -8,7 +8,7 @@ from typing import Any
 
 from kernel.envelope import CloudEvent
 from messaging.bus import Recorded
-from messaging.progress import DeliveryFailure
+from messaging.failure import DeliveryFailure
 
 
 class NonRetryable(Exception):

@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection
 
 from sqlalchemy import Column, Connection, Float, String, Table, delete, insert, select, update
 
-from messaging.progress import Progress, metadata
+from messaging.failure import metadata
+from messaging.progress import Progress
 
 watches = Table(
     "watches",

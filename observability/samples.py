@@ -17,7 +17,8 @@ from kernel.contracts import Style
 from kernel.database import Storage
 from kernel.outbox import is_waiting, outbox
 from messaging.bus import Bus, Recorded
-from messaging.progress import FailureState, Progress, failures
+from messaging.failure import FailureState, failures
+from messaging.progress import Progress
 from observability.metrics import PREFIX
 from services.orders.contracts import OrderStatus
 from services.orders.tables import orders

@@ -4,7 +4,7 @@ A fact holds only what its event states, so neither the order nor the repetition
 facts after a position can be dropped and rebuilt from the archive.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -119,7 +119,12 @@ class Analytics:
 
     def handle_all(self, several: Sequence[Recorded]) -> None:
         """In one transaction."""
-        inbox.once_each(self._database, [_kept(recorded) for recorded in several])
+        facts_of = {recorded.event.id: _fact(recorded.event) | {"position": recorded.position} for recorded in several}
+        received = [without_data(recorded.event) for recorded in several]
+        with self._database.begin() as tx:
+            new = inbox.receive(tx, received)
+            if new:
+                tx.execute(_INSERT, [facts_of[event.id] for event in new])
 
     def forget(self, position: int) -> None:
         """Drop the facts of the events after this position, so that these can be handled again."""
@@ -128,15 +133,6 @@ class Analytics:
             received = inbox.inbox.c.event_id.in_(select(facts.c.event_id).where(later))
             tx.execute(delete(inbox.inbox).where(received))
             tx.execute(delete(facts).where(later))
-
-
-def _kept(recorded: Recorded) -> tuple[CloudEvent, Callable[[Connection], None]]:
-    row = _fact(recorded.event) | {"position": recorded.position}
-
-    def keep(tx: Connection) -> None:
-        tx.execute(_INSERT, row)
-
-    return without_data(recorded.event), keep
 
 
 def _fact(event: CloudEvent) -> dict[str, Any]:
@@ -162,4 +158,13 @@ def analytics(context: SubscriberContext) -> Iterable[Subscription]:
     subscriber.open()
     rule = Rule(types=tuple(kind.type() for kind in _KINDS))
     known = partial(inbox.known, database)
-    return [Subscription(NAME, rule, subscriber.handle, handled=known, forget=subscriber.forget)]
+    return [
+        Subscription(
+            NAME,
+            rule,
+            subscriber.handle,
+            handle_all=subscriber.handle_all,
+            handled=known,
+            forget=subscriber.forget,
+        )
+    ]

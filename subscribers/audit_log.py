@@ -7,10 +7,10 @@ Triggers prevent accidental changes; `verify` detects those of a user who can dr
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
-from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, Text, insert, select, update
+from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, Text, bindparam, insert, select, update
 
 from kernel import inbox
 from kernel.contracts import Contract
@@ -45,6 +45,11 @@ head = Table(
     Column("number", BigInteger, nullable=False, comment="of the newest entry"),
     Column("hash", String(64), nullable=False),
 )
+
+# Built once: building a statement costs more than running it.
+_LOCKED_HEAD = select(head).with_for_update()
+_INSERT = insert(entries)
+_MOVE_HEAD = update(head).values(number=bindparam("newest"), hash=bindparam("newest_hash"))
 
 _APPEND_ONLY_SQLITE = [
     f"CREATE TRIGGER IF NOT EXISTS audit_entries_no_{verb} BEFORE {verb} ON audit_entries "
@@ -89,22 +94,26 @@ class AuditLog:
 
     def handle_all(self, several: Sequence[Recorded]) -> None:
         """In one transaction. Raises UnknownEvent."""
-        inbox.once_each(self._database, [self._appended(recorded) for recorded in several])
+        public = {one.event.id: (one.position, redacted(one.event)) for one in several}
+        with self._database.begin() as tx:
+            new = inbox.receive(tx, [without_data(recorded.event) for recorded in several])
+            if new:
+                _append(tx, [public[event.id] for event in new])
 
-    def _appended(self, recorded: Recorded) -> tuple[CloudEvent, Callable[[Connection], None]]:
-        event = redacted(recorded.event)
 
-        def append(tx: Connection) -> None:
-            # Locking the head's row makes other writers wait: each continues from the last committed entry.
-            last = tx.execute(select(head).with_for_update()).one()
-            number = last.number + 1
-            body = _canonical({"number": number, "position": recorded.position, "event": event.model_dump(mode="json")})
-            row = {"number": number, "event_id": event.id, "position": recorded.position, "body": body}
-            row |= {"previous": last.hash, "hash": _hash(last.hash, body)}
-            tx.execute(insert(entries), row)
-            tx.execute(update(head).values(number=number, hash=row["hash"]))
-
-        return without_data(event), append
+def _append(tx: Connection, events: Iterable[tuple[int, CloudEvent]]) -> None:
+    """Append these events, each with its position in the log of events."""
+    # Locking the head's row makes other writers wait: each continues from the last committed entry.
+    last = tx.execute(_LOCKED_HEAD).one()
+    number, previous, rows = last.number, last.hash, list[dict[str, object]]()
+    for position, event in events:
+        number += 1
+        body = _canonical({"number": number, "position": position, "event": event.model_dump(mode="json")})
+        row = {"number": number, "event_id": event.id, "position": position, "body": body, "previous": previous}
+        previous = _hash(previous, body)
+        rows.append(row | {"hash": previous})
+    tx.execute(_INSERT, rows)
+    tx.execute(_MOVE_HEAD, {"newest": number, "newest_hash": previous})
 
 
 def newest(database: Storage) -> Head | None:

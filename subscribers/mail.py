@@ -48,6 +48,11 @@ class Mail:
 
 
 class Mailer(Protocol):
+    @property
+    def is_idempotent(self) -> bool:
+        """Whether a mail that is sent twice is one mail."""
+        ...
+
     def send(self, mail: Mail) -> None:
         """Raises NonRetryable if the server refuses this mail permanently; any other exception may be transient."""
         ...
@@ -55,6 +60,8 @@ class Mailer(Protocol):
 
 class EmlFolder:
     """Writes each mail to its own file. A repeat writes the same file again, so there is exactly one."""
+
+    is_idempotent = True
 
     def __init__(self, folder: Path, sender: str) -> None:
         self._folder = folder
@@ -91,6 +98,8 @@ class SmtpServer:
     Raises:
         ValueError: the URL is invalid.
     """
+
+    is_idempotent = False
 
     def __init__(self, url: str, sender: str, timeout: float) -> None:
         try:

@@ -12,6 +12,7 @@ before them waits. So no mail is sent about an order that was never recorded.
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -111,20 +112,19 @@ class Notifications:
 
     def handle(self, recorded: Recorded) -> None:
         """Raises what the mailer raises."""
-        event = recorded.event
+        self.handle_all([recorded])
+
+    def handle_all(self, several: Sequence[Recorded]) -> None:
+        """Send the mails that are due, between two transactions. Raises what the mailer raises."""
         with self._database.begin() as tx:
-            if inbox.received(tx, event).already:
-                return
-            customer = _customer(tx, event)
-            never_on_record = not customer and "customer_id" in event.data
-            if not customer and not never_on_record:
-                _keep_waiting(tx, event)
-                return
-            due = [event, *_waiting(tx, event)]
-        if customer:
-            for one in due:
-                self._write(customer, one)
-        inbox.once(self._database, without_data(event), lambda tx: _forget(tx, due))
+            due = [one for recorded in several if (one := _due(tx, recorded.event))]
+        mails = {event.id: (one.customer, event) for one in due if one.customer for event in one.events}
+        for customer, event in mails.values():
+            self._write(customer, event)
+        if due:
+            with self._database.begin() as tx:
+                inbox.receive(tx, [without_data(one.cause) for one in due])
+                _forget(tx, [event for one in due for event in one.events])
 
     def settle(self, event: CloudEvent) -> None:
         """A person has settled it: the mail is not sent."""
@@ -135,6 +135,26 @@ class Notifications:
         if text:
             address = self._settings.address_of(customer)
             self._mailer.send(Mail(event.id, address, text.subject, text.body, event.time))
+
+
+@dataclass(frozen=True)
+class _Due:
+    """The events to mail about now: `cause`, and those that waited for it. Without a customer, there is no mail."""
+
+    cause: CloudEvent
+    customer: str
+    events: list[CloudEvent]
+
+
+def _due(tx: Connection, event: CloudEvent) -> _Due | None:
+    """None if there is nothing to do: the event was handled, or waits for its customer."""
+    if inbox.repeated(tx, event):
+        return None
+    customer = _customer(tx, event)
+    if not customer and "customer_id" not in event.data:
+        _keep_waiting(tx, event)
+        return None
+    return _Due(event, customer, [event, *_waiting(tx, event)])
 
 
 def _customer(tx: Connection, event: CloudEvent) -> str:
@@ -182,7 +202,9 @@ def notifications(context: SubscriberContext) -> Iterable[Subscription]:
             NAME,
             rule,
             subscriber.handle,
-            lambda _event: retry_policy,
+            # A batch that dies is sent again, all of it: only where that makes no second mail.
+            handle_all=subscriber.handle_all if mailer.is_idempotent else None,
+            retry_policy=lambda _event: retry_policy,
             settle=subscriber.settle,
             handled=partial(inbox.known, database),
             is_over=_has_ended,

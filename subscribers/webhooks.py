@@ -144,7 +144,7 @@ class Deliveries:
         message_id = _message_id(event)
         note = self._note(event)
         with self._database.begin() as tx:
-            if inbox.received(tx, note).already:
+            if inbox.repeated(tx, note):
                 return
         body = redacted(event).model_dump_json()
         self._rate_limit.wait()

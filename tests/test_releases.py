@@ -25,7 +25,7 @@ from cli.archive import behind
 from client.contracts import Resolution, Review
 from kernel.contracts import Policy
 from lab.settings import LabSettings
-from messaging.progress import FailureState
+from messaging.failure import FailureState
 from services import SERVICES
 from subscribers.audit_log import NAME as AUDIT_LOG
 from tests.choreographed import ChoreographedShop, clients_of, open_shop

@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 from client.attention import AttentionEntry, AttentionKind, Part, plain
 from kernel.database import Database
 from kernel.outbox import is_waiting, outbox
+from messaging.failure import DeliveryFailure, FailureState
 from messaging.lag import MOST, Lag, lag
-from messaging.progress import DeliveryFailure, FailureState
 from messaging.quarantine import Quarantine, QuarantinedMessage
 from services import SERVICES
 from services.orders.declaration import ORDERS

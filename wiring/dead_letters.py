@@ -2,7 +2,7 @@
 
 from kernel.envelope import NotAnEvent
 from kernel.errors import UserError
-from messaging.progress import DeliveryFailure, FailureState
+from messaging.failure import DeliveryFailure, FailureState
 from messaging.quarantine import Quarantine, QuarantinedMessage
 from services import SERVICES
 from wiring.bus import EventBus

@@ -16,7 +16,7 @@ from kernel.outbox import is_waiting, outbox
 from lab.compare.observations import History, Records
 from lab.compare.watch import Watch
 from lab.compare.writes import rows_written
-from messaging.progress import FailureState
+from messaging.failure import FailureState
 from services import SERVICES
 from services.orders.contracts import OrderStatus
 from settings import Settings

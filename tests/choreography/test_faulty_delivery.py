@@ -18,7 +18,7 @@ from kernel import outbox
 from kernel.database import Database
 from lab.servers.nats import NatsServer
 from lab.settings import LabSettings
-from messaging.progress import FailureState
+from messaging.failure import FailureState
 from services.fraud.contracts import Decision
 from services.orders.contracts import OrderStatus
 from services.orders.declaration import ORDERS

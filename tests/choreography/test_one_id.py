@@ -13,7 +13,7 @@ from client.order import Order
 from client.protocol import OrderClient
 from kernel.contracts import Style
 from lab.settings import LabSettings
-from messaging.progress import FailureState
+from messaging.failure import FailureState
 from services.orders.contracts import OrderStatus
 from tests.choreographed import ChoreographedShop, clients_of, open_shop
 from tests.conftest import client_of

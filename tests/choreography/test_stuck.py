@@ -26,7 +26,7 @@ from kernel.errors import CannotUndo
 from kernel.inbox import Known
 from kernel.service import Kind
 from lab.settings import LabSettings
-from messaging.progress import FailureState
+from messaging.failure import FailureState
 from services.fraud.events import FraudConfirmed, PossibleFraud
 from services.inventory.events import OutOfStock
 from services.orders.contracts import OrderStatus

@@ -7,7 +7,7 @@ from pathlib import Path
 from client.contracts import Resolution, ResolveBy
 from kernel.contracts import Policy, Style
 from lab.settings import LabSettings
-from messaging.progress import FailureState
+from messaging.failure import FailureState
 from services.orders.contracts import OrderStatus
 from tests.choreographed import open_shop
 from tests.shop import eventually, sample_order

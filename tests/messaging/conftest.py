@@ -9,6 +9,7 @@ import pytest
 
 from kernel.envelope import CloudEvent
 from lab.servers.nats import NatsServer
+from messaging import changes
 from messaging.bus import Bus, Entry, Recorded, readable
 from messaging.nats.log import NatsLog
 from messaging.sql_log import SqlLog
@@ -18,6 +19,12 @@ from tests.events import event as event
 from tests.postgres import Postgres
 
 SECONDS = 30  # for what takes a moment
+
+
+@pytest.fixture(autouse=True)
+def _no_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is new must be noticed by itself, not by the query that is due from time to time."""
+    monkeypatch.setattr(changes, "_LONGEST_SECONDS", 3600)
 
 
 class Log:

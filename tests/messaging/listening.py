@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ class Listener:
         self.progress.open()
         self.before: Before = lambda _recorded: None
         self.more: dict[str, Any] = {}
+        self.batches: list[int] = []  # the sizes of those that succeeded
 
     def subscription(self, rule: Rule | None = None) -> Subscription:
         retry_policy = RetryPolicy(first=0.02, longest=0.05, give_up_after=1.0)
@@ -58,6 +59,15 @@ class Listener:
             tx.execute(insert(ledger), row)
 
         inbox.once(self.database, recorded.event, effect)
+
+    def handle_all(self, several: Sequence[Recorded]) -> None:
+        """In one transaction."""
+        with self.database.begin() as tx:
+            for one in inbox.receive(tx, [recorded.event for recorded in several]):
+                tx.execute(insert(ledger), {"correlation": one.correlationid, "event_id": one.id})
+            for recorded in several:
+                self.before(recorded)
+        self.batches.append(len(several))
 
     @asynccontextmanager
     async def at_work(self, bus: Bus, rule: Rule | None = None) -> AsyncIterator[asyncio.Task[None]]:

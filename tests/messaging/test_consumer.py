@@ -9,8 +9,8 @@ import pytest
 
 from kernel.envelope import CloudEvent
 from messaging.bus import PARTITIONS, Bus, Recorded, partition_of
+from messaging.failure import DeliveryFailure, FailureState
 from messaging.locks import FileLocks
-from messaging.progress import DeliveryFailure, FailureState
 from messaging.subscription import NonRetryable, RetryPolicy, Rule, Unavailable
 from tests.messaging.conftest import SECONDS, Log, event, events
 from tests.messaging.listening import Gate, Listener, until

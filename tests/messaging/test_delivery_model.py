@@ -34,9 +34,10 @@ from kernel.envelope import CloudEvent
 from kernel.trouble import Trouble
 from messaging import partition
 from messaging.bus import Recorded, partition_of
+from messaging.failure import OWED, DeliveryFailure, FailureState
 from messaging.handling import HandlerPool
 from messaging.partition import PartitionSession
-from messaging.progress import OWED, DeliveryFailure, FailureState, Progress
+from messaging.progress import Progress
 from messaging.sql_log import SqlLog
 from messaging.subscription import NonRetryable, RetryPolicy, Rule, Subscription
 from tests.databases import rows
@@ -255,33 +256,38 @@ class Delivery(RuleBasedStateMachine):
 
     async def _work(self, process: Process, *, hands_over: bool = False, retries_meanwhile: bool = False) -> None:
         progress, log = MortalProgress(self.databases["consumers"], process), MortalLog(self.databases["bus"], process)
-        pool, stopping, is_awaited = HandlerPool(NAME, 2), asyncio.Event(), False
+        stopping, is_awaited = asyncio.Event(), False
 
         async def awaited() -> bool:
             return is_awaited
 
         trouble = Trouble(partition._log, NAME)
         subscription = self._subscription(process)
+        pool = HandlerPool(subscription, stopping)
         session = PartitionSession(
             subscription, 0, log, progress, pool, stopping, awaited, handled=lambda: None, trouble=trouble
         )
         running = asyncio.create_task(session.run())
-        await self._until_idle(process, self.model.work())
-        if retries_meanwhile and self.model.dead:
-            self._decide(min(self.model.dead), "requeue")
+        try:
             await self._until_idle(process, self.model.work())
-        if process.is_dead:
+            if retries_meanwhile and self.model.dead:
+                self._decide(min(self.model.dead), "requeue")
+                await self._until_idle(process, self.model.work())
+            if process.is_dead:
+                running.cancel()
+            elif hands_over:
+                is_awaited = True
+            else:
+                stopping.set()
+            await asyncio.wait([running], timeout=SECONDS)
+            assert running.done()
+            if not process.is_dead and not running.cancelled():
+                running.result()
+        finally:
             running.cancel()
-        elif hands_over:
-            is_awaited = True
-        else:
-            stopping.set()
-        await asyncio.wait([running], timeout=SECONDS)
-        assert running.done()
-        if not process.is_dead and not running.cancelled():
-            running.result()
-        pool.close()
-        await log.close()
+            await asyncio.wait([running])
+            pool.close()
+            await log.close()
 
     async def _until_idle(self, process: Process, trying: set[str]) -> None:
         async def reached() -> bool:
@@ -310,7 +316,9 @@ class Delivery(RuleBasedStateMachine):
             if any(self.model.behaviour[recorded.event.id] != "fine" for recorded in several):
                 raise ConnectionError("one of them")
             process.writes()
-            inbox.once_each(self.databases["effects"], [(one.event, bound(entered, one.event)) for one in several])
+            with self.databases["effects"].begin() as tx:
+                for one in inbox.receive(tx, [recorded.event for recorded in several]):
+                    entered(one, tx)
 
         return Subscription(
             NAME,
@@ -318,6 +326,7 @@ class Delivery(RuleBasedStateMachine):
             handle,
             handle_all=handle_all if self.in_batches else None,
             retry_policy=lambda _: PATIENT,
+            at_once=2,
             on_dead_letter=given_up,
         )
 

@@ -7,7 +7,7 @@ import pytest
 
 from kernel.envelope import CloudEvent
 from messaging.bus import Bus, Recorded
-from messaging.progress import FailureState
+from messaging.failure import FailureState
 from messaging.subscription import Rule
 from tests.messaging.conftest import Log, event, read_all
 from tests.messaging.listening import Listener, until

@@ -11,8 +11,8 @@ import pytest
 
 from kernel.envelope import CloudEvent
 from messaging.bus import Bus, BusDown, Recorded, partition_of
+from messaging.failure import DeliveryFailure, FailureState
 from messaging.locks import FileLocks
-from messaging.progress import DeliveryFailure, FailureState
 from messaging.subscription import NonRetryable, RetryPolicy
 from tests.messaging.conftest import Log, event, events, ids
 from tests.messaging.listening import Gate, Listener, until

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Hashable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -11,13 +11,14 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from kernel import outbox
-from kernel.database import Database, Storage
+from kernel.database import Database
 from kernel.envelope import CloudEvent
 from messaging.bus import Bus, BusDown, EventRefused
+from messaging.failure import FailureState
 from messaging.locks import FileLocks
-from messaging.progress import FailureState, Progress
+from messaging.progress import Progress
 from messaging.quarantine import Quarantine
-from messaging.relay import Relay
+from messaging.relay import Outbox, Relay
 from tests.databases import Databases, rows
 from tests.messaging.conftest import SECONDS, Log, ids, read_all
 from tests.messaging.fates import SqlFate
@@ -42,7 +43,7 @@ class Outboxes:
         return sum(published_at is None for (published_at,) in rows(self.database, outbox.outbox, "published_at"))
 
     @asynccontextmanager
-    async def relayed(self, bus: Bus, storage: Storage | None = None) -> AsyncIterator[asyncio.Task[None]]:
+    async def relayed(self, bus: Bus, storage: Outbox | None = None) -> AsyncIterator[asyncio.Task[None]]:
         locks = FileLocks(self._folder / "locks")
         relay = Relay({"orders": storage or self.database}, bus, locks, self.progress)
         task = asyncio.create_task(relay.run())
@@ -134,6 +135,9 @@ class LosesItsConnection:
     @property
     def is_sqlite(self) -> bool:
         return self._database.is_sqlite
+
+    def stamp(self) -> Hashable | None:
+        return self._database.stamp()
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -358,6 +362,9 @@ class Failing:
     @property
     def is_sqlite(self) -> bool:
         return self._database.is_sqlite
+
+    def stamp(self) -> Hashable | None:
+        return self._database.stamp()
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:

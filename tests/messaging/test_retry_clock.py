@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from messaging.bus import Bus, Recorded
-from messaging.progress import FailureState
+from messaging.failure import FailureState
 from messaging.subscription import RetryPolicy
 from tests.messaging.conftest import Log, event
 from tests.messaging.listening import Listener, until

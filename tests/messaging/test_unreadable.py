@@ -13,8 +13,8 @@ from sqlalchemy import insert, text
 from kernel.envelope import CloudEvent, NotAnEvent
 from lab.servers.nats import NatsServer
 from messaging.bus import Bus, Unreadable, partition_of
+from messaging.failure import FailureState
 from messaging.nats.log import NatsLog
-from messaging.progress import FailureState
 from messaging.quarantine import Quarantine
 from messaging.sql_log import log as events_table
 from messaging.subscription import Rule

@@ -15,7 +15,7 @@ from client.contracts import Resolution, ResolveBy, Review, Stage
 from client.order import Order, OrderLine
 from kernel.contracts import Style
 from kernel.database import Database
-from messaging.progress import FailureState
+from messaging.failure import FailureState
 from messaging.sql_log import log
 from services.fraud.contracts import Decision
 from services.payments.simulated_gateway import ledger

@@ -177,6 +177,7 @@ def test_an_event_counts_once_though_the_database_is_lost_in_its_transaction(con
     deliver_until_handled(replace(whole, handle=Analytics(lost_once).handle), recorded(completed()))
     assert lost_once.died
     assert report(context.database("analytics")).revenue == (money(),)
+    assert len(rows(context.database("analytics"), facts, "event_id")) == 3  # created, shipped, completed
 
 
 def test_any_sql_can_ask_for_one_order(context: Place) -> None:

@@ -1,6 +1,7 @@
 """Which mails customers get, whatever happens meanwhile."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,12 +9,14 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.exc import OperationalError
 
+from kernel.database import Storage
 from kernel.inbox import inbox
 from messaging.subscription import NonRetryable
 from services.payments.events import PaymentRefunded
 from services.shipping.events import Shipped
-from subscribers.mail import EmlFolder, SmtpServer
+from subscribers.mail import EmlFolder, Mail, Mailer, SmtpServer
 from subscribers.notifications import Notifications, NotificationSettings, waiting
 from tests.databases import Databases, rows
 from tests.services.together import wait_until_blocked
@@ -93,6 +96,54 @@ def test_whenever_the_database_is_lost_there_is_one_mail_of_each_kind(
     deliver_until_handled(replace(notifying(context), handle=unlucky.handle), recorded(shipped_first))
     assert lost_once.died
     assert subjects(context.data_dir) == STORIES["completed"][1]
+
+
+class DiesAt:
+    """A mailer whose process dies at the nth mail, before or after it is sent."""
+
+    is_idempotent = True
+
+    def __init__(self, mailer: Mailer, nth: int, *, sent: bool) -> None:
+        self._mailer = mailer
+        self._left = nth
+        self._sent = sent
+
+    def send(self, mail: Mail) -> None:
+        self._left -= 1
+        if self._left or self._sent:
+            self._mailer.send(mail)
+        if not self._left:
+            raise ConnectionError("the process died")
+
+
+@pytest.mark.parametrize("died", ["at the mail", "after the mail", "before the commit", "after the commit"])
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_wherever_a_batch_dies_there_is_one_mail_of_each_kind(context: Place, nth: int, died: str) -> None:
+    """The batch is delivered again, as by the next process. Some mails of it wait for their customer."""
+    batch = recorded(sorted(called_back(), key=lambda event: event.type, reverse=True))
+    whole = notifying(context)
+    batch = [one for one in batch if whole.rule.fits(one.event)]
+    assert whole.handle_all
+    mailer: Mailer = EmlFolder(context.data_dir / "mail", DEFAULT.sender)
+    database: Storage = context.database("notifications")
+    if died.endswith("mail"):
+        mailer = DiesAt(mailer, nth, sent=died == "after the mail")
+    else:
+        database = DiesOnce(context.database("notifications"), nth, committed=died == "after the commit")
+    with suppress(ConnectionError, OperationalError):
+        Notifications(database, mailer, DEFAULT).handle_all(batch)
+    for _ in range(2):  # and once more, as after a replay
+        whole.handle_all(batch)
+    assert subjects(context.data_dir) == STORIES["called back"][1]
+    assert rows(context.database("notifications"), waiting, "event_id") == []
+
+
+def test_by_smtp_mails_are_sent_and_recorded_one_by_one(
+    sqlite_databases: Databases, tmp_path: Path, smtp_server: SmtpUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a batch that fails, the mails that were sent would be sent again."""
+    monkeypatch.setenv("NOTIFICATIONS__SMTP_URL", smtp_server.url)
+    assert notifying(Place(tmp_path, sqlite_databases)).handle_all is None
 
 
 def test_a_mail_sent_again_after_a_crash_is_known_by_its_message_id(

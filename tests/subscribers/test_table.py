@@ -6,12 +6,15 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
+from sqlalchemy import Connection
+from sqlalchemy.event import listen
 
 from kernel.database import Database
 from messaging.bus import PARTITIONS
 from messaging.consumer import Consumer
+from messaging.failure import FailureState
 from messaging.locks import FileLocks
-from messaging.progress import FailureState, Progress
+from messaging.progress import Progress
 from messaging.sql_log import SqlLog
 from messaging.subscription import Subscription
 from subscribers.analytics_report import report
@@ -98,6 +101,19 @@ async def test_each_subscriber_does_its_part(
         await bus.until(lambda: report(context.database("analytics")).rejected == 1)
     assert report(context.database("analytics")).completed == 1
     assert sorted(event["id"] for event in endpoint.events) == sorted(event.id for event in events)
+
+
+@pytest.mark.parametrize("name", ["notifications", "analytics", "audit-log"])
+async def test_what_waits_for_a_subscriber_takes_a_few_transactions(context: Place, name: str) -> None:
+    [subscription] = [one for subscriber in SUBSCRIBERS for one in subscriber(context) if one.name == name]
+    bus, transactions = Bus(context), list[Connection]()
+    handled = subscription.handled
+    events = [event for order in range(20) for event in completed(str(order)) if subscription.rule.fits(event)]
+    async with bus.running([subscription]):
+        listen(context.database(name).engine, "begin", lambda transaction: transactions.append(transaction))
+        await bus.log.append(events)
+        await bus.until(lambda: len(handled(events)) == len(events))
+    assert len(transactions) < len(events) / 2
 
 
 async def test_an_endpoint_gets_the_events_of_one_order_in_their_order_though_it_fails_first(

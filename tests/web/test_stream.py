@@ -103,17 +103,17 @@ async def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     """In this process, over a bus in SQLite and without a Temporal server; what it asks of either is counted."""
     monkeypatch.setenv("TEMPORAL_ADDRESS", NOBODY_LISTENS)
     port, asked = free_port(), Counter[str]()
-    select, get = SqlLog.select, ChoreographyClient.get
+    read, get = SqlLog._entries, ChoreographyClient.get
 
-    async def counted_select(log: SqlLog, *arguments: Any) -> Any:
+    async def counted_read(log: SqlLog, *arguments: Any) -> Any:
         asked["bus"] += 1
-        return await select(log, *arguments)
+        return await read(log, *arguments)
 
     async def counted_get(client: ChoreographyClient, order_id: str) -> Any:
         asked["orders"] += 1
         return await get(client, order_id)
 
-    monkeypatch.setattr(SqlLog, "select", counted_select)
+    monkeypatch.setattr(SqlLog, "_entries", counted_read)
     monkeypatch.setattr(ChoreographyClient, "get", counted_get)
     settings = LabSettings(data_dir=tmp_path).given(WebSettings(port=port))
     async with page(settings), clients_of(settings) as shop:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kernel.contracts import Style
-from messaging.progress import FailureState
+from messaging.failure import FailureState
 from services.orders.contracts import OrderStatus
 from web.forms import BadForm, shown_on
 from web.letters import letters_of
