@@ -254,7 +254,7 @@ async def test_orders_that_need_attention_are_seen_as_such_and_resolved_one_by_o
     await visitor.open("/runs/stuck-0")
     summary = await _summary(visitor)
     assert summary["Refunded"] == ["24.00 EUR by hand", "24.00 EUR"]
-    assert "refunded by <i>bank transfer</i> 4711 (an operator)" in summary["Settled by an operator"][0]
+    assert "refunded by <i>bank transfer</i> 4711 (an operator)" in summary["Decided by operators"][0]
     assert not any("still" in one for one in summary["Books disagreed for"])
     await expect(page.locator("#books")).to_contain_text("refund settled by hand")
     events = {one.event.type: one.event.data for one in await _events(open_page, "stuck-1-c")}
