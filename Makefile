@@ -42,7 +42,7 @@ $(INSTALLED): requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Python 3.11 or newer is needed; this is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..."; exit 1; }
 	@if [ -L .venv ]; then echo ".venv is a symbolic link, and setting it up would empty what it points to: remove the link"; exit 1; fi
-	@echo "Setting up .venv (once; about a minute, 800 MB on disk: real servers come along) ..."
+	@echo "Setting up .venv (once; about a minute, 1.2 GB on disk: real servers come along) ..."
 	@$(PYTHON) -m venv --clear .venv || { \
 		echo "Python's venv module is missing; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock & pip=$$!; seconds=0; \

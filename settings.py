@@ -6,7 +6,6 @@ Every value has a default that works on one machine with nothing configured.
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self, TypeVar
-from urllib.parse import quote
 
 from pydantic import BaseModel, Field
 from sqlalchemy import make_url
@@ -112,10 +111,6 @@ class Settings(EnvironmentSettings):
     def link(self, namespace: str, workflow_id: str) -> str:
         """The Temporal UI's page of a workflow."""
         return f"{self._workflows_page(namespace)}/{workflow_id}"
-
-    def query_link(self, namespace: str, query: str) -> str:
-        """The Temporal UI's list of the workflows that match this query."""
-        return f"{self._workflows_page(namespace)}?query={quote(query)}"
 
     def _workflows_page(self, namespace: str) -> str:
         base = self.ui_url.rstrip("/") or f"http://localhost:{self.ui_port}"

@@ -50,8 +50,8 @@ def starter(
 ) -> None:
     """Place, inspect and resolve orders.
 
-    Exit codes: 0 completed or done; 1 rejected, cancelled, needs attention, or findings of the audit; 2 bad input, or
-    an unreachable server.
+    Exit codes: 0 completed or done; 1 rejected, cancelled, needs attention, or findings of the audit; 2 bad input, a
+    decision that came too late, or an unreachable server; 130 Ctrl-C: 128 and the signal's number.
     """
 
 

@@ -23,6 +23,7 @@ _STEPS = sum(operation.kind is Kind.STEP for service in SERVICES for operation i
 _SERVICES = frozenset(service.name for service in SERVICES)
 # Release 0.1 did not record it.
 _UNKNOWN_DEADLINE = "it is in review, and its own policy may allow longer than this program's"
+SETTLED = "it was settled by hand"
 _UNDOS = sum(operation.kind is Kind.UNDO for service in SERVICES for operation in service.operations)
 
 
@@ -133,7 +134,7 @@ def _undone(books: Books, order_id: str, ended: str, order: OrderRecord | None =
 
 def excuse(service: str, order: OrderRecord) -> str:
     """Why this service's findings are excused: its step waits for an operator, or an operator settled it; or empty."""
-    for text, why in ((order.problem, "it waits for an operator"), (order.settled, "it was settled by hand")):
+    for text, why in ((order.problem, "it waits for an operator"), (order.settled, SETTLED)):
         named = {name for name in _SERVICES if re.search(rf"(^|; ){name}\.[a-z_]+: ", text)}
         if text and (service in named or not named):
             return f"{why} ({text})"

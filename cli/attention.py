@@ -1,15 +1,12 @@
 """`starter.py attention`: everything that needs a person, with the command that resolves it."""
 
 from collections import Counter
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from cli.console import AsJson, in_words, out, print_json, shown, table_of
 from client.attention import AttentionEntry, AttentionKind
-from kernel.contracts import Style
 from settings import load
 from wiring.attention import attention as ask
-from wiring.attention import query_links
 from wiring.clients import Clients, with_clients
 from wiring.program import BAD_END, GOOD
 
@@ -29,7 +26,7 @@ def attention(as_json: AsJson = False) -> int:
     if as_json:
         print_json([document(entry) for entry in entries])
     elif entries:
-        _show(entries, query_links(settings), datetime.now(UTC))
+        _show(entries, datetime.now(UTC))
     else:
         out.print("[green]✓ Nothing needs you.[/]")
     return BAD_END if entries else GOOD
@@ -40,7 +37,7 @@ def document(entry: AttentionEntry) -> dict[str, object]:
     return {"id": entry.id} | entry.model_dump(mode="json")
 
 
-def _show(entries: list[AttentionEntry], links: Mapping[str, str], now: datetime) -> None:
+def _show(entries: list[AttentionEntry], now: datetime) -> None:
     """An entry has lines instead of columns, so that commands and ids are never cut."""
     for entry in entries:
         mark = "?" if entry.kind is AttentionKind.UNSEEN else "!"
@@ -52,13 +49,10 @@ def _show(entries: list[AttentionEntry], links: Mapping[str, str], now: datetime
         at = f" (in {in_words(entry.then_at - now)})" if entry.then_at else ""
         out.print(f"    then  {shown(entry.then)}{at}")
         out.print(f"    do    [bold]{shown(entry.command)}[/]")
+        if entry.otherwise:
+            out.print(f"    or    [bold]{shown(entry.otherwise)}[/]")
         if entry.link:
             out.print(f"    see   {shown(entry.link)}")
-    if any(entry.style is Style.ORCHESTRATION for entry in entries):
-        out.print()
-        out.print("In the Temporal UI, where choreographed orders are not:")
-        for what, link in links.items():
-            out.print(f"    {what:<21} {shown(link)}")
     counts = Counter(str(entry.kind) for entry in entries)
     out.print()
     out.print(table_of("needs you", "how many", rows=[(kind, str(n)) for kind, n in counts.most_common()]))

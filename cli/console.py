@@ -33,11 +33,12 @@ err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 _LOOKS = {
     OrderStatus.COMPLETED: ("✓", "green"),
-    OrderStatus.REJECTED: ("✗", "red"),
-    OrderStatus.CANCELLED: ("✗", "yellow"),
+    OrderStatus.REJECTED: ("–", "red"),  # no cross: this is how the order ended, and not a command that failed
+    OrderStatus.CANCELLED: ("–", "yellow"),
     OrderStatus.NEEDS_ATTENTION: ("!", "bold red"),
     OrderStatus.IN_PROGRESS: ("…", "cyan"),
 }
+_SAY_MORE = (Stage.REVIEW, Stage.UNDOING)
 _STEP_LOOKS = {
     "done": "green",
     "undone": "yellow",
@@ -116,13 +117,11 @@ def as_document(placed: PlacedOrder) -> dict[str, object]:
     return state | {"pending": pending, "style": placed.style, "workflow_id": placed.workflow_id, "link": placed.link}
 
 
-def show(placed: PlacedOrder, *, as_decided: bool = False) -> None:
-    """Args: as_decided: a person decided it, so an undone order is no failure and has no cross."""
+def show(placed: PlacedOrder) -> None:
     state = placed.state
     mark, style = _LOOKS[state.status]
-    if as_decided and state.status in (OrderStatus.REJECTED, OrderStatus.CANCELLED):
-        mark, style = "–", "default"
-    line = f"[{style}]{mark} {shown(state.order_id)} {state.status}[/]"
+    more = f", {state.stage}" if state.stage in _SAY_MORE else ""
+    line = f"[{style}]{mark} {shown(state.order_id)} {state.status}{more}[/]"
     line += f"  {state.total}" if state.total else ""
     line += f"  parcel {shown(state.tracking_number)}" if state.tracking_number else ""
     out.print(line)
@@ -131,19 +130,19 @@ def show(placed: PlacedOrder, *, as_decided: bool = False) -> None:
     for problem in state.problems:
         out.print(f"  [bold red]cannot be done:[/] {shown(problem)}")
     if state.problems:
-        out.print(f"  settle it: starter.py resolve {shown(state.order_id)} retry, or resolved --note TEXT")
-    if state.stage == "review":
-        until = f" (declined in {in_words(state.deadline - datetime.now(UTC))})" if state.deadline else ""
-        out.print(f"  decide: starter.py review {shown(state.order_id)} approve, or decline{until}")
+        out.print(f"  try again:       starter.py resolve {shown(state.order_id)} retry")
+        out.print(f"  settled by hand: starter.py resolve {shown(state.order_id)} resolved --note TEXT")
+    if state.stage is Stage.REVIEW:
+        out.print(f"  approve: starter.py review {shown(state.order_id)} approve")
+        out.print(f"  decline: starter.py review {shown(state.order_id)} decline")
+        if state.deadline:
+            out.print(f"  Without a decision it is declined in {in_words(state.deadline - datetime.now(UTC))}.")
     out.print(f"  {shown(placed.link)}" if placed.link else f"  starter.py trace {shown(state.order_id)}")
 
 
 def steps_table(placed: PlacedOrder) -> Table:
-    state = placed.state
-    mark, style = _LOOKS[state.status]
-    table = Table(
-        title=f"[{style}]{mark} {shown(state.order_id)}: {state.status}, {state.stage}[/]", title_justify="left"
-    )
+    """The steps and the undos, each with its own state: `done` is an undo that was done."""
+    state, table = placed.state, Table()
     table.add_column("step")
     table.add_column("state")
     table.add_column("detail", overflow="fold")
@@ -168,7 +167,8 @@ def _add_step(table: Table, report: StepReport, pending: PendingStep | None) -> 
     state, detail = report.state, report.detail
     if pending and pending.error:
         state, detail = "retrying", _tried(pending, datetime.now(UTC))
-    table.add_row(shown(report.step), f"[{_STEP_LOOKS.get(state, 'default')}]{state}", shown(detail))
+    look = _STEP_LOOKS.get(state, "default")
+    table.add_row(shown(report.step), f"[{look}]{'done' if state == 'undone' else state}", shown(detail))
 
 
 def _tried(pending: PendingStep, now: datetime) -> str:
@@ -180,8 +180,10 @@ def orders_table(orders: Iterable[PlacedOrder]) -> Table:
     """For at least 80 columns. A long id is folded, never cut: two cut ids might look the same."""
     listed, is_wide, now = list(orders), out.width >= _WIDE, datetime.now(UTC)
     table = Table() if is_wide else Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    longest = max((len(placed.state.order_id) for placed in listed), default=0)
-    own_line = min(longest, out.width - (92 if is_wide else 52))
+    longest = max(map(len, ("order", *(placed.state.order_id for placed in listed))))
+    statuses = [_stands(placed) for placed in listed]
+    widest = max(map(len, ("status", *statuses)))
+    own_line = min(longest, out.width - (92 if is_wide else 43 + widest))
     table.add_column("order", overflow="fold", min_width=own_line, max_width=own_line)
     if is_wide:
         table.add_column("style")
@@ -189,16 +191,20 @@ def orders_table(orders: Iterable[PlacedOrder]) -> Table:
     table.add_column("age", justify="right", no_wrap=True, min_width=6)  # 59 min
     table.add_column("amount", justify="right", no_wrap=True)
     table.add_column("why", overflow="fold")
-    for placed in listed:
+    for placed, stands in zip(listed, statuses, strict=True):
         state, (mark, style) = placed.state, _LOOKS[placed.state.status]
-        stage = state.stage if state.stage in (Stage.REVIEW, Stage.UNDOING) else state.status
         age = in_words(now - placed.placed_at) if placed.placed_at else ""
         amount = str(state.total) if state.total else ""
         styles = [placed.style] if is_wide else []
-        said = f"{mark} {stage}" if is_wide else str(stage).removeprefix("needs-")
+        said = f"{mark} {stands}" if is_wide else stands
         reason = why(placed) if is_wide else why(placed).partition(":")[0]
         table.add_row(shown(state.order_id), *styles, f"[{style}]{said}", age, amount, shown(reason))
     return table
+
+
+def _stands(placed: PlacedOrder) -> str:
+    """What `list` takes for `--status`, or for `--stage` where that says more."""
+    return str(placed.state.stage if placed.state.stage in _SAY_MORE else placed.state.status)
 
 
 def table_of(*columns: str, rows: Iterable[Sequence[str]]) -> Table:

@@ -29,7 +29,7 @@ async def run_each(
 ) -> Summary:
     """With a progress bar on standard error."""
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console.err) as progress:
+    with Progress(*columns, console=console.err, disable=not console.err.is_terminal) as progress:
         bar = progress.add_task(what.partition(" ")[0], total=len(items))
         return await for_each(
             items,

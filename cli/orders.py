@@ -74,7 +74,8 @@ def list_orders(
 ) -> int:
     """List orders, the newest first.
 
-    Each with its age, its amount, and the steps that are stuck or retried.
+    Each with its age, its amount, and the steps that are stuck or retried. For orders in review or undoing, the column
+    `status` shows that stage: --stage selects them.
     """
     query = OrderQuery(status, stage, style, reason, step, customer, older_than, newer_than)
     orders = with_clients(load(), lambda clients: find_page(clients, query, limit, page))
@@ -92,14 +93,14 @@ def list_orders(
     return GOOD
 
 
-def show_order(placed: PlacedOrder, as_json: bool, *, steps: bool = False, as_decided: bool = False) -> int:
+def show_order(placed: PlacedOrder, as_json: bool, *, steps: bool = False) -> int:
     """Print an order; the exit code that stands for its status."""
     if as_json:
         print_json(as_document(placed))
     else:
         if steps and placed.state.steps:
             console.out.print(console.steps_table(placed))
-        console.show(placed, as_decided=as_decided)
+        console.show(placed)
     return exit_code(placed)
 
 

@@ -148,7 +148,7 @@ def _progress(total: int) -> Iterator[Callable[[], object]]:
             from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn  # for many orders only
 
             columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
-            with Progress(*columns, console=console.err) as progress:
+            with Progress(*columns, console=console.err, disable=not console.err.is_terminal) as progress:
                 bar = progress.add_task("orders", total=total)
                 yield lambda: progress.advance(bar)
     finally:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.console import BadInput
+from client.attention import STEPS
 from client.contracts import Stage
 from kernel.contracts import Style
 from services.orders.contracts import OrderStatus
@@ -22,6 +23,13 @@ def duration(text: str) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
+def known_step(text: str) -> str:
+    """Returns the step unchanged. Raises BadInput if no service has it."""
+    if text and text not in STEPS:
+        raise BadInput(f"--step {text[:80]}: there is no such step; there are: {', '.join(STEPS)}")
+    return text
+
+
 OfStatus = Annotated[OrderStatus | None, typer.Option("--status", help="Only orders of this status.")]
 OfStage = Annotated[Stage | None, typer.Option("--stage", help="Only orders in this stage.")]
 OfStyle = Annotated[
@@ -31,7 +39,12 @@ OfReason = Annotated[
     str, typer.Option("--reason", metavar="TEXT", help="Only orders whose reason, problem or last error contains this.")
 ]
 OfStep = Annotated[
-    str, typer.Option("--step", help="Only orders in which this step is stuck or retried, such as payments.refund.")
+    str,
+    typer.Option(
+        "--step",
+        help="Only orders in which this step is stuck or retried, such as payments.refund.",
+        callback=known_step,
+    ),
 ]
 OfCustomer = Annotated[str, typer.Option("--customer", help="Only orders of this customer.")]
 OlderThan = Annotated[

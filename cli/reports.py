@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from audit.invariants import Report
+from audit.invariants import SETTLED, Report
 from cli.console import AsJson, milliseconds_of, out, print_json, shown, table_of
 from settings import load
 from wiring.auditing import audit as examine
@@ -47,12 +47,18 @@ def catalogue(as_json: AsJson = False) -> int:
 
 def show_audit(report: Report) -> None:
     out.print(table_of("status", "orders", rows=[(status, str(n)) for status, n in report.by_status.items()]))
+    show_findings(report)
+
+
+def show_findings(report: Report) -> None:
     for order_id, note in report.settled_by_hand.items():
         out.print(f"settled by hand: {shown(order_id)}: {shown(note)}")
     for violation in report.violations:
         where = violation.order_id or "as a whole"
         out.print(f"[bold red]✗ {shown(where)}[/]: {shown(violation.invariant)}: {shown(violation.detail)}")
     for left_out in report.not_judged:
+        if left_out.order_id in report.settled_by_hand and left_out.why.startswith(SETTLED):
+            continue  # listed above, with its note
         where = left_out.order_id or "as a whole"
         out.print(f"[yellow]? not judged: {shown(where)}[/]: {shown(left_out.why)}")
     if report.violations:

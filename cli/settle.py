@@ -7,6 +7,7 @@ import typer
 
 from cli.console import Actor, AsJson, BadInput, OrderArgument, actor_of
 from cli.orders import show_order
+from cli.query_options import known_step
 from client.contracts import PlacedOrder, Resolution, ResolveBy, Review
 from client.protocol import OrderClient
 from services.fraud.contracts import Decision
@@ -50,7 +51,7 @@ def resolve(
         ),
     ],
     note: Annotated[str, typer.Option(help="What was done; kept in the order's history.")] = "",
-    step: Annotated[str, typer.Option(help="Only this stuck step, such as payments.refund.")] = "",
+    step: Annotated[str, typer.Option(help="Only this stuck step, such as payments.refund.", callback=known_step)] = "",
     actor: Actor = "",
     as_json: AsJson = False,
 ) -> int:
@@ -69,5 +70,5 @@ def _settle(settings: Settings, order: str, decide: Callable[[OrderClient], Awai
         return await client.outcome(order)
 
     placed = with_clients(settings, run)
-    show_order(placed, as_json, as_decided=True)
+    show_order(placed, as_json)
     return BAD_END if placed.state.status is OrderStatus.NEEDS_ATTENTION else GOOD

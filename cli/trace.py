@@ -36,6 +36,7 @@ def trace(order: OrderArgument, as_json: AsJson = False) -> int:
         print_json(documents(events))
     else:
         out.print(tree_of(order, events), soft_wrap=False)  # what does not fit is folded under its branch
+        out.print("+ seconds since the first event; # position in the log, as in 'starter.py events show POSITION'")
     return GOOD
 
 

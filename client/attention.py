@@ -15,6 +15,7 @@ from kernel.service import Kind
 from services import SERVICES
 
 _OPERATIONS = {f"{service.name}.{one.verb}": one.kind for service in SERVICES for one in service.operations}
+STEPS = tuple(name for name, kind in _OPERATIONS.items() if kind is not Kind.NOTE)
 _AT_THE_DEADLINE = {
     Kind.STEP: "the order is undone",
     Kind.UNDO: "it waits for an operator",
@@ -56,6 +57,7 @@ class AttentionEntry(Contract):
         attempt: the number of attempts; 0 where nothing is retried.
         then: what happens without a person, at `then_at` if that is set.
         command: the command that helps.
+        otherwise: the other decision's command, where there are two.
         link: the workflow's page, if there is one.
     """
 
@@ -70,6 +72,7 @@ class AttentionEntry(Contract):
     then: str
     then_at: datetime | None = None
     command: str
+    otherwise: str = ""
     link: str = ""
 
     @property
@@ -134,6 +137,7 @@ def undo_failed(
         since=since,
         then="nothing: it waits for an operator",
         command=f"starter.py resolve {order_id} retry{only}",
+        otherwise=f"starter.py resolve {order_id} resolved{only} --note TEXT",
         link=link,
     )
 
@@ -151,7 +155,8 @@ def in_review(
         since=since,
         then="at its deadline it is declined",
         then_at=deadline,
-        command=f"starter.py review {order_id} approve, or decline",
+        command=f"starter.py review {order_id} approve",
+        otherwise=f"starter.py review {order_id} decline",
         link=link,
     )
 

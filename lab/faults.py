@@ -135,12 +135,17 @@ def _database(settings: LabSettings) -> Database:
     return Database(f"sqlite:///{settings.data_dir.absolute()}/faults.db")
 
 
-def faults_of(settings: LabSettings) -> Wrap:
-    """Wraps each port in these settings' faults. Raises SettingsError."""
+def check_faults(settings: LabSettings) -> tuple[Fault, ...]:
+    """These settings' faults. Raises SettingsError."""
     try:
-        faults = parse(settings.faults)
+        return parse(settings.faults)
     except BadSpec as error:
         raise SettingsError(f"FAULTS: {error}") from None
+
+
+def faults_of(settings: LabSettings) -> Wrap:
+    """Wraps each port in these settings' faults. Raises SettingsError."""
+    faults = check_faults(settings)
     try:
         return Faults(faults, lambda: _database(settings)).wrap
     except (SQLAlchemyError, OSError) as error:

@@ -9,7 +9,7 @@ from services import SERVICES
 from web.stage import Scene
 
 _PREFIX = "stage"
-_SLOW_SECONDS = 0.7
+_SLOW_SECONDS = 0.5
 
 SCENES = (
     Scene(

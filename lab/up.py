@@ -1,6 +1,7 @@
 """`make up`: a server and a worker in the foreground, until Ctrl-C."""
 
 from cli.console import out
+from lab.faults import check_faults
 from lab.folder import folder_of_our_own
 from lab.pasted import pasted
 from lab.servers.temporal import DevServer
@@ -17,6 +18,7 @@ def up() -> int:
     With FAULTS set, the worker injects them: see 'python -m lab worker --help'.
     """
     settings = load()
+    check_faults(settings)  # now, and not when a server runs already
     with listening(), folder_of_our_own(settings.data_dir):
         return _up(settings)
 

@@ -182,6 +182,7 @@ def _text(word: Word, entry: AttentionEntry) -> str:
         "since": entry.since.isoformat(timespec="seconds") if entry.since else "",
         "then": entry.then,
         "do": entry.command,
+        "or": entry.otherwise,
         "see": entry.link,
     }
     if word is Word.OVER:

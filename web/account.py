@@ -15,8 +15,9 @@ def account(placed: PlacedOrder, history: OrderHistory, events: Sequence[CloudEv
     is_orchestrated = placed.style is Style.ORCHESTRATION
     sentences = [_forward(in_time) if is_orchestrated else _reactions(in_time)]
     sentences += [_refusal(event) for event in in_time if outcome_of(event) == REFUSED]
-    sentences += [_failure(one, is_orchestrated=is_orchestrated) for one in history.failed]
-    sentences += [_resolution(one) for one in history.resolved]
+    failures = [(one.since, _failure(one, is_orchestrated=is_orchestrated)) for one in history.failed]
+    resolutions = [(one.at, _resolution(one)) for one in history.resolved]
+    sentences += [sentence for _, sentence in sorted(failures + resolutions, key=lambda one: one[0])]
     sentences += _undos(in_time, is_orchestrated=is_orchestrated)
     return [*filter(None, [*sentences, _where_it_is(placed)])]
 

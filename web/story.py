@@ -14,7 +14,7 @@ from services.orders.events import END_OF_TYPE
 from subscribers.redaction import UnknownEvent, redacted
 from web.account import account
 from web.books import moments
-from web.outcomes import outcome_of, step_of
+from web.outcomes import UNDONE, outcome_of, step_of
 
 Json = dict[str, Any]
 
@@ -30,8 +30,10 @@ def order_document(placed: PlacedOrder, history: OrderHistory, recorded: Sequenc
     # Its end may be on the bus a moment before its state says so; both are shown together.
     has_ended = state.stage is Stage.ENDED
     ends = [_milliseconds(event) for event in events if event.type in END_OF_TYPE]
-    # An order that an operator settled is closed in the orders service before, and ends with the last resolution.
-    ended = max([min(ends), *(_moment(one.at) for one in history.resolved)]) if has_ended and ends else None
+    # The orders service may close an order before an operator has settled, and the last undo was done.
+    later = [_moment(one.at) for one in history.resolved]
+    later += [_milliseconds(event) for event in events if outcome_of(event) == UNDONE]
+    ended = max([min(ends), *later]) if has_ended and ends else None
     done_at = {step_of(event): _milliseconds(event) for event in events if step_of(event)}
     return {
         "order_id": state.order_id,

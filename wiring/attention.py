@@ -13,8 +13,6 @@ from kernel.errors import UserError
 from settings import Settings
 from wiring.bus_attention import parts_of_the_bus
 from wiring.clients import Clients
-from workflows.attention import WAITING
-from workflows.visibility import ENDED_BY_FORCE, OF_ORDERS
 
 _SECONDS = 10.0
 _FAILS_WITH = (UserError, SQLAlchemyError, RPCError, OSError, ValueError)
@@ -36,13 +34,6 @@ async def attention(settings: Settings, clients: Clients, limit: float = _SECOND
         one for one in entries if one.kind is not AttentionKind.DEAD_LETTER or (one.order_id, one.step) not in failed
     )
     return oldest_first(once)
-
-
-def query_links(settings: Settings) -> dict[str, str]:
-    """Links to the Temporal UI's lists of orchestrated orders that need a person, by title."""
-    namespace = settings.temporal()["namespace"]
-    queries = {"failed, or in review": WAITING, "ended by force": f"{OF_ORDERS} AND {ENDED_BY_FORCE}"}
-    return {what: settings.query_link(namespace, query) for what, query in queries.items()}
 
 
 def _parts(settings: Settings, clients: Clients) -> list[Part]:

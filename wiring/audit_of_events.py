@@ -16,8 +16,9 @@ from choreography.reaction import lines_of
 from choreography.reactions import REACTIONS
 from choreography.reactor import rule_of
 from client.events import PUBLISHED as BY_OPERATIONS
+from kernel.database import Database
 from kernel.environment import one_line
-from kernel.errors import SettingsError
+from kernel.errors import DatabaseDown, SettingsError
 from kernel.inbox import inbox
 from kernel.outbox import outbox
 from messaging.subscription import Rule
@@ -53,7 +54,7 @@ def audit_of_events(settings: Settings, not_judged: list[NotJudged], since: int 
         listeners += _subscribers(events)
         return [
             *await audit_events(settings, events.bus, not_judged, listeners, since, _OUTSIDE),
-            *audit_chain(events.database(AUDIT_LOG), events.progress),
+            *audit_chain(_audit_log(events), events.progress),
         ]
 
     try:
@@ -83,8 +84,18 @@ def _services(settings: Settings) -> Iterator[Listener]:
 
 def _subscribers(events: EventBus) -> Iterator[Listener]:
     """None while the audit log has no inbox: `audit_chain` reports a lost one once, and not once per event."""
-    database = events.database(AUDIT_LOG)
+    database = _audit_log(events)
+    if database is None:
+        return
     with database.begin() as tx:
         has_inbox = inspect(tx).has_table(inbox.name)
     if has_inbox:
         yield Listener(AUDIT_LOG, Rule(), lambda ids: _known(database.begin(), ids))
+
+
+def _audit_log(events: EventBus) -> Database | None:
+    """None if there is none: it was lost, or no subscriber ever ran."""
+    try:
+        return events.database(AUDIT_LOG)
+    except DatabaseDown:
+        return None

@@ -11,7 +11,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from kernel.database import Database
-from kernel.errors import SettingsError
+from kernel.errors import DatabaseDown, SettingsError
 from kernel.service import Service
 from messaging.bus import Bus
 from messaging.consumer import Consumer
@@ -73,7 +73,10 @@ class EventBus:
         return self.settings.data_dir
 
     def database(self, name: str) -> Database:
-        """A subscriber's own database: a file, or a schema in the PostgreSQL database `subscribers`."""
+        """A subscriber's own database: a file, or a schema in the PostgreSQL database `subscribers`.
+
+        Raises DatabaseDown if it is only to be read, and is a file that does not exist.
+        """
         if name not in self._subscribers:
             self._subscribers[name] = self._subscriber(name)
         return self._subscribers[name]
@@ -116,7 +119,11 @@ class EventBus:
         if database.is_sqlite:
             file = database.url.database or ""
             database.close()
-            return Database(str(database.url.set(database=str(Path(file).with_name(f"{schema}.db")))))
+            own = Path(file).with_name(f"{schema}.db")
+            for_reading = self.services.for_reading
+            if for_reading and not own.exists():
+                raise DatabaseDown(f"there is no {own}; a worker with the role subscribers makes it")
+            return Database(str(database.url.set(database=str(own))), for_reading=for_reading)
         with database.begin() as tx, suppress(SQLAlchemyError):
             tx.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
         database.close()

@@ -43,10 +43,10 @@ def _ended(app: typer.Typer, name: str) -> int:
     except typer.TyperException as error:
         complain(f"{getattr(error, 'format_message', error.__str__)()} (see --help)")
     except Stopped as stopped:
-        complain(str(stopped) or "stopped")
+        _note("–", "yellow", str(stopped) or "stopped")
         return stopped.exit_code
     except KeyboardInterrupt:
-        complain("stopped")
+        _note("–", "yellow", "stopped")
         return 128 + signal.SIGINT
     except Exception as error:
         text = foreseen(error)

@@ -31,7 +31,7 @@ class Services:
     def __init__(self, settings: Settings, wrap: Wrap = unwrapped, *, for_reading: bool = False) -> None:
         self._settings = settings
         self._wrap = wrap
-        self._for_reading = for_reading
+        self.for_reading = for_reading
         self._databases: dict[str, Database] = {}
         self._opened: dict[str, Any] = {}
         self._locks: dict[str, threading.Lock] = {}  # one per service, since another one's database may not answer
@@ -68,7 +68,7 @@ class Services:
         with self._making:
             if name not in self._databases:
                 url, connections = self._settings.url_of(name), self._settings.database_connections
-                self._databases[name] = Database(url, connections, for_reading=self._for_reading)
+                self._databases[name] = Database(url, connections, for_reading=self.for_reading)
             return self._databases[name]
 
     @contextmanager

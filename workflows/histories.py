@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.enums.v1 import EventType
@@ -88,8 +88,10 @@ class _Reader:
     def _local(self, marker: MarkerRecordedEventAttributes, at: datetime) -> None:
         if marker.marker_name != _LOCAL_ACTIVITY or not marker.HasField("failure"):
             return
-        step = str(json.loads(marker.details["data"].payloads[0].data).get("activity_type", ""))
-        execution = _Execution(step, at, failed=1, error=in_words(marker.failure))
+        described = json.loads(marker.details["data"].payloads[0].data)
+        step, scheduled = str(described["activity_type"]), described["original_schedule_time"]
+        since = datetime.fromtimestamp(scheduled["seconds"], UTC) + timedelta(microseconds=scheduled["nanos"] // 1000)
+        execution = _Execution(step, min(since, at), failed=1, error=in_words(marker.failure))
         if marker.failure.application_failure_info.non_retryable:
             if step not in _STEPS:
                 self._add(execution, 1, execution.error, at, gave_up=True)

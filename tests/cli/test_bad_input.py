@@ -90,6 +90,11 @@ def doubled(key: str) -> str:
         (("status",), "Missing argument 'ORDER'"),
         (("list", "--status", "lost"), "'lost' is not one of"),
         (("list", "--limit", "0"), "--limit"),
+        (
+            ("list", "--step", "payments.refnud"),
+            "--step payments.refnud: there is no such step; there are: orders.create",
+        ),
+        (("resolve", "x", "retry", "--step", "refund"), "--step refund: there is no such step"),
         (("place", "--itm", "mug=1"), "No such option: --itm"),
         (("place", "--item"), "Option '--item' requires an argument"),
         ((*MUG, "mug=2"), "unexpected extra argument"),

@@ -93,7 +93,7 @@ async def test_a_possible_fraud_is_decided_and_another_cancelled(terminal: OnEve
     for order in ("held-1", "held-2"):
         held = await terminal.place(order, "--item", "espresso-machine=1")
         assert held.code == 0
-        assert "decide: starter.py review" in held.out
+        assert "approve: starter.py review" in held.out
     (listed,) = await asyncio.gather(terminal.run("list", "--style", "choreography", "--json"))
     assert {o["stage"] for o in listed.document if o["order_id"].startswith("held-")} == {"review"}
     approved = await terminal.run("review", "held-1", "approve", "--note", "known")
@@ -232,7 +232,7 @@ REPLAY = ("events", "replay", "--consumer", "analytics", "--from")
         (("events", "dead-letters", "retry"), "name the events, or say --all"),
         (("events", "dead-letters", "retry", "nothing"), "no dead letter: nothing"),
         (("events", "dead-letters", "discard", "--all", "--note", " "), "say in --note why"),
-        ((*PLACE, "--item", "mug=1", "--order-id", "a b"), "order_id"),
+        ((*PLACE, "--item", "mug=1", "--order-id", "a b"), "--order-id: must be 1 to 64 letters"),
     ],
 )
 async def test_bad_input_is_one_line(terminal: OnEvents, arguments: tuple[str, ...], complaint: str) -> None:
@@ -283,12 +283,17 @@ async def test_the_audit_finds_that_the_audit_log_is_gone(tmp_path: Path) -> Non
     ran = await run("starter.py", environment, "audit", "--json")
     assert ran.code == 1
     assert {violation["invariant"] for violation in ran.document["violations"]} == {"the audit log is a chain"}
+    assert _found(tmp_path, "audit_log.db*") == []  # looking makes none
 
 
 async def _caught_up(terminal: Terminal) -> None:
     async with asyncio.timeout(30):
         while any(one["behind"] for one in (await terminal.run("events", "consumers", "--json")).document):
             pass
+
+
+def _found(folder: Path, pattern: str) -> list[Path]:
+    return list(folder.glob(pattern))
 
 
 def _remove(folder: Path, pattern: str) -> None:

@@ -62,7 +62,7 @@ async def test_a_rejected_order_says_why_and_exits_with_1(open_shop: OpenShop) -
     )
     assert (unknown.code, sold_out.code) == (1, 1)
     assert (unknown.err, sold_out.err) == ("", "")
-    assert unknown.out.startswith("✗ unknown-card rejected  12.00 EUR\n  PaymentDeclined: there is no such card token")
+    assert unknown.out.startswith("– unknown-card rejected  12.00 EUR\n  PaymentDeclined: there is no such card token")
     assert sold_out.document["reason"] == "OutOfStock: sold-out-scale: 1 wanted, 0 on hand"
 
 
@@ -107,7 +107,7 @@ async def test_many_orders_are_counted_and_those_in_trouble_listed(open_shop: Op
     ran = await open_shop.run("place", "--file", str(file))
     assert ran.code == 1
     assert cells(ran.out, "completed") == ["completed", "1"]
-    assert cells(ran.out, bad.order_id)[:3] == [bad.order_id, "orchestration", "✗ rejected"]
+    assert cells(ran.out, bad.order_id)[:3] == [bad.order_id, "orchestration", "– rejected"]
     assert good.order_id not in ran.out
 
 
@@ -139,7 +139,7 @@ async def test_the_status_of_a_rejected_order_shows_what_was_undone(open_shop: O
     shown, as_json = await open_shop.run_each(("status", order.order_id), ("watch", order.order_id, "--json"))
     assert (shown.code, as_json.code) == (1, 1)
     assert cells(shown.out, "shipping.ship") == ["shipping.ship", "refused", "Undeliverable: no courier goes to AQ"]
-    assert cells(shown.out, "payments.refund") == ["payments.refund", "undone"]
+    assert cells(shown.out, "payments.refund") == ["payments.refund", "done"]
     states = {step["step"]: step["state"] for step in as_json.document["steps"]}
     assert states["inventory.release"] == states["orders.reject"] == "undone"
 
@@ -170,7 +170,7 @@ async def test_orders_are_listed_by_status_the_newest_first(open_shop: OpenShop)
             pass
     shown, needing = await open_shop.run_each(("list", "--limit", "1"), ("list", "--status", "needs-attention"))
     order_id, style, status, age, amount, why = cells(shown.out, newer.order_id)
-    assert (order_id, style, status, amount) == (newer.order_id, "orchestration", "✗ rejected", "48.50 EUR")
+    assert (order_id, style, status, amount) == (newer.order_id, "orchestration", "– rejected", "48.50 EUR")
     assert age.split()[1] in ("s", "min")
     assert why.startswith("PaymentDeclined")
     assert older.order_id not in shown.out
@@ -187,7 +187,8 @@ async def test_a_held_order_is_approved_declined_or_cancelled(open_shop: OpenSho
     assert (held.code, held.err) == (0, "")
     assert "… held-1 in-progress" in held.out
     assert "PossibleFraud: large amount (score 50)" in held.out
-    assert "decide: starter.py review held-1 approve, or decline" in held.out
+    assert "approve: starter.py review held-1 approve\n" in held.out
+    assert "decline: starter.py review held-1 decline\n" in held.out
     needless = await open_shop.run("resolve", "held-1", "retry")
     assert "order held-1: the order does not need attention" in needless.complaint
 
@@ -214,7 +215,8 @@ async def test_an_order_that_needs_attention_is_tried_again_and_settled_by_hand(
     assert placed.code == 1
     assert "! stuck-1 needs-attention" in placed.out
     assert "cannot be done: payments.refund: CannotUndo" in placed.out
-    assert "settle it: starter.py resolve stuck-1 retry, or resolved --note TEXT" in placed.out
+    assert "try again:       starter.py resolve stuck-1 retry\n" in placed.out
+    assert "settled by hand: starter.py resolve stuck-1 resolved --note TEXT\n" in placed.out
 
     review, cancel = await open_shop.run_each(("review", "stuck-1", "approve"), ("cancel", "stuck-1"))
     assert "order stuck-1: the order is not held for review" in review.complaint

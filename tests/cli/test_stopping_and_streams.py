@@ -107,8 +107,8 @@ async def test_a_stopped_wait_names_the_order_that_goes_on(
     assert (placing.returncode, out) == (code, b"")
     # It may be stopped between the server's record of the order and its answer.
     assert err.decode() in (
-        f"✗ stopped waiting; order {order_id} continues: starter.py watch {order_id}\n",
-        f"✗ stopped; order {order_id} may have been placed: starter.py status {order_id}\n",
+        f"– stopped waiting; order {order_id} continues: starter.py watch {order_id}\n",
+        f"– stopped; order {order_id} may have been placed: starter.py status {order_id}\n",
     )
     assert await is_running(temporal, order_id)
 
@@ -124,7 +124,7 @@ async def test_a_stopped_file_names_the_orders_that_go_on(terminal: Terminal, te
         _, err = await placing.communicate()
     assert placing.returncode == 130
     [said] = [line for line in err.decode().splitlines() if "stopped" in line and "continue" in line]
-    assert said.startswith("✗ stopped; 50 orders continue: ")
+    assert said.startswith("– stopped; 50 orders continue: ")
     assert all(order.order_id in said for order in orders[:50])
     assert said.endswith("; 10 of 60 were not placed: place the file again, no order is placed twice")
 
@@ -159,7 +159,7 @@ async def test_every_bad_line_is_named_by_its_number_and_nothing_is_placed(
     assert re.search(r"line 4: not JSON", complaint)
     text = text.replace("{\n", "", 1).replace("\n\n", "\n\n\n")
     complaint = (await terminal.run("place", "--file", "-", stdin=text)).complaint
-    assert re.search(r"line 2: lines\.0\.quantity: .*; line 5: order_id: ", complaint)
+    assert re.search(r"line 2: lines\[0\]\.quantity: .*; line 5: order_id: ", complaint)
     many = "\n".join([json.dumps(zero)] * 25)
     complaint = (await terminal.run("place", "--file", "-", stdin=many)).complaint
     assert "; line 20: lines[0].quantity: " in complaint

@@ -175,7 +175,7 @@ async def test_asked_to_end_it_ends_what_it_started(tmp_path: Path) -> None:
         out, err = await program.communicate()
     assert program.returncode == 128 + signal.SIGTERM
     assert out == b""
-    assert err.splitlines()[-1].decode() == "✗ stopped, with all that was started"
+    assert err.splitlines()[-1].decode() == "– stopped, with all that was started"
     assert _processes_of(tmp_path) == []
     assert _left_in(tmp_path) == []
 

@@ -55,6 +55,13 @@ async def test_a_port_that_is_taken_is_named_with_a_way_out(tmp_path: Path) -> N
             assert "UI_PORT=" in out.decode()
 
 
+async def test_a_fault_that_is_wrong_is_named_before_anything_starts(tmp_path: Path) -> None:
+    program = await _start("up", tmp_path, FAULTS="payments.charge=explode")
+    out = await _ended(program)
+    assert program.returncode == 2
+    assert out.decode().startswith("✗ FAULTS: 'explode' is no kind of fault")
+
+
 async def test_up_ends_what_it_started(tmp_path: Path) -> None:
     port = free_port()
     up = await _start("up", tmp_path, TEMPORAL_PORT=str(port))

@@ -56,8 +56,8 @@ def test_each_trouble_is_one_mail_and_one_more_when_it_is_over(context: Place) -
     for minute, entries in enumerate(looks):
         assert notifier(database, channel).look(entries, NOW + timedelta(minutes=minute)) == {}
     assert subjects(context) == ["review: ord-1", "review: ord-2", "Over: review: ord-1", "Over: review: ord-2"]
-    body = mails(context)[0].get_content()
-    assert "do     starter.py review ord-1 approve, or decline" in body
+    body = mails(context)[0].get_content().replace("\r\n", "\n")
+    assert "do     starter.py review ord-1 approve\nor     starter.py review ord-1 decline\n" in body
     assert "why    PossibleFraud: large amount" in body
 
 

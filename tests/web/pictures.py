@@ -30,7 +30,7 @@ async def _take(settings: LabSettings, address: str) -> None:
 
 
 async def _take_page(browser: Browser, address: str) -> str:
-    page = await browser.new_page(viewport={"width": 1280, "height": 1000})
+    page = await browser.new_page(viewport={"width": 1280, "height": 1180})
     await page.goto(address, timeout=_TIMEOUT)
     await page.click("button[value=undeliverable]")
     await page.wait_for_selector("#summary:not([hidden])", timeout=_TIMEOUT)

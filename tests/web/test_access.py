@@ -10,10 +10,12 @@ from urllib.parse import urlencode
 import pytest
 from playwright.async_api import Browser, expect
 
+from kernel.errors import SettingsError
 from lab.settings import LabSettings
 from tests.conftest import free_port
 from tests.processes import Environment, environment_of, run, worker_process
 from tests.web.conftest import visiting
+from web.settings import WebSettings
 
 TOKEN, PROXY = "correct horse battery staple", "only the proxy knows this"
 Headers = Mapping[str, str]
@@ -77,10 +79,26 @@ async def deployed(server: LabSettings, tmp_path_factory: pytest.TempPathFactory
         ({"WEB_HOST": "::"}, "WEB_HOST: :: is open to other machines: set WEB_TOKEN"),
         ({"WEB_HOST": "0.0.0.0", "WEB_TOKEN": "short"}, "WEB_TOKEN: give at least 16 characters"),
         ({"WEB_PORT": "99999"}, "WEB_PORT: must be at most 65535"),
+    ],
+)
+def test_a_page_that_anybody_could_use_is_refused(
+    settings: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as refused:
+        WebSettings.read().check()
+    assert said in refused.value.for_user()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"WEB_HOST": "0.0.0.0"}, "WEB_HOST: 0.0.0.0 is open to other machines: set WEB_TOKEN"),
         ({"WEB_HOST": "192.0.2.1", "WEB_TOKEN": TOKEN}, "WEB_HOST, WEB_PORT: cannot listen at 192.0.2.1"),
     ],
 )
-async def test_a_page_that_anybody_could_use_does_not_start(
+async def test_a_page_with_wrong_settings_does_not_start(
     server: LabSettings, tmp_path: Path, settings: dict[str, str], said: str
 ) -> None:
     environment = environment_of(server.model_copy(update={"data_dir": tmp_path}), "nobody")
@@ -181,3 +199,46 @@ def test_every_answer_says_what_the_browser_may_load(deployed: Deployed) -> None
     for page in ("/login", "/shop", "/"):
         text = deployed.ask(page, GRACE).text
         assert not re.search(r"<script(?![^>]*\bsrc=)|\bon\w+=\"|style=\"|https?://(?!www\.w3\.org)", text), page
+
+
+def test_what_a_form_refuses_is_said_on_the_form_which_keeps_what_was_typed_escaped(deployed: Deployed) -> None:
+    shop = deployed.ask("/shop", GRACE)
+    markup = '"><script>alert(1)</script>'
+    form = {"form_token": shop.form_token, "order_id": "typed-1", "name": markup, "sku": "mug", "quantity-mug": "7.5"}
+    refused = deployed.post("/shop", form, GRACE | {"Cookie": shop.visitor})
+    assert refused.status == 400
+    assert "is not a whole number of pieces" in refused.text
+    assert 'value="7.5"' in refused.text
+    assert 'value="typed-1"' in refused.text
+    assert "<script>alert" not in refused.text
+    assert "&lt;script&gt;alert(1)" in refused.text
+
+
+@pytest.mark.parametrize("path", ["/orders/no-such-order", "/orders/no-such-order/events", "/runs/no-such-run"])
+def test_what_does_not_exist_is_said_to_be_missing(deployed: Deployed, path: str) -> None:
+    answer = deployed.ask(path, GRACE)
+    assert answer.status == 404
+    assert "there is no" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/attention", {"act": "made-up"}),
+        ("/attention", {"act": "retry"}),
+        ("/attention", {"act": "resolved:undo-failed/x/payments.refund"}),
+        ("/attention/bulk", {"act": "retry", "chosen": "x", "rate": "nan"}),
+        ("/attention/bulk/../../etc", {}),
+        ("/attention/bulk/0123456789abcdef", {}),
+        ("/runs", {"nonce": "../x"}),
+        ("/runs/a%0ab/review", {"decision": "approve"}),
+        ("/runs/x/review", {"decision": "made-up"}),
+        ("/orders/no-such-order/cancel", {"reason": "x" * 2_000}),
+        ("/login", {"name": "", "token": ""}),
+    ],
+)
+def test_a_form_with_nonsense_is_refused_in_words(deployed: Deployed, path: str, fields: dict[str, str]) -> None:
+    first = deployed.ask("/login", GRACE)
+    answer = deployed.post(path, fields | {"form_token": first.form_token}, GRACE | {"Cookie": first.visitor})
+    assert answer.status in (400, 404), answer.text
+    assert 'role="alert"' in answer.text

@@ -1,11 +1,12 @@
 """The page in a real browser, over a real shop: what a customer, an operator and an onlooker see."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Locator, expect
+from playwright.async_api import Browser, Locator, Page, expect
 
 from audit.books import OrderBooks, read
 from audit.invariants import audit
@@ -56,48 +57,79 @@ def _books(page: OpenPage, order_id: str) -> OrderBooks:
     return read(page.settings).orders.get(order_id, OrderBooks())
 
 
-async def test_both_styles_end_alike_under_each_fault(browser: Browser, open_page: OpenPage) -> None:
-    await asyncio.gather(*(_ends_alike(browser, open_page, scene) for scene in SCENES))
+@dataclass(frozen=True)
+class Seen:
+    """A run that has ended, as it was followed: its summary, and what was drawn at PLACES."""
+
+    run: str
+    summary: dict[str, list[str]]
+    drawn: list[str]
+
+
+async def _follow(browser: Browser, open_page: OpenPage, scene: str) -> Seen:
+    async with visiting(browser, open_page.address) as visitor:
+        run = await _run(visitor, scene)
+        summary = await _summary(visitor)
+        drawn = [await visitor.page.locator(f"{place} svg").text_content() or "" for place in PLACES]
+    return Seen(run, summary, drawn)
+
+
+@pytest.fixture(scope="module")
+async def scenes(browser: Browser, open_page: OpenPage) -> dict[str, Seen]:
+    """One run of each scene, all at once."""
+    seen = await asyncio.gather(*(_follow(browser, open_page, scene) for scene in SCENES))
+    return dict(zip(SCENES, seen, strict=True))
+
+
+def test_both_styles_end_alike_under_each_fault(open_page: OpenPage, scenes: dict[str, Seen]) -> None:
+    books = read(open_page.settings).orders
+    for scene, seen in scenes.items():
+        _check_ends_alike(books, seen, *SCENES[scene])
+    undone = scenes["undeliverable"].summary["Undone"]
+    assert undone[0] == "refund, then release, then reject"
+    assert undone[1] in ("refund and at once release, then reject", "release and at once refund, then reject")
+    lost = scenes["lost-reply"]
+    assert lost.summary["Attempts that failed"] == ["1 of payments.charge"] * 2
+    assert ["charge failed once" in drawn for drawn in lost.drawn] == [True, True, False]
 
 
 async def test_both_styles_survive_a_killed_worker(browser: Browser, open_page: OpenPage) -> None:
     restarts = open_page.worker.restarts
-    await _ends_alike(browser, open_page, "kill")
+    seen = await _follow(browser, open_page, "kill")
+    _check_ends_alike(read(open_page.settings).orders, seen, "completed", 1)
     assert open_page.worker.restarts > restarts
+    assert all("kill -9" in drawn for drawn in seen.drawn)
 
 
-async def _ends_alike(browser: Browser, open_page: OpenPage, scene: str) -> None:
-    status, charges = {**SCENES, "kill": ("completed", 1)}[scene]
-    async with visiting(browser, open_page.address) as visitor:
-        run = await _run(visitor, scene)
-        summary = await _summary(visitor)
-        drawn = [await visitor.page.locator(f"{place} svg").text_content() for place in PLACES]
-    assert summary["Outcome"] == [status, status]
+async def test_a_run_can_be_opened_again(scenes: dict[str, Seen], visitor: Visitor) -> None:
+    first = scenes["lost-reply"]
+    await visitor.open(f"/runs/{first.run}")
+    assert await _summary(visitor) == first.summary
+
+
+def _check_ends_alike(orders: Mapping[str, OrderBooks], seen: Seen, status: str, charges: int) -> None:
+    assert seen.summary["Outcome"] == [status, status]
     for style in "oc":
-        books = _books(open_page, f"{run}-{style}")
+        books = orders.get(f"{seen.run}-{style}", OrderBooks())
         assert len(books.charges) == charges
         assert (books.charged > books.refunded) == (status == "completed")
-    if scene == "lost-reply":
-        assert summary["Attempts that failed"] == ["1 of payments.charge"] * 2
-        assert [("charge failed once" in (text or "")) for text in drawn] == [True, True, False]
-    if scene == "kill":
-        assert all("kill -9" in (text or "") for text in drawn)
-    if scene == "undeliverable":
-        assert summary["Undone"][0] == "refund, then release, then reject"
-        assert summary["Undone"][1] in (
-            "refund and at once release, then reject",
-            "release and at once refund, then reject",
-        )
 
 
 async def test_a_possible_fraud_is_held_until_a_person_decides_and_then_ends_in_both(
     open_page: OpenPage, visitor: Visitor
 ) -> None:
-    run = await _run(visitor, "fraud")
+    """One is decided where all that waits is listed, the other where both are shown."""
+    page, run = visitor.page, await _run(visitor, "fraud")
     for style in ("orchestration", "choreography"):
-        await expect(visitor.page.locator(f"#{style} [data-status]")).to_have_text("review")
-    await visitor.page.fill("#review input[name=note]", "looks wrong")
-    await visitor.page.click("#review button[value=decline]")
+        await expect(page.locator(f"#{style} [data-status]")).to_have_text("review")
+        await expect(page.locator(f"#{style} svg")).to_contain_text("a person must decide")
+    await visitor.open("/attention")
+    await _press(visitor, f"{run}-o", "Decline")
+    await expect(page.get_by_role("status").first).to_contain_text("Decline: 1 done.")
+    await expect(_entry(visitor, f"{run}-o")).to_have_count(0)
+    await visitor.open(f"/runs/{run}")
+    await page.fill("#review input[name=note]", "looks wrong")
+    await page.click("#review button[value=decline]")
     summary = await _summary(visitor)
     assert summary["Outcome"] == ["rejected", "rejected"]
     assert summary["Charged"] == ["nothing", "1299.00 EUR"]
@@ -105,22 +137,12 @@ async def test_a_possible_fraud_is_held_until_a_person_decides_and_then_ends_in_
     assert _books(open_page, f"{run}-c").refunded == 129_900
 
 
-async def test_slow_motion_shows_each_step_as_it_happens_and_the_run_can_be_opened_again(
-    browser: Browser, open_page: OpenPage, visitor: Visitor
-) -> None:
-    run = await _run(visitor, "good", slow=True)
-    left = visitor.page.locator("#orchestration .lanes")
+async def test_slow_motion_shows_each_step_as_it_happens(visitor: Visitor) -> None:
+    await _run(visitor, "good", slow=True)
+    left, right = (visitor.page.locator(f"#{style} .lanes") for style in ("orchestration", "choreography"))
     await expect(left.get_by_text("reserve", exact=True)).to_be_visible()
     assert await left.get_by_text("ship", exact=True).count() == 0
-    await expect(
-        visitor.page.locator("#choreography .lanes").get_by_text("PaymentProcessed", exact=True)
-    ).to_be_visible()
-    first = await _summary(visitor)
-    async with visiting(browser, open_page.address) as later:
-        await later.open(f"/runs/{run}")
-        again = await _summary(later)
-    seen = ("Outcome", "From placing to the end", "Charged", "Books disagreed for", "Events on the bus")
-    assert {name: again[name] for name in seen} == {name: first[name] for name in seen}
+    await expect(right.get_by_text("PaymentProcessed", exact=True)).to_be_visible()
 
 
 async def _order(visitor: Visitor, **fields: str) -> str:
@@ -232,25 +254,12 @@ async def test_orders_that_need_attention_are_seen_as_such_and_resolved_one_by_o
     await visitor.open("/runs/stuck-0")
     summary = await _summary(visitor)
     assert summary["Refunded"] == ["24.00 EUR by hand", "24.00 EUR"]
-    assert "refunded by <i>bank transfer</i> 4711 (an operator)" in summary["Settled by an operator"][0]
+    assert "refunded by <i>bank transfer</i> 4711 (an operator)" in summary["Decided by operators"][0]
     assert not any("still" in one for one in summary["Books disagreed for"])
     await expect(page.locator("#books")).to_contain_text("refund settled by hand")
     events = {one.event.type: one.event.data for one in await _events(open_page, "stuck-1-c")}
     assert events["AttentionSettled"]["actor"] == "an operator"
     assert _books(open_page, "stuck-1-o").refunded == _books(open_page, "stuck-1-c").refunded == 2_400
-
-
-async def test_a_held_order_is_decided_where_all_that_waits_is_listed(open_page: OpenPage, visitor: Visitor) -> None:
-    run = await _run(visitor, "fraud")
-    await expect(visitor.page.locator("#choreography [data-status]")).to_have_text("review")
-    await expect(visitor.page.locator("#orchestration [data-status]")).to_have_text("review")
-    await visitor.open("/attention")
-    for style in "oc":
-        held = visitor.page.locator(".entry", has_text=f"{run}-{style}")
-        await held.get_by_role("button", name="Approve").click()
-        await expect(visitor.page.get_by_role("status").first).to_contain_text("Approve: 1 done.")
-    await visitor.open(f"/runs/{run}")
-    assert (await _summary(visitor))["Outcome"] == ["completed", "completed"]
 
 
 async def test_a_browser_goes_on_after_the_page_was_killed_and_after_being_offline(
@@ -270,25 +279,28 @@ async def test_a_browser_goes_on_after_the_page_was_killed_and_after_being_offli
 
 
 async def test_every_page_fits_a_phone_and_axe_finds_nothing_serious(
-    browser: Browser, open_page: OpenPage, visitor: Visitor
+    browser: Browser, open_page: OpenPage, scenes: dict[str, Seen]
 ) -> None:
-    run = await _run(visitor, "undeliverable")
-    await _summary(visitor)
+    run = scenes["undeliverable"].run
     drawn = ("/", f"/runs/{run}", f"/orders/{run}-c")
-    plain = ("/shop", "/orders", "/attention", "/figures")
-    for scheme, width, paths in (("light", 375, (*drawn, *plain)), ("dark", 375, drawn)):
-        size = {"width": width, "height": 844}
-        async with visiting(browser, open_page.address, viewport=size, color_scheme=scheme) as reader:
-            for path in paths:
-                await reader.open(path)
-                if path.startswith("/runs"):
-                    await _summary(reader)
-                wider = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-                assert await reader.page.evaluate(wider) <= 0, f"{path} is wider than {width}"
-                options = {} if scheme == "light" else {"runOnly": ["color-contrast"]}  # all else is the same
-                found = (await Axe().run(reader.page, options=options)).response["violations"]
-                serious = [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in SERIOUS]
-                assert serious == [], (path, scheme)
+    size = {"width": 375, "height": 844}
+    async with visiting(browser, open_page.address, viewport=size) as reader:
+        for path in (*drawn, "/shop", "/orders", "/attention", "/figures"):
+            await reader.open(path)
+            if path.startswith("/runs"):
+                await _summary(reader)
+            wider = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            assert await reader.page.evaluate(wider) <= 0, f"{path} is wider than a phone"
+            assert await _serious(reader.page) == [], path
+            if path in drawn:
+                await reader.page.emulate_media(color_scheme="dark")
+                assert await _serious(reader.page, runOnly=["color-contrast"]) == [], f"{path}, dark"
+                await reader.page.emulate_media(color_scheme="light")
+
+
+async def _serious(page: Page, **options: list[str]) -> list[tuple[str, str]]:
+    found = (await Axe().run(page, options=options)).response["violations"]
+    return [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in SERIOUS]
 
 
 async def test_the_page_is_used_by_keyboard_alone(visitor: Visitor) -> None:

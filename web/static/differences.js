@@ -2,6 +2,7 @@
 
 import { spans, total } from "./books.js";
 import { duration, moment } from "./draw.js";
+import { inWords } from "./lanes.js";
 
 const TIMED_OUT = "did not answer in time";
 
@@ -10,7 +11,7 @@ export function figures(runs, clock) {
     ["Outcome", (run) => (run.order.ended ? run.order.status : `${run.order.status}: waits for an operator`)],
     ["From placing to the end", (run) => (run.order.ended ? moment(run.order.ended - clock.began) : `not ended, ${duration(clock.now - clock.began)} so far`)],
     ["Undone", undone],
-    ["Settled by an operator", settled],
+    ["Decided by operators", settled],
     ["Charged", (run) => last(run, "charged") || "nothing"],
     ["Refunded", (run) => last(run, "refunded") || "nothing"],
     ["Stock was held for", (run) => stockHeld(run, clock)],
@@ -25,7 +26,9 @@ export function figures(runs, clock) {
 export function differences(runs, clock) {
   const [left, right] = runs;
   const found = [];
-  if (undone(left) !== "nothing" && undone(right) !== "nothing") {
+  const stuck = runs.filter((run) => run.failed.some((one) => one.gave_up) || run.resolved.length);
+  if (stuck.length) found.push("An undo that cannot be done waits for an operator, in either style; the undos that do not depend on it are done meanwhile. The workflow waits inside its own history; on events, the dead letter of the service is what waits.");
+  if (!stuck.length && undone(left) !== "nothing" && undone(right) !== "nothing") {
     const atOnce = undone(right).includes(" and at once ");
     const held = `; so the stock was held for ${stockHeld(left, clock)} on the left, and for ${stockHeld(right, clock)} on the right`;
     found.push(
@@ -33,8 +36,6 @@ export function differences(runs, clock) {
         (atOnce ? `services that react to the same event do not wait for each other (${undone(right)})${held}.` : `each service undid its own step when the event came that it waits for (${undone(right)}).`),
     );
   }
-  const stuck = runs.filter((run) => run.failed.some((one) => one.gave_up) || run.resolved.length);
-  if (stuck.length) found.push("An undo that cannot be done waits for an operator, in either style; the undos that do not depend on it are done meanwhile. The workflow waits inside its own history; on events, the dead letter of the service is what waits.");
   const retried = runs.map((run) => run.failed.filter((one) => !one.gave_up));
   if (clock.kills.length) {
     const timedOut = left.failed.find((one) => one.error.includes(TIMED_OUT));
@@ -71,18 +72,22 @@ function disagreed(run, clock) {
   return moment(total(spans(run, clock).apart)) + (agreeNow ? "" : run.order.ended ? ", and still do" : " so far");
 }
 
-// What one event caused is undone at once; what the workflow undoes, one after the other.
+// What one event caused is undone at once, unless an operator had to decide meanwhile; what the workflow undoes, one after the other.
 function undone(run) {
-  const groups = new Map();
+  const groups = [];
   for (const event of run.events) {
     if (event.kind !== "undone" || event.data.had_effect === false) continue;
-    groups.set(event.cause, [...(groups.get(event.cause) ?? []), event.step.split(".")[1]]);
+    const decided = (group) => run.resolved.some((one) => one.at > group.at && one.at < event.at);
+    const group = groups.find((one) => one.cause === event.cause && !decided(one));
+    const name = event.step.split(".")[1];
+    if (group) group.names.push(name);
+    else groups.push({ cause: event.cause, at: event.at, names: [name] });
   }
-  return [...groups.values()].map((names) => names.join(" and at once ")).join(", then ") || "nothing";
+  return groups.map(({ names }) => names.join(" and at once ")).join(", then ") || "nothing";
 }
 
 function settled(run) {
-  return run.resolved.map((one) => `${one.step || "all"}: ${one.note || "tried again"}${one.actor ? ` (${one.actor})` : ""}`).join("; ") || "nothing";
+  return run.resolved.map((one) => `${inWords(one)}${one.note ? `: ${one.note}` : ""}${one.actor ? ` (${one.actor})` : ""}`).join("; ") || "nothing";
 }
 
 function failed(run) {

@@ -21,9 +21,16 @@ export function canvas(svg, width, height) {
 
 const measuring = document.createElement("canvas").getContext("2d");
 
+const widths = new Map();
+
 export function widthOf(content, font = "12px system-ui") {
-  measuring.font = font;
-  return measuring.measureText(content).width;
+  const key = `${font}|${content}`;
+  if (!widths.has(key)) {
+    if (widths.size > 2000) widths.clear(); // a long run has ever new times
+    measuring.font = font;
+    widths.set(key, measuring.measureText(content).width);
+  }
+  return widths.get(key);
 }
 
 export function seconds(milliseconds, digits = 2) {

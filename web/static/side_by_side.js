@@ -116,7 +116,7 @@ function draw() {
     words(clock);
     summary(clock);
   }
-  setTimeout(() => requestAnimationFrame(draw), clock?.rest && replayed === null ? 250 : 80);
+  setTimeout(() => requestAnimationFrame(draw), clock?.rest && replayed === null ? 250 : 100);
 }
 
 function words(clock) {
@@ -126,7 +126,7 @@ function words(clock) {
     set(pill, stage && stage !== "ended" && status === "in-progress" ? stage : (status ?? "placed"));
     pill.className = `pill ${status ?? ""}`;
     set(run.panel.querySelector("[data-reason]"), trouble || [reason, ...(problems ?? [])].filter(Boolean).join(" · "));
-    set(run.panel.querySelector("[data-account]"), (account ?? []).join(" "));
+    fill(run.panel.querySelector("[data-account]"), account ?? [], (sentence) => element("li", sentence));
     const lines = run.events.map((event) => {
       const cause = run.events.find((one) => one.id === event.cause);
       const why = run.style === "choreography" ? (cause ? `, because of ${cause.type}` : "") : event.step ? `, as the workflow asked: ${event.step}` : "";
