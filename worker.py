@@ -30,7 +30,7 @@ from wiring.program import exit_code_of, leave
 from wiring.roles import BY_DEFAULT, ON_TEMPORAL, OPERATIONS, ROLES, SAGA, WEB
 from wiring.services import Services
 from wiring.supervision import OnceMade, Part, Parts, Supervised, first_attempt
-from wiring.temporal import connect, ensure_search_attributes
+from wiring.temporal import connect, ensure_search_attributes, runtime
 from workflows.order_saga import OrderSaga
 
 if TYPE_CHECKING:
@@ -142,9 +142,9 @@ async def _run(
     hosts = [service for service in SERVICES if service.name in roles]
     openings = [OnceMade(f"service {one.name}", partial(_opened, services, one), state) for one in hosts]
     client: Client | None = None
-    workers, where = list[Worker](), "no Temporal server"
+    workers, where = list[Worker](), ""
     if set(roles) & {*ON_TEMPORAL, OPERATIONS}:
-        client = await connect(settings, observer.runtime)
+        client = await connect(settings, observer.runtime or runtime())
         if SAGA in roles:
             await ensure_search_attributes(client)
         workers = build(client, settings, services, roles, observer.interceptors)
@@ -152,7 +152,7 @@ async def _run(
             from wiring.operations import operations_worker
 
             workers.append(await operations_worker(client, settings, observer.interceptors))
-        where = f"{client.service_client.config.target_host}, namespace {client.namespace}"
+        where = f" at {client.service_client.config.target_host}, namespace {client.namespace}"
 
     stop = asyncio.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
@@ -175,7 +175,7 @@ async def _run(
         running += [asyncio.create_task(worker.run()) for worker in workers]
         observer.started(RunningWorker(roles, services, client, workers, state))
         ready()
-        _log.info("ready: %s at %s", ", ".join(roles), where)
+        _log.info("ready: %s%s", ", ".join(roles), where)
         stopped = asyncio.create_task(stop.wait())
         beating = asyncio.create_task(_beat(settings.heartbeat)) if settings.heartbeat else stopped
         await asyncio.wait([stopped, *running], return_when=asyncio.FIRST_COMPLETED)

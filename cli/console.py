@@ -180,7 +180,7 @@ def orders_table(orders: Iterable[PlacedOrder]) -> Table:
     """For at least 80 columns. A long id is folded, never cut: two cut ids might look the same."""
     listed, is_wide, now = list(orders), out.width >= _WIDE, datetime.now(UTC)
     table = Table() if is_wide else Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    longest = max((len(placed.state.order_id) for placed in listed), default=0)
+    longest = max(map(len, ("order", *(placed.state.order_id for placed in listed))))
     statuses = [_stands(placed) for placed in listed]
     widest = max(map(len, ("status", *statuses)))
     own_line = min(longest, out.width - (92 if is_wide else 43 + widest))

@@ -47,6 +47,10 @@ def catalogue(as_json: AsJson = False) -> int:
 
 def show_audit(report: Report) -> None:
     out.print(table_of("status", "orders", rows=[(status, str(n)) for status, n in report.by_status.items()]))
+    show_findings(report)
+
+
+def show_findings(report: Report) -> None:
     for order_id, note in report.settled_by_hand.items():
         out.print(f"settled by hand: {shown(order_id)}: {shown(note)}")
     for violation in report.violations:

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from rich import box
@@ -11,9 +11,8 @@ from rich.table import Table
 
 from audit.books import OrderBooks, read
 from audit.invariants import Report, audit
-from cli.console import out, shown
-from cli.reports import show_audit
-from cli.trace import tree_of
+from cli.console import out
+from cli.reports import show_findings
 from client.contracts import PlacedOrder, Review, Stage
 from client.order import Order
 from client.protocol import OrderClient
@@ -30,7 +29,6 @@ from lab.worker_process import WorkerProcess
 from services.fraud.contracts import Decision
 from services.orders.contracts import OrderStatus
 from settings import Schedules
-from wiring.bus import open_bus
 from wiring.clients import Clients
 from wiring.program import complain
 from wiring.stopping import Stopped, check, is_asked_to_stop, listening, run_until_stopped
@@ -164,23 +162,14 @@ async def _orders(settings: LabSettings, worker: WorkerProcess, run: str) -> boo
     placed = await _unless_dead(worker, first)
     placed.append(await _play(clients, CHOREOGRAPHED, run))
     placed.append(await _play(clients, KILLED, run))
-    choreographed = CHOREOGRAPHED.order(run).order_id
     await clients.close()
-    async with open_bus(settings) as events:
-        story = tree_of(choreographed, await events.bus.of(choreographed))
-
     books = await asyncio.to_thread(read, settings)
     report = await asyncio.to_thread(audit, settings)
     as_expected = [
         one.state.status is scenario.expected and len(books.orders[one.state.order_id].charges) == scenario.charges
         for scenario, one in zip(scenarios, placed, strict=True)
     ]
-    out.print()
     out.print(_table(scenarios, placed, as_expected, books.orders))
-    _reasons(scenarios, placed)
-    out.print("The choreographed order's events; each stands under the one that caused it:")
-    out.print(story, soft_wrap=False)
-    out.print()
     _verdict(report, as_expected, worker)
     return all(as_expected) and not report.violations and worker.restarts > 0
 
@@ -222,39 +211,28 @@ def _table(
     return table
 
 
-def _reasons(scenarios: Sequence[Scenario], placed: Sequence[PlacedOrder]) -> None:
-    """One line each, of any width."""
-    out.print("Why orders did not complete:")
-    for scenario, one in zip(scenarios, placed, strict=True):
-        if one.state.reason and one.state.status is not COMPLETED:
-            out.print(f"  {scenario.name:<15} {shown(one.state.reason)}")
-    out.print()
-
-
 def _euros(amount: int) -> str:
     return str(Money(amount=amount, currency="EUR")) if amount else ""
 
 
 def _verdict(report: Report, as_expected: list[bool], worker: WorkerProcess) -> None:
-    out.print("Charged, refunded: by the card processor's ledger. Pieces: stock that it took.\n")
-    out.print("The audit, over the services' databases, the ledger and the courier's records:")
-    show_audit(report)
-    out.print(f"The worker was killed and started again: {worker.restarts}×")
+    out.print("Read from the ledger, the stock and the courier's parcels. The audit of all of it:")
+    show_findings(report)
+    if not worker.restarts:
+        complain("the worker was to be killed, and was not")
     if not all(as_expected):
         complain("an order did not end as expected; see the table")
 
 
 def _explore(settings: LabSettings, choreographed: str) -> None:
-    out.print(f"\nAll of it in the Temporal UI: {settings.link('default', '').rstrip('/')}")
-    out.print("Open 'undeliverable' there: the charge, and then each undo, newest first.")
-    out.print("The same in a terminal:")
+    out.print(f"Each undo, in the Temporal UI: {settings.link('default', '').rstrip('/')}")
+    out.print("Look at the orders in another terminal:")
     for words in (("list",), ("trace", choreographed), ("audit",)):
         out.print(f"  {pasted(settings, *words)}")
     if sys.stdin.isatty() and sys.stdout.isatty():
         page = WorkerProcess(settings, log=settings.data_dir / "page.log", program="web")
         page.start()
-        out.print(f"Both styles side by side, with faults to choose: [bold]{address()}[/]")
-        out.print("Look around; Ctrl-C ends the demo.")
+        out.print(f"Both styles side by side, with faults to choose: [bold]{address()}[/]  (Ctrl-C: end)")
         try:
             while not is_asked_to_stop():
                 time.sleep(0.1)

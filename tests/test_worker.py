@@ -47,7 +47,7 @@ async def shop_in(server: LabSettings, namespace: str, data: Path) -> ShopUnderT
         ({"SHUTDOWN_GRACE": "inf"}, "SHUTDOWN_GRACE: "),
         ({"CATALOGUE": "/missing.json"}, "CATALOGUE: /missing.json: "),
         ({"DATABASE_URL": "sqlite:////proc/nowhere/{service}.db"}, "the database of orders, sqlite:////proc/nowhere/"),
-        ({"DATA_DIR": "/proc", "FAULTS": "payments.charge=down"}, "the database of faults, sqlite:////proc/faults.db"),
+        ({"DATA_DIR": "/proc", "FAULTS": "payments.charge=down"}, "the database of faults, /proc/faults.db"),
     ],
     ids=lambda value: ",".join(f"{key}={text}" for key, text in value.items()) if isinstance(value, dict) else "",
 )

@@ -1,14 +1,16 @@
 """The connection to the Temporal server, and the search attributes that orders need there."""
 
 import asyncio
+import logging
 import re
+from functools import cache
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.runtime import Runtime
+from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from kernel.environment import one_line
@@ -19,6 +21,17 @@ from workflows.visibility import ORDER_REASON, ORDER_STAGE, ORDER_STATUS
 SEARCH_ATTRIBUTES = (ORDER_STATUS, ORDER_STAGE, ORDER_REASON)
 
 _CONNECT_SECONDS = 10
+
+
+@cache
+def runtime() -> Runtime:
+    """The SDK's, whose own warnings are lines of our log, without colours. One for the process.
+
+    A local activity that ends while its worker stops is no news: its next attempt gets the same answer.
+    """
+    quiet = "temporalio_sdk_core::worker::activities::local_activities=error"
+    forwarding = LogForwardingConfig(logger=logging.getLogger("temporalio"))
+    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(f"warn,{quiet}", forwarding=forwarding)))
 
 
 async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
