@@ -21,8 +21,8 @@ class Changes:
     """The changes of one database, for one reader in an event loop.
 
     Args:
-        pause: seconds between two looks at the file. A database without one is queried after this pause, and while
-            there is nothing new, after up to `idle_pause`.
+        pause: seconds between two looks at the file; a database without one is queried instead.
+        idle_pause: the pause doubles up to this while nothing is new.
     """
 
     def __init__(self, database: Stamped, pause: float, idle_pause: float) -> None:
@@ -47,20 +47,20 @@ class Changes:
         stamp = self._database.stamp()
         return self._nudged.is_set() or stamp is None or stamp != self._stamp
 
-    async def gather(self, seconds: float) -> None:
-        """Call this after a query that found something: wait for more, until a nudge, or for this time."""
+    def found(self) -> None:
+        """Call this after a query that found something: more may follow soon."""
         self._pause = self._shortest
+
+    async def gather(self, seconds: float) -> None:
+        """Wait for this time for more, until a nudge."""
         await is_set_within(self._nudged, seconds)
 
     async def wait(self, seconds: float | None = None) -> None:
         """Call this after a query that found nothing: wait until there may be something new, or for this time."""
         deadline = time.monotonic() + (_LONGEST_SECONDS if seconds is None else seconds)
         while not await is_set_within(self._nudged, self._pause):
-            stamp = self._database.stamp()
-            if stamp is None and self._stamp is None:
-                self._pause = min(2 * self._pause, self._longest)
-                return
-            if stamp != self._stamp or time.monotonic() >= deadline:
+            self._pause = min(2 * self._pause, self._longest)
+            if self.is_changed() or time.monotonic() >= deadline:
                 return
 
 

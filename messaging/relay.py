@@ -27,8 +27,9 @@ _log = logging.getLogger(__name__)
 
 _BATCH = 100
 _PAUSE_SECONDS = 0.05
-_IDLE_PAUSE_SECONDS = 0.2
-_GATHER_SECONDS = 0.5  # at most
+_IDLE_PAUSE_SECONDS = 0.1
+_GATHER_SECONDS = 0.1
+_LONGEST_GATHER_SECONDS = 0.5
 _QUEUE_SECONDS = 0.5
 _LOOK_SECONDS = 1.0
 _AFTER_TROUBLE_SECONDS = 1.0
@@ -104,7 +105,8 @@ class Relay:
             if not stopping and not positions:
                 await changes.wait(_LOOK_SECONDS)
             elif not stopping and len(positions) < _BATCH:
-                await changes.gather(gathering(time.monotonic() - began, _PAUSE_SECONDS, _GATHER_SECONDS))
+                changes.found()
+                await changes.gather(gathering(time.monotonic() - began, _GATHER_SECONDS, _LONGEST_GATHER_SECONDS))
             if time.monotonic() > looked_at + _LOOK_SECONDS and requeued.is_changed():
                 looked_at = time.monotonic()
                 requeued.look()

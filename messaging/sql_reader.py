@@ -68,6 +68,7 @@ class Tail:
             await self._changes.wait()
             self._changes.look()
         self._asked_at = time.monotonic()
+        self._changes.found()
         if len(events) == _BATCH:  # too many to keep: go on at the end, and let each reader query what it needs
             self._recent.clear()
             self.start = self.end = await self._log.head()
