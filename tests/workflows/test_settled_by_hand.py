@@ -41,7 +41,7 @@ REQUIRED = [
 async def stuck_shop(server: LabSettings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ShopUnderTest]:
     """With subscribers; an order is named after what is refused to it, and ships so slowly that it can be cancelled."""
     refused = [f"{operation}=refuse:*@{operation}-*" for operation in REQUIRED]
-    slow = [f"shipping.ship=slow:1@{operation}-*" for operation in REQUIRED if operation not in ENDS]
+    slow = [f"shipping.ship=slow:2@{operation}-*" for operation in REQUIRED if operation not in ENDS]
     settings = server.model_copy(
         update={"data_dir": tmp_path_factory.mktemp("stuck"), "faults": ",".join(refused + slow)}
     )
