@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import console
-from cli.console import AsJson, BadInput, OfOrder, print_json
+from cli.console import Actor, AsJson, BadInput, OfOrder, actor_of, print_json
 from cli.many import DryRun, Rate, run_each, show_summary
 from client.bulk import Summary
 from client.free_text import check_length
@@ -59,12 +59,14 @@ def retry(
     error: OfError = "",
     dry_run: DryRun = False,
     rate: Rate = 100,
+    actor: Actor = "",
 ) -> int:
     """Retry dead letters."""
     query = (consumer, order, kind, error)
+    who = actor_of(load(), actor)
 
     async def act(events: EventBus, letter: DeadLetter) -> None:
-        await retry_letter(events, letter)
+        await retry_letter(events, letter, who)
 
     return _decide("retry", chosen or [], query, act, every=every, dry_run=dry_run, rate=rate)
 

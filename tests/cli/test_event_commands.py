@@ -119,8 +119,11 @@ async def test_what_is_stuck_is_a_dead_letter_and_can_be_resolved(terminal: OnEv
 
 async def test_dead_letters_are_retried_or_given_up(terminal: OnEvents) -> None:
     await terminal.place("lost-1", "--item", "mug=1", "--country", "AQ")
-    retried = await terminal.run("events", "dead-letters", "retry", "--all", "--order", "lost-1")
+    retry = ("events", "dead-letters", "retry", "--all", "--order", "lost-1")
+    retried = await terminal.run(*retry, "--actor", "night shift")
     assert "1 sent again" in retried.out
+    events = (await terminal.run("events", "list", "--order", "lost-1", "--json")).document
+    assert "night shift" in [one["event"]["data"].get("actor") for one in events]
     async with asyncio.timeout(30):
         while not (await terminal.run("events", "dead-letters", "list", "--order", "lost-1", "--json")).document:
             pass
