@@ -8,13 +8,14 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event
 
-from client.contracts import Stage
+from client.contracts import PlacedOrder, Stage
 from client.order_query import OrderQuery
 from kernel.contracts import Style
 from lab.settings import LabSettings
@@ -23,6 +24,7 @@ from services.orders.contracts import OrderStatus
 from tests.choreographed import open_shop
 from tests.releases.record import RELEASES
 from tests.shop import sample_order
+from wiring import finding
 from wiring.attention import attention
 from wiring.auditing import audit
 from wiring.bus import open_bus
@@ -31,6 +33,7 @@ from wiring.clients import Clients
 from wiring.finding import find_page
 from wiring.listening import all_subscriptions
 from wiring.services import Services
+from workflows.lookup import Lookup
 
 # Each order, or each of its events, has rows in these. `failures` has what operators discarded, too, and stays small.
 GROWING = frozenset(
@@ -155,3 +158,41 @@ async def test_an_audit_of_what_is_new_reads_only_the_newest_entries_of_the_audi
     assert not any("audit log" in one.invariant for one in report.violations)
     [first] = {values[0] for (_, statement), values in statements.items() if "audit_entries.number > ?" in statement}
     assert first > 0
+
+
+async def test_a_list_asks_the_server_for_no_order_that_ended(
+    settings: LabSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server deletes them after a while: asked for each of them, it would answer each time that it knows none."""
+    asked = list[str]()
+
+    async def described(_self: Lookup, order_id: str) -> None:
+        asked.append(order_id)
+
+    monkeypatch.setattr(Lookup, "described", described)
+    clients = Clients(settings)
+    listed = {placed.state.order_id: placed.state.status for placed in await clients.recent(None, None, 100)}
+    await clients.close()
+    assert listed["orch-completed"] is OrderStatus.COMPLETED
+    assert listed["orch-cancelled"] is OrderStatus.CANCELLED
+    assert not {"orch-completed", "orch-rejected", "orch-cancelled"} & set(asked)
+    assert "orch-held" in asked  # it is in progress on record, so its workflow must be known
+
+
+async def test_a_list_of_the_newest_stops_at_the_first_that_is_too_old(
+    settings: LabSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits, recent = list[int](), Clients.recent
+
+    async def counted(self: Clients, style: Style | None, status: OrderStatus | None, limit: int) -> list[PlacedOrder]:
+        limits.append(limit)
+        return await recent(self, style, status, limit)
+
+    monkeypatch.setattr(Clients, "recent", counted)
+    monkeypatch.setattr(finding, "_FIRST", 1)
+    clients = Clients(settings)
+    assert (
+        await find_page(clients, OrderQuery(style=Style.CHOREOGRAPHY, newer_than=timedelta(seconds=1)), limit=1) == []
+    )
+    await clients.close()
+    assert limits == [1]
