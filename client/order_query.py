@@ -43,6 +43,10 @@ class OrderQuery:
             return False
         return self.newer_than is None or (age is not None and age < self.newer_than)
 
+    def is_too_old(self, placed: PlacedOrder, now: datetime) -> bool:
+        """Whether neither this order nor any that was placed before it fits."""
+        return self.newer_than is not None and placed.placed_at is not None and now - placed.placed_at > self.newer_than
+
     def fits(self, placed: PlacedOrder, now: datetime) -> bool:
         if not self.may_fit(placed, now) or self.stage not in (None, placed.state.stage):
             return False

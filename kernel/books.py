@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
-from sqlalchemy import Column, ColumnElement, Connection, Text, column, func, inspect, select, table
+from sqlalchemy import Column, ColumnElement, Connection, Text, column, inspect, literal_column, select, table, text
 
 from kernel.contracts import Event, Policy, Style, Undone
 from kernel.database import Database, Storage
@@ -124,8 +124,7 @@ def orders_on_record(database: Database, since: int) -> Iterator[str]:
         streamed = tx.execution_options(yield_per=1_000)
         done = select(operations.c.key)
         if since:
-            published = select(outbox.c.correlation).where(outbox.c.occurred_at >= since).distinct()
-            yield from streamed.scalars(published)
+            yield from streamed.scalars(select(outbox.c.correlation).where(outbox.c.occurred_at >= since))
             done = done.where(operations.c.recorded_at >= since)
         else:
             schema = inspect(tx)
@@ -138,9 +137,18 @@ def orders_on_record(database: Database, since: int) -> Iterator[str]:
 
 def is_of(orders: Sequence[str], key: Column[Any], database: Storage) -> ColumnElement[bool]:
     """The SQL condition that a key, `<order_id>:<step>`, belongs to one of these orders."""
-    if database.is_sqlite:
-        return func.substr(key, 1, func.instr(key, ":") - 1).in_(orders)
-    return func.split_part(key, ":", 1).in_(orders)
+    return literal_column(_order_of(f'{key.table}."{key.name}"', database), Text).in_(orders)
+
+
+def index_by_order(tx: Connection, key: Column[Any], database: Storage) -> None:
+    """Create the index for `is_of`, if it does not exist."""
+    order_of = _order_of(f'"{key.name}"', database)
+    tx.execute(text(f"CREATE INDEX IF NOT EXISTS ix_{key.table}_order ON {key.table} (({order_of}))"))
+
+
+def _order_of(key: str, database: Storage) -> str:
+    # Without parameters, so that both databases see that the index applies.
+    return f"substr({key}, 1, instr({key}, ':') - 1)" if database.is_sqlite else f"split_part({key}, ':', 1)"
 
 
 def effects(tx: Connection, step: str, orders: Sequence[str]) -> Effects:

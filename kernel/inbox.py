@@ -32,6 +32,8 @@ from kernel.envelope import CloudEvent
 
 metadata = MetaData()
 
+_BY_TIME = Index("ix_inbox_occurred_at", "occurred_at", "event_id")
+
 inbox = Table(
     "inbox",
     metadata,
@@ -43,6 +45,7 @@ inbox = Table(
     Column("repeats", Integer, nullable=False, comment="deliveries after the first"),
     Column("envelope", Text, comment="JSON without data; null before release 0.2"),
     Index("ix_inbox_correlation", "correlation"),
+    _BY_TIME,
 )
 
 _OF_ORDER = (
@@ -67,6 +70,7 @@ def make(tx: Connection) -> None:
     metadata.create_all(tx)
     if "envelope" not in {column["name"] for column in inspect(tx).get_columns(inbox.name)}:
         tx.execute(text("ALTER TABLE inbox ADD COLUMN envelope TEXT"))
+    _BY_TIME.create(tx, checkfirst=True)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
+    Index,
     Integer,
     MetaData,
     Row,
@@ -50,6 +51,7 @@ operations = Table(
     Column("refusal", String(50), nullable=False, comment="the refusal's name, or empty"),
     Column("recorded_at", BigInteger, nullable=False, comment="milliseconds since 1970"),
     Column("repeats", Integer, nullable=False, server_default="0", comment="requests after the first"),
+    Index("ix_operations_recorded_at", "recorded_at"),
 )
 
 # Made once: building a statement costs more than running it.

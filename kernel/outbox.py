@@ -51,6 +51,7 @@ outbox = Table(
     Column("published_at", BigInteger, comment="milliseconds since 1970; null: waits; 0: set aside"),
     Index("ix_outbox_waiting", "position", sqlite_where=_waiting, postgresql_where=_waiting),  # the relay polls often
     Index("ix_outbox_correlation", "correlation"),
+    Index("ix_outbox_occurred_at", "occurred_at"),
     sqlite_autoincrement=True,  # a position is the event's sequence, so it is never reused
 )
 

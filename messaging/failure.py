@@ -53,6 +53,8 @@ failures = Table(
     Column("first_failed_at", Float, nullable=False, comment="seconds since 1970"),
     Column("reaction", String(200), nullable=False, server_default="", comment="the id of what failed, if known"),
     Column("tried_seconds", Float, nullable=False, server_default="0", comment="for how long it was tried"),
+    Index("ix_failures_state", "state", "consumer", "partition"),
+    Index("ix_failures_correlation", "correlation"),
 )
 
 recoveries = Table(

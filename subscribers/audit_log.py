@@ -8,6 +8,7 @@ Triggers prevent accidental changes; `verify` detects those of a user who can dr
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from functools import partial
 
 from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, Text, bindparam, insert, select, update
@@ -123,21 +124,24 @@ def newest(database: Storage) -> Head | None:
     return Head(number=row.number, hash=row.hash) if row else None
 
 
-def verify(database: Storage) -> list[str]:
+def verify(database: Storage, since: int = 0) -> list[str]:
     """The log's problems: a line for each entry that was changed, removed, moved or forged; empty if it is intact.
 
     The log may be appended to meanwhile. Raises SQLAlchemyError before a subscriber has created its tables.
+
+    Args:
+        since: check only the newest entries, back to the events of this time (milliseconds since 1970).
     """
     problems: list[str] = []
-    for problem in _problems(database):
+    for problem in _problems(database, since):
         problems.append(problem)
         if len(problems) == _ENOUGH_PROBLEMS:
             return [*problems, "and perhaps more: the check stopped here"]
     return problems
 
 
-def _problems(database: Storage) -> Iterator[str]:
-    number, previous = 0, _NOTHING_BEFORE
+def _problems(database: Storage, since: int) -> Iterator[str]:
+    number, previous = _last_before(database, since) if since else (0, _NOTHING_BEFORE)
     while True:
         with database.begin() as tx:
             last = tx.execute(select(head)).first()  # read before the entries: none up to it can be missing yet
@@ -165,8 +169,30 @@ def _problems(database: Storage) -> Iterator[str]:
         yield f"entry {number} is not the one that was appended"
     with database.begin() as tx:
         logged = select(entries.c.event_id).where(entries.c.event_id == inbox.inbox.c.event_id)
-        lost = tx.scalars(select(inbox.inbox.c.event_id).where(~logged.exists()).limit(_ENOUGH_PROBLEMS)).all()
+        received = select(inbox.inbox.c.event_id).where(inbox.inbox.c.occurred_at >= since)
+        lost = tx.scalars(received.where(~logged.exists()).limit(_ENOUGH_PROBLEMS)).all()
     yield from (f"{event_id} was logged, and is missing from the log" for event_id in lost)
+
+
+def _last_before(database: Storage, since: int) -> tuple[int, str]:
+    """The number and the hash of the entry after which the events of this time or later were appended.
+
+    Partitions append side by side, and not in the order of time: it is the first whole batch of older ones.
+    """
+    query = select(entries).order_by(entries.c.number.desc()).limit(_BATCH)
+    with database.begin() as tx:
+        batch = tx.execute(query).all()
+        while batch and not all(_is_before(row.body, since) for row in batch):
+            batch = tx.execute(query.where(entries.c.number < batch[-1].number)).all()
+    return (batch[0].number, batch[0].hash) if batch else (0, _NOTHING_BEFORE)
+
+
+def _is_before(body: str, since: int) -> bool:
+    """False if the entry is damaged: it is to be checked."""
+    try:
+        return datetime.fromisoformat(json.loads(body)["event"]["time"]).timestamp() * 1000 < since
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _agrees(body: str, number: int, position: int, event_id: str) -> bool:

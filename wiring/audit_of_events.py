@@ -54,7 +54,7 @@ def audit_of_events(settings: Settings, not_judged: list[NotJudged], since: int 
         listeners += _subscribers(events)
         return [
             *await audit_events(settings, events.bus, not_judged, listeners, since, _OUTSIDE),
-            *audit_chain(_audit_log(events), events.progress),
+            *audit_chain(_audit_log(events), events.progress, since),
         ]
 
     try:

@@ -21,7 +21,10 @@ def audit(settings: Settings, since: int = 0, since_in_words: str = "") -> Repor
     report.violations += audit_of_workflows(settings, report.not_judged)
     report.violations += audit_of_events(settings, report.not_judged, since)
     if since:
-        why = f"orders that have ended, and have not changed since {since_in_words}, and events of before then"
+        why = (
+            f"orders that have ended, and have not changed since {since_in_words}; "
+            "events, and entries of the audit log, of before then"
+        )
         report.not_judged.append(NotJudged(order_id="", why=why))
     if report.violations or not since:  # what was not judged is no reason to forget what was found before
         keep_report(settings, report)

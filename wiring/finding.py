@@ -15,7 +15,12 @@ from wiring.clients import Clients
 
 _FIRST = 200
 _AT_ONCE = 20
-_WITHOUT_PROBLEMS = (Stage.PROCESSING, Stage.REVIEW)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_OF_ONE_STATUS = {
+    Stage.PROCESSING: OrderStatus.IN_PROGRESS,
+    Stage.REVIEW: OrderStatus.IN_PROGRESS,
+    Stage.ATTENTION: OrderStatus.NEEDS_ATTENTION,
+}
 _UNSETTLED = (OrderStatus.IN_PROGRESS, OrderStatus.NEEDS_ATTENTION)
 
 
@@ -33,9 +38,8 @@ async def find_page(clients: Clients, query: OrderQuery, limit: int, page: int =
 async def find(clients: Clients, query: OrderQuery, *, at_least: int = _FIRST) -> AsyncIterator[PlacedOrder]:
     """All matching orders. Each order's own state is read only if the query needs it."""
     now, seen, limit = datetime.now(UTC), set[str](), max(at_least, _FIRST)
-    status = query.status or (OrderStatus.IN_PROGRESS if query.stage in _WITHOUT_PROBLEMS else None)
     while True:
-        recent = await clients.recent(query.style, status, limit)
+        recent = await _recent(clients, query, limit)
         fresh = [placed for placed in recent if placed.state.order_id not in seen]
         seen |= {placed.state.order_id for placed in fresh}
         recorded = await _with_records(clients.records, fresh)
@@ -44,9 +48,23 @@ async def find(clients: Clients, query: OrderQuery, *, at_least: int = _FIRST) -
             due = [placed for placed in await _looked_at(clients, due) if query.fits(placed, now)]
         for placed in due:
             yield placed
-        if len(recent) < limit:
+        if len(recent) < limit or query.is_too_old(recent[-1], now):
             return
         limit *= 4
+
+
+async def _recent(clients: Clients, query: OrderQuery, limit: int) -> list[PlacedOrder]:
+    """The newest orders that may match, by status alone: ended orders are not read for what only others can be."""
+    found = [placed for status in _statuses(query) for placed in await clients.recent(query.style, status, limit)]
+    return sorted(found, key=lambda placed: placed.placed_at or _LONG_AGO, reverse=True)[:limit]
+
+
+def _statuses(query: OrderQuery) -> Sequence[OrderStatus | None]:
+    if query.status:
+        return (query.status,)
+    if query.stage in _OF_ONE_STATUS:
+        return (_OF_ONE_STATUS[query.stage],)
+    return _UNSETTLED if query.step or query.stage is Stage.UNDOING else (None,)
 
 
 async def _with_records(records: OrderRecords, orders: Sequence[PlacedOrder]) -> list[PlacedOrder]:

@@ -17,7 +17,7 @@ from kernel.errors import SettingsError
 from kernel.money import Money
 from services.orders.contracts import OrderStatus
 from services.orders.declaration import ORDERS
-from services.orders.tables import orders
+from services.orders.tables import is_flagged, orders
 from settings import DATABASES
 
 _AT_ONCE = 500  # a statement takes a limited number of values
@@ -46,7 +46,6 @@ class RecordsOfOrders:
 
     async def newest(self, style: Style, status: OrderStatus | None, limit: int) -> list[OrderOnRecord]:
         query = select(orders).where(orders.c.style == style)
-        is_flagged = orders.c.problem != ""
         if status is OrderStatus.NEEDS_ATTENTION:
             query = query.where(is_flagged)
         elif status is not None:
@@ -54,7 +53,7 @@ class RecordsOfOrders:
         return await self._read(query.order_by(orders.c.placed_at.desc()).limit(limit))
 
     async def unsettled(self, style: Style) -> list[OrderOnRecord]:
-        is_unsettled = (orders.c.status == OrderStatus.IN_PROGRESS) | (orders.c.problem != "")
+        is_unsettled = (orders.c.status == OrderStatus.IN_PROGRESS) | is_flagged
         return await self._read(select(orders).where(orders.c.style == style, is_unsettled))
 
     def close(self) -> None:

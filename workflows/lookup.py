@@ -89,11 +89,15 @@ class Lookup:
     async def recent(self, status: OrderStatus | None, limit: int) -> list[Known]:
         """The newest orders first. Raises SettingsError."""
         runs = await newest(self._client, OF_ORDERS + _indexed_as(status), limit)
+        if status is OrderStatus.NEEDS_ATTENTION:  # also those whose workflow task fails, which the index does not show
+            runs += await newest(self._client, OF_ORDERS + _indexed_as(OrderStatus.IN_PROGRESS), limit)
         found = {order_id_of(run.id): run for run in runs}
-        recorded = [record.order_id for record in await self._records.newest(Style.ORCHESTRATION, status, limit)]
+        records = await self._records.newest(Style.ORCHESTRATION, status, limit)
+        recorded = {record.order_id for record in records}
+        settled = {record.order_id for record in records if record.has_ended and not record.problem}
         if status is OrderStatus.NEEDS_ATTENTION:
-            recorded += await self._without_a_run()
-        joined = await asyncio.gather(*map(self._unless_failing, await self._joined(found, recorded)))
+            recorded |= set(await self._without_a_run())
+        joined = await asyncio.gather(*map(self._unless_failing, await self._joined(found, recorded, settled)))
         fitting = [known for known in joined if status in (None, known.standing.state.status)]
         return sorted(fitting, key=lambda known: known.placed_at or _LONG_AGO, reverse=True)[:limit]
 
@@ -151,13 +155,16 @@ class Lookup:
         running = await self._listed(' AND ExecutionStatus = "Running"') if unsettled else {}
         return [record.order_id for record in unsettled if record.order_id not in running]
 
-    async def _joined(self, listed: dict[str, WorkflowExecution], recorded: Collection[str]) -> list[Known]:
+    async def _joined(
+        self, listed: dict[str, WorkflowExecution], recorded: Collection[str], settled: Collection[str] = ()
+    ) -> list[Known]:
         """Join runs and records. The index lags, and still has runs after which an order was started again: where that
-        matters, the server is asked for the latest run."""
-        doubtful = {one for one in recorded if one not in listed}
+        matters, the server is asked for the latest run. It does not matter for those that are settled by their record:
+        most of them the server has deleted."""
+        doubtful = {one for one in recorded if one not in listed and one not in settled}
         doubtful |= {one for one, run in listed.items() if of_index(run).run is Run.FORCED}
         described = dict(zip(doubtful, await asyncio.gather(*map(self._one_of_many, doubtful)), strict=True))
-        latest = listed | described
+        latest = dict.fromkeys(settled) | listed | described
         records = await self._records.of(latest)
         found = []
         for order_id, run in latest.items():

@@ -59,3 +59,10 @@ def keep_what_is_published_0003() -> None:
     op.create_index("ix_outbox_waiting", "outbox", ["position"], sqlite_where=waiting, postgresql_where=waiting)
     op.create_index("ix_outbox_correlation", "outbox", ["correlation"])
     op.add_column("inbox", sa.Column("envelope", sa.Text, comment="JSON without data; null before release 0.2"))
+
+
+def find_by_time_0004() -> None:
+    """What is newer than a given time is found without reading what is older."""
+    op.create_index("ix_operations_recorded_at", "operations", ["recorded_at"])
+    op.create_index("ix_outbox_occurred_at", "outbox", ["occurred_at"])
+    op.create_index("ix_inbox_occurred_at", "inbox", ["occurred_at", "event_id"])

@@ -13,7 +13,7 @@ from kernel.money import Money
 from kernel.outbox import outbox
 from services.orders.contracts import Adjustment, OrderStatus
 from services.orders.events import OrderAdjusted, OrderCancelled, OrderCreated, OrderFlagged, OrderRejected
-from services.orders.tables import order_lines, orders
+from services.orders.tables import is_flagged, order_lines, orders
 
 _UNDONE = (OrderStatus.REJECTED, OrderStatus.CANCELLED)
 
@@ -71,8 +71,8 @@ class OrdersBooks(Books):
         yield from orders_on_record(self._database, since)
         if since:
             with self._database.begin() as tx:
-                in_progress = (orders.c.status == OrderStatus.IN_PROGRESS) | (orders.c.problem != "")
-                yield from tx.scalars(select(orders.c.order_id).where(in_progress))
+                for condition in (orders.c.status == OrderStatus.IN_PROGRESS, is_flagged):
+                    yield from tx.scalars(select(orders.c.order_id).where(condition))
 
     def contradictions(self, order_id: str) -> Iterator[Finding]:
         status = self._statuses.get(order_id)

@@ -1,6 +1,8 @@
-from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text, literal_column, text
 
 metadata = MetaData()
+
+_FLAGGED = text("problem <> ''")
 
 # The catalogue. Prices are in minor units.
 products = Table(
@@ -36,7 +38,13 @@ orders = Table(
     Column("placed", Text, comment="what the customer gave, as JSON; null before release 0.2"),
     Column("adjusted", Text, comment="JSON; null if nothing was settled outside"),
     Column("flag_sequence", BigInteger, nullable=False, server_default="0", comment="of the latest flag"),
+    Index("ix_orders_placed_at", "style", "placed_at"),
+    Index("ix_orders_status", "status", "style", "placed_at"),
+    Index("ix_orders_flagged", "style", "placed_at", sqlite_where=_FLAGGED, postgresql_where=_FLAGGED),
 )
+
+# Without a parameter, so that both databases see that the partial index applies.
+is_flagged = orders.c.problem != literal_column("''")
 
 order_lines = Table(
     "order_lines",

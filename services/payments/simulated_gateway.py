@@ -3,9 +3,9 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import BigInteger, Column, MetaData, String, Table, insert, select, update
+from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, insert, select, update
 
-from kernel.books import is_of
+from kernel.books import index_by_order, is_of
 from kernel.database import Database
 from kernel.money import Money
 from services.payments.contracts import CardDeclined, ChargeRecord, Decline
@@ -44,7 +44,12 @@ class SimulatedGateway:
 
     def open(self) -> None:
         """Create the ledger, if it does not exist."""
-        self._database.alone(_metadata.create_all)
+
+        def make(tx: Connection) -> None:
+            _metadata.create_all(tx)
+            index_by_order(tx, ledger.c.key, self._database)
+
+        self._database.alone(make)
 
     def charge(self, key: str, amount: Money, payment_token: str) -> str:
         with self._database.begin() as tx:

@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text, insert, select, update
+from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, Text, insert, select, update
 
-from kernel.books import is_of
+from kernel.books import index_by_order, is_of
 from kernel.database import Database
 from kernel.operations import Clock, milliseconds, system_clock
 from services.shipping.contracts import AddressNotServed, AlreadyCollected, Destination, NotServed, ParcelRecord
@@ -39,7 +39,12 @@ class SimulatedCourier:
 
     def open(self) -> None:
         """Create the records, if they do not exist."""
-        self._database.alone(_metadata.create_all)
+
+        def make(tx: Connection) -> None:
+            _metadata.create_all(tx)
+            index_by_order(tx, parcels.c.key, self._database)
+
+        self._database.alone(make)
 
     def book(self, key: str, ship_to: Destination) -> str:
         destination = ship_to.model_dump_json()
