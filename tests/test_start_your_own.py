@@ -170,7 +170,7 @@ def test_the_cores_lock_is_a_part_of_the_whole_one() -> None:
 def test_what_is_left_is_the_core(core: Path) -> None:
     assert {path.parent.name for path in core.glob("*/__init__.py")} == {*CORE, "lab", "tests"}
     gone = "choreography|messaging|subscribers|schemas|nats"
-    importing = re.compile(rf"^\s*(from|import) ({gone})\b|lab\.(compare|bench|demo|outages)", re.MULTILINE)
+    importing = re.compile(rf"^\s*(from|import) ({gone})\b|lab\.(bench|capacity|compare|demo|outages)", re.MULTILINE)
     assert [path for path in core.rglob("*.py") if importing.search(path.read_text())] == []
 
 

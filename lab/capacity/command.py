@@ -87,9 +87,9 @@ def _slow(text: str) -> tuple[str, float]:
         value = float(seconds)
     except ValueError:
         value = -1
-    if name not in names or not 0 < value <= 10:
+    if name not in names or not 0 < value <= 1:
         raise BadInput(
-            f"--slow {shown(text)}: give one of {', '.join(names)}, = and seconds, more than 0 and at most 10"
+            f"--slow {shown(text)}: give one of {', '.join(names)}, = and seconds, more than 0 and at most 1"
         )
     return name, value
 

@@ -11,7 +11,7 @@ from kernel.errors import Unreachable
 from lab.bench.flows import orchestrated_orders
 from lab.bench.measure import Cost, Flow, cost_of
 from lab.capacity.held import Total, Totals, since
-from lab.capacity.setup import Setup
+from lab.capacity.setup import BEHIND, Setup
 from lab.compare.records import SUBSCRIBERS, unsent
 from messaging.bus import Recorded
 from wiring.bus import EventBus, open_bus
@@ -37,6 +37,8 @@ class Measured:
         events: by publishing service.
         sizes: of the events as JSON, by publishing service.
         workflow: Temporal's costs of one order.
+        backlog: what relay and subscribers held for the same number of orders, when all events waited for them: in full
+            batches. Empty in a run with a slow resource.
     """
 
     orders: int
@@ -50,6 +52,7 @@ class Measured:
     events: Mapping[str, int]
     sizes: Mapping[str, int]
     workflow: Cost
+    backlog: Mapping[str, Totals]
 
     @property
     def rate(self) -> float:
@@ -90,6 +93,8 @@ async def measure(setup: Setup, orders: int, at_once: int) -> Measured:
         await asyncio.sleep(_TOTALS_SECONDS)
         used, after = setup.cpu(), setup.totals()
         events, sizes = await _events(bus, head)
+        workflow = await cost_of(client, flow, _SAMPLES)
+        backlog = {} if setup.slow else await _backlog(setup, bus, flow, orders, at_once)
     return Measured(
         orders=orders,
         at_once=at_once,
@@ -101,8 +106,20 @@ async def measure(setup: Setup, orders: int, at_once: int) -> Measured:
         totals={role: since(before[role], totals) for role, totals in after.items()},
         events=events,
         sizes=sizes,
-        workflow=await cost_of(client, flow, _SAMPLES),
+        workflow=workflow,
+        backlog=backlog,
     )
+
+
+async def _backlog(setup: Setup, bus: EventBus, flow: Flow, orders: int, at_once: int) -> dict[str, Totals]:
+    """Place orders while nothing publishes and consumes; what publishing and consuming hold afterwards."""
+    await asyncio.to_thread(setup.stop, *BEHIND)
+    await _placed(flow, orders, at_once)
+    await asyncio.to_thread(setup.start, *BEHIND)
+    await _published(setup)
+    await _consumed(bus)
+    await asyncio.sleep(_TOTALS_SECONDS)
+    return {role: totals for role, totals in setup.totals().items() if role in BEHIND}
 
 
 async def _placed(flow: Flow, orders: int, at_once: int) -> list[float]:

@@ -11,7 +11,6 @@ from lab.compare.records import SUBSCRIBERS
 from services import SERVICES
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-_MOST_RESOURCES = 12
 
 
 @dataclass(frozen=True)
@@ -87,10 +86,7 @@ class Report:
         )
 
     def _ceilings(self, storage: Storage, run: Measured) -> str:
-        rows = [
-            (one.name, _ms(one.held), one.places, _number(one.ceiling))
-            for one in resources(storage, run)[:_MOST_RESOURCES]
-        ]
+        rows = [(one.name, _ms(one.held), one.places, _number(one.ceiling)) for one in resources(storage, run)]
         head = (f"{storage}: resource", "held, ms an order", "places", "ceiling, orders a second")
         return _table(head, rows)
 
@@ -118,11 +114,13 @@ class Report:
             ("databases of the busiest service", *(one.databases for one in planned)),
         ]
         head = (f"arithmetic, at {BUSY:.0%} busy", *(f"{one.rate:,.0f} orders a second" for one in planned))
-        first = resources(Storage.NETWORK, run)[0]
+        found = resources(Storage.NETWORK, run)
+        first, shared = found[0], next(one for one in found if not one.is_process)
         return (
             f"{_table(head, rows)}\n\n"
-            f"One process a role, one database a service: met first is **{first.name}**, "
-            f"at {_number(first.ceiling)} orders a second. The last column is the {TOP_EVENTS:,} events a second "
+            f"With one process a role and one database a service, the first limit is **{first.name}**, at "
+            f"{_number(first.ceiling)} orders a second; with any number of processes, it is **{shared.name}**, at "
+            f"{_number(shared.ceiling)}. The last column is the {TOP_EVENTS:,} events a second "
             f"of the second text, counted on the bus; counted in Temporal's histories, they are "
             f"{TOP_EVENTS / costs.history:,.0f} orders a second."
         )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lab.capacity.held import APPEND, LOG
+from lab.capacity.held import APPEND, LOG, Totals
 from lab.capacity.measure import Measured
 from lab.capacity.setup import CONNECTIONS, Storage
 from lab.compare.records import SUBSCRIBERS
@@ -14,11 +14,17 @@ from services.inventory.declaration import INVENTORY
 
 @dataclass(frozen=True)
 class Resource:
-    """`held` is in seconds an order; `places` is how many orders can hold it at one time."""
+    """One that is held for `held` seconds an order.
+
+    Attributes:
+        places: how many orders can hold it at one time.
+        is_process: whether another process brings another one.
+    """
 
     name: str
     held: float
     places: int = 1
+    is_process: bool = False
 
     @property
     def ceiling(self) -> float:
@@ -53,16 +59,16 @@ def resources(storage: Storage, run: Measured) -> list[Resource]:
 
 
 def relay_of(service: str, run: Measured) -> Resource:
-    """It takes its outbox' events, appends them and marks them, one batch after the other."""
-    held = run.totals["relay"]
-    appending = held[APPEND + service].seconds if APPEND + service in held else _share(run, service)
+    """It takes its outbox' events, appends them and marks them, one batch after the other: in full batches."""
+    held = _behind(run)["relay"]
+    appending = held[APPEND + service].seconds if APPEND + service in held else _share(run, held, service)
     return Resource(f"relay of {service}", (held[service].seconds + appending) / run.orders)
 
 
 def subscriber(name: str, run: Measured) -> Resource:
-    """One partition's consumer is serial; with one database a subscriber, SQLite makes all partitions so."""
+    """One partition's consumer is serial; SQLite makes all partitions of a subscriber so. In full batches."""
     database = name.replace("-", "_")
-    return Resource(f"subscriber {name}", run.totals["subscribers"][database].seconds / run.orders)
+    return Resource(f"subscriber {name}", _behind(run)["subscribers"][database].seconds / run.orders)
 
 
 def predicted(base: Measured, resource: str, held: float, added: float, measured: float) -> Prediction:
@@ -82,9 +88,13 @@ def slowed_database(base: Measured, run: Measured, name: str, seconds: float) ->
     return predicted(base, f"writer of {name}", held, seconds * writing, run.rate)
 
 
-def _share(run: Measured, service: str) -> float:
+def _behind(run: Measured) -> Mapping[str, Totals]:
+    return run.backlog or run.totals
+
+
+def _share(run: Measured, held: Totals, service: str) -> float:
     """Of the time that the relay's process held the log, by events."""
-    return run.totals["relay"][LOG].seconds * run.events[service] / sum(run.events.values())
+    return held[LOG].seconds * run.events[service] / sum(run.events.values())
 
 
 def _relays(run: Measured) -> list[Resource]:
@@ -93,7 +103,7 @@ def _relays(run: Measured) -> list[Resource]:
 
 def _processes(run: Measured) -> list[Resource]:
     """A Python process runs one thread at a time, so its CPU time is a resource that is held."""
-    return [Resource(f"one process of {role}", run.cpu[role] / run.orders) for role in run.totals]
+    return [Resource(f"one process of {role}", run.cpu[role] / run.orders, is_process=True) for role in run.totals]
 
 
 def _embedded(run: Measured) -> list[Resource]:
@@ -111,6 +121,7 @@ def _network(run: Measured) -> list[Resource]:
             f"connections of one process of {service.name}",
             run.totals[service.name][service.name].seconds / run.orders,
             CONNECTIONS,
+            is_process=True,
         )
         for service in SERVICES
     ]

@@ -28,10 +28,12 @@ from services.fraud.contracts import FraudLimits
 from settings import DATABASES
 from wiring.roles import ON_TEMPORAL
 
-ROLES = (*ON_TEMPORAL, "relay", "subscribers")
+BEHIND = ("relay", "subscribers")  # may be behind without holding up an order
+ROLES = (*ON_TEMPORAL, *BEHIND)
 CONNECTIONS = 5  # of each process to each PostgreSQL database
 
 _START_SECONDS = 120
+_LOOK_SECONDS = 0.05
 _POLICY = Policy(attempt_timeout=60)  # a step that waits for a slow resource is not tried again meanwhile
 
 
@@ -47,8 +49,26 @@ class Setup:
     """What runs. `servers` has the pids of the servers that this program started, by name."""
 
     settings: LabSettings
-    workers: Mapping[str, WorkerProcess]
+    workers: dict[str, WorkerProcess]
     servers: Mapping[str, int]
+    slow: tuple[str, float] | None
+
+    def start(self, *roles: str) -> None:
+        """Start a worker of each of these roles, and wait until it is ready. Raises Unreachable."""
+        for role in roles:
+            _log(self.settings, role).unlink(missing_ok=True)
+            _totals(self.settings, role).unlink(missing_ok=True)
+            self.workers[role] = _worker(self.settings, role, self.slow)
+            self.workers[role].start()
+        _until_ready(self.settings, {role: self.workers[role] for role in roles})
+
+    def stop(self, *roles: str) -> None:
+        for role in roles:
+            self.workers[role].stop()
+            self.workers[role].kill()  # in case it has not stopped in time
+
+    def stop_all(self) -> None:
+        self.stop(*self.workers)
 
     def cpu(self) -> dict[str, float]:
         """CPU seconds until now, by role, by server, and of this process, which places the orders."""
@@ -92,14 +112,10 @@ def running(storage: Storage, slow: tuple[str, float] | None) -> Iterator[Setup]
             servers["NATS"] = nats.pid
             own |= {"bus_url": nats.url, "databases": _databases(url)}
             settings = load().model_copy(update=own).given(FraudLimits(), catalogue)
-        workers = {role: _worker(settings, role, slow) for role in ROLES}
-        for worker in workers.values():
-            stack.callback(worker.kill)  # in case it has not stopped in time
-            stack.callback(worker.stop)
-        for worker in workers.values():
-            worker.start()
-        _until_ready(settings, workers)
-        yield Setup(settings, workers, servers)
+        setup = Setup(settings, {}, servers, slow)
+        stack.callback(setup.stop_all)
+        setup.start(*ROLES)
+        yield setup
 
 
 def _worker(settings: LabSettings, role: str, slow: tuple[str, float] | None) -> WorkerProcess:
@@ -115,7 +131,7 @@ def _until_ready(settings: LabSettings, workers: Mapping[str, WorkerProcess]) ->
     deadline = time.monotonic() + _START_SECONDS
     for role, worker in workers.items():
         while not (_log(settings, role).exists() and "ready: " in _log(settings, role).read_text()):
-            if worker.wait(0.05) or time.monotonic() > deadline:
+            if worker.wait(_LOOK_SECONDS) or time.monotonic() > deadline:
                 raise Unreachable(f"the worker of {role} does not start: {_log(settings, role).read_text()[-500:]}")
 
 

@@ -15,7 +15,7 @@ from lab.capacity.held import LOG, Held, Total
 from lab.capacity.measure import Measured
 from lab.capacity.model import UnitCosts, needs
 from lab.capacity.report import BEGIN, END, Conditions, Report, put_into
-from lab.capacity.resources import resources, slowed_database
+from lab.capacity.resources import relay_of, resources, slowed_database
 from lab.capacity.setup import ROLES, Storage
 from lab.compare.records import SUBSCRIBERS
 from services import SERVICES
@@ -53,6 +53,7 @@ def _measured(elapsed: float = 10, published: float = 20) -> Measured:
         events=dict.fromkeys(NAMES, ORDERS),
         sizes=dict.fromkeys(NAMES, 50_000),
         workflow=Cost(30, 17, 9_000, 0, 0),
+        backlog={},
     )
 
 
@@ -72,6 +73,14 @@ def test_a_ceiling_is_one_over_the_time_held() -> None:
     assert found[0].name == "writer of payments"
     assert found[0].ceiling == pytest.approx(ORDERS / 5.5)  # with the relay, which writes there too
     assert [one.ceiling for one in found] == sorted(one.ceiling for one in found)
+
+
+def test_the_relay_and_the_subscribers_are_judged_by_full_batches() -> None:
+    run = _measured()
+    full = {name: Total(1, 1, 0.1) for name in (*NAMES, LOG)}
+    backlogged = replace(run, backlog={"relay": full, "subscribers": run.totals["subscribers"]})
+    assert relay_of("orders", run).held == pytest.approx((0.5 + 2.0 / 5) / ORDERS)
+    assert relay_of("orders", backlogged).held == pytest.approx((0.1 + 0.1 / 5) / ORDERS)
 
 
 def test_a_slow_resource_is_predicted_from_the_run_without_it() -> None:
