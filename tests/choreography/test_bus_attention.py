@@ -21,6 +21,7 @@ from wiring.attention import attention
 from wiring.audit_reports import AuditFinding, keep_report
 from wiring.bus import EventBus
 from wiring.clients import Clients
+from wiring.listening import all_subscriptions
 from wiring.services import Services
 
 
@@ -32,6 +33,7 @@ async def shop(tmp_path: Path) -> AsyncIterator[tuple[LabSettings, Services, Eve
     for service in SERVICES:
         services.open(service)
     events = EventBus(settings, services)
+    all_subscriptions(events)  # makes the subscribers' databases, as a worker has
     yield settings, services, events
     await events.close()
     services.close()
