@@ -90,7 +90,7 @@ class Listener:
     async def has_handled(self, count: int, seconds: float = SECONDS) -> None:
         async with asyncio.timeout(seconds):
             while len(self.handled()) < count:
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.05)
 
     def repeats(self) -> int:
         return sum(count for (count,) in rows(self.database, inbox.inbox, "repeats"))

@@ -220,7 +220,7 @@ async def test_a_consumer_that_was_away_for_a_thousand_events_catches_up(listene
         for number in range(1, 11):
             await bus.append([event(f"order-{order}", number) for order in range(1, 101)])
         async with listener.at_work(bus):
-            await listener.has_handled(1001)
+            await listener.has_handled(1001, seconds=4 * SECONDS)
     assert len(set(listener.handled())) == 1001
     for order in range(1, 101):
         assert listener.handled(f"order-{order}") == [f"order-{order}:{number}" for number in range(1, 11)]
