@@ -1,13 +1,22 @@
 """Free ports of this machine."""
 
+import random
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+
+# Below the ports that systems give to outgoing connections, one of which could take a port before its server does.
+_RANGE = range(20_000, 32_000)
 
 
 def free_ports(count: int) -> list[int]:
     """`count` different free ports; each is held until all are found."""
     with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        found = list[int]()
+        for port in random.SystemRandom().sample(_RANGE, len(_RANGE)):
+            one = held.enter_context(socket.socket())
+            with suppress(OSError):
+                one.bind(("127.0.0.1", port))
+                found.append(port)
+            if len(found) == count:
+                break
+        return found
