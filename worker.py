@@ -183,7 +183,7 @@ async def _run(
         observer.stopping()
         if stop.is_set():
             _log.info("stopping: running activities may finish within %g s", settings.shutdown_grace)
-        await asyncio.gather(*(worker.shutdown() for worker in workers if worker.is_running))
+        await asyncio.gather(*(worker.shutdown() for worker in workers))
         for one in opening:
             one.stop()
         stopped.cancel()

@@ -135,6 +135,35 @@ async def test_a_worker_that_is_asked_to_stop_finishes_what_it_is_at(
     assert shop.violations(order) == []
 
 
+async def test_a_worker_that_is_asked_to_stop_before_its_queues_are_polled_stops(shop: ShopUnderTest) -> None:
+    """Its Temporal workers first ask the server for their namespace; here it answers late."""
+    script = """
+import asyncio, os, signal, worker
+from temporalio.bridge.worker import Worker
+from settings import load
+from wiring.observer import observer_of
+validate = Worker.validate
+async def late(self):
+    await asyncio.sleep(1)
+    return await validate(self)
+Worker.validate = late
+settings = load()
+stop = lambda: os.kill(os.getpid(), signal.SIGTERM)
+raise SystemExit(asyncio.run(worker.run(settings, ["saga", "payments"], observer_of(settings), ready=stop)))
+"""
+    environment = _environment(shop) | {"PYTHONPATH": str(ROOT)}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, env=environment, cwd=shop.settings.data_dir
+    )
+    try:
+        async with asyncio.timeout(30):
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
 async def test_fifty_orders_outlive_a_worker_that_is_killed(shop: ShopUnderTest) -> None:
     orders = [sample_order() for _ in range(50)]
     many = "".join(f"{order.model_dump_json()}\n" for order in orders)
