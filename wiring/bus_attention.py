@@ -6,9 +6,12 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 
-from client.attention import AttentionEntry, AttentionKind, Part, plain
+from client.attention import AttentionEntry, AttentionKind, Part, plain, unseen
 from kernel.database import Database
+from kernel.environment import one_line
+from kernel.errors import DatabaseDown
 from kernel.outbox import is_waiting, outbox
 from messaging.failure import DeliveryFailure, FailureState
 from messaging.lag import MOST, Lag, lag
@@ -18,7 +21,7 @@ from services.orders.declaration import ORDERS
 from settings import Settings
 from wiring.audit_reports import AuditFinding, Examination, last_report
 from wiring.bus import EventBus, bus_is_there, open_bus
-from wiring.listening import all_subscriptions
+from wiring.bus_roles import Maker, makers_of_consumers
 
 _REACTING = {service.name for service in SERVICES}
 
@@ -55,15 +58,27 @@ async def _dead_letters(settings: Settings) -> list[AttentionEntry]:
 
 
 async def _consumers(settings: Settings, after: timedelta) -> list[AttentionEntry]:
-    now = datetime.now(UTC)
+    """One whose database cannot be read hides no other."""
+    now, entries = datetime.now(UTC), list[AttentionEntry]()
     async with open_bus(settings, for_reading=True) as events:
-        return [entry for one in await lags(events) for entry in _of_consumer(one, after, now)]
+        for maker in makers_of_consumers(events):
+            try:
+                found = await _lags_of(events, maker)
+            except (DatabaseDown, SQLAlchemyError) as error:
+                entries.append(unseen(f"the consumer {maker.name}", one_line(error), "starter.py events consumers"))
+            else:
+                entries += [entry for one in found for entry in _of_consumer(one, after, now)]
+    return entries
 
 
 async def lags(events: EventBus) -> list[Lag]:
     """The lag of every consumer. Raises SettingsError, BusDown, SQLAlchemyError."""
-    subscriptions = await asyncio.to_thread(all_subscriptions, events)
-    return [await lag(events.bus, events.progress, one) for one in subscriptions]
+    return [one for maker in makers_of_consumers(events) for one in await _lags_of(events, maker)]
+
+
+async def _lags_of(events: EventBus, maker: Maker) -> list[Lag]:
+    listeners = await asyncio.to_thread(maker.make)
+    return [await lag(events.bus, events.progress, one) for one in listeners.subscriptions]
 
 
 async def _last_audit(settings: Settings) -> list[AttentionEntry]:

@@ -57,6 +57,11 @@ def subscriptions_of(role: str, events: EventBus) -> list[Subscription]:
     return [one for maker in CONSUMERS[role](events) for one in maker.make().subscriptions]
 
 
+def makers_of_consumers(events: EventBus) -> list[Maker]:
+    """Those of every role that consumes events."""
+    return [maker for makers in CONSUMERS.values() for maker in makers(events)]
+
+
 @asynccontextmanager
 async def on_the_bus(
     settings: Settings, services: Services, roles: Sequence[str], parts: Parts | None = None

@@ -26,4 +26,5 @@ def _listeners(events: EventBus, subscriber: Subscriber) -> Listeners:
 
 
 def _name(subscriber: Subscriber) -> str:
-    return getattr(subscriber, "__name__", "a subscriber")
+    """As its consumer is called."""
+    return getattr(subscriber, "__name__", "a subscriber").replace("_", "-")

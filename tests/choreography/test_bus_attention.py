@@ -33,7 +33,6 @@ async def shop(tmp_path: Path) -> AsyncIterator[tuple[LabSettings, Services, Eve
     for service in SERVICES:
         services.open(service)
     events = EventBus(settings, services)
-    all_subscriptions(events)  # makes the subscribers' databases, as a worker has
     yield settings, services, events
     await events.close()
     services.close()
@@ -64,10 +63,24 @@ async def test_what_nobody_publishes_handles_or_settles_is_listed(
     assert outboxes.keys() == {"orders"}
     assert "1 events of orders are not on the bus" in outboxes["orders"].why
     behind = await _found(settings, AttentionKind.CONSUMER)
-    assert {"orders", "audit-log"} <= behind.keys()
+    assert behind.keys() == {"orders"}
     assert behind["orders"].command == "worker.py --role choreography"
     [dead] = (await _found(settings, AttentionKind.DEAD_LETTER)).values()
     assert (dead.subject, dead.why) == (placed.id, "550 no such mailbox")
+
+
+async def test_a_consumer_whose_database_is_missing_hides_no_other(
+    shop: tuple[LabSettings, Services, EventBus],
+) -> None:
+    settings, _, events = shop
+    all_subscriptions(events)  # makes the subscribers' databases
+    placed = OrderPlaced(order=OrderContent.model_validate(sample_order(order_id="placed-2").content()))
+    await events.bus.append([published(placed, "placed-2", style=Style.CHOREOGRAPHY)])
+    assert {"orders", "audit-log"} <= (await _found(settings, AttentionKind.CONSUMER)).keys()
+    for file in settings.data_dir.glob("audit_log.db*"):
+        file.unlink()
+    assert "audit_log.db" in (await _found(settings, AttentionKind.UNSEEN))["the consumer audit-log"].why
+    assert (await _found(settings, AttentionKind.CONSUMER)).keys() == {"orders"}
 
 
 async def test_what_an_audit_found_is_listed_until_one_finds_nothing(
