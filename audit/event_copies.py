@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from audit.operations import owed_events
 from audit.reading import Sources, reading
@@ -116,7 +116,7 @@ def _ids(key: str, types: Collection[str]) -> set[str]:
     return {event_id(key, kind) for kind in types}
 
 
-def _written(service: str, row: Any) -> tuple[Any, ...]:
+def _written(service: str, row: Row[Any]) -> tuple[Any, ...]:
     state = WAITS if row.published_at is None else PUBLISHED if row.published_at > 0 else SET_ASIDE
     try:
         return service, row.event_id, digest(event_of(f"/{service}", row)), state, row.occurred_at

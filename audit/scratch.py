@@ -36,7 +36,7 @@ class Scratch:
         self._connection.executemany(statement, rows)
         self._connection.execute("COMMIT")
 
-    def rows(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+    def rows(self, query: str, *values: float | str) -> Iterator[tuple[Any, ...]]:
         cursor = self._connection.execute(query, values)
         while batch := cursor.fetchmany(_ROWS):
             yield from batch

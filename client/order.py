@@ -5,7 +5,7 @@ that ignore unknown fields, since code of other versions may have written them.
 """
 
 import hashlib
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from iso3166 import countries_by_alpha2
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
@@ -43,7 +43,7 @@ class Address(Contract):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_postal_code(cls, given: Any) -> Any:
+    def _without_postal_code(cls, given: object) -> object:
         """A missing postal code becomes a dash, since consumers of the order's events rely on a value."""
         if isinstance(given, dict) and str(given.get("country")).strip().upper() in WITHOUT_POSTAL_CODES:
             return {**given, "postal_code": given.get("postal_code") or "-"}

@@ -21,6 +21,21 @@ Flow = Callable[[], Awaitable[str]]
 """Starts one workflow, waits for its end and returns its id."""
 
 
+async def placed(flow: Flow, orders: int, at_once: int) -> list[float]:
+    """Run this many orders, `at_once` of them at any time; returns the seconds of each."""
+    left = iter(range(orders))
+    latencies: list[float] = []
+
+    async def customer() -> None:
+        for _ in left:
+            began = time.perf_counter()
+            await flow()
+            latencies.append(time.perf_counter() - began)
+
+    await asyncio.gather(*(customer() for _ in range(at_once)))
+    return latencies
+
+
 @dataclass(frozen=True)
 class Round:
     """Times in seconds; CPU in seconds of all orders together, also of what is done after their end.
@@ -48,17 +63,8 @@ class Meter:
         self._server = psutil.Process(server_pid) if server_pid else None
 
     async def round(self, flow: Flow, orders: int, at_once: int, pids: Sequence[int] = ()) -> Round:
-        left = iter(range(orders))
-        latencies: list[float] = []
-
-        async def customer() -> None:
-            for _ in left:
-                began = time.perf_counter()
-                await flow()
-                latencies.append(time.perf_counter() - began)
-
         before, server, began = (time.process_time(), _cpu(pids)), self._server_cpu(), time.perf_counter()
-        await asyncio.gather(*(customer() for _ in range(at_once)))
+        latencies = await placed(flow, orders, at_once)
         elapsed = time.perf_counter() - began
         await self._until_quiet(pids)  # what is still done for these orders is theirs, not the next's
         after = self._server_cpu()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from kernel.contracts import Steps
 from kernel.errors import Unreachable
 from lab.bench.flows import orchestrated_orders
-from lab.bench.measure import Cost, Flow, cost_of
+from lab.bench.measure import Cost, Flow, cost_of, placed
 from lab.capacity.held import Total, Totals, since
 from lab.capacity.setup import BEHIND, Setup
 from lab.compare.records import SUBSCRIBERS, unsent
@@ -78,13 +78,13 @@ async def measure(setup: Setup, orders: int, at_once: int) -> Measured:
     await ensure_search_attributes(client)
     flow = orchestrated_orders(client, setup.settings, Steps.QUEUE)
     async with open_bus(setup.settings) as bus:
-        await _placed(flow, _WARM_UP, _WARM_UP)
+        await placed(flow, _WARM_UP, _WARM_UP)
         await _published(setup)
         await _consumed(bus)
         head = await bus.bus.head()
         await asyncio.sleep(_TOTALS_SECONDS)
         before, cpu, began = setup.totals(), setup.cpu(), time.perf_counter()
-        latencies = await _placed(flow, orders, at_once)
+        latencies = await placed(flow, orders, at_once)
         elapsed = time.perf_counter() - began
         await _published(setup)
         published = time.perf_counter() - began
@@ -114,29 +114,12 @@ async def measure(setup: Setup, orders: int, at_once: int) -> Measured:
 async def _backlog(setup: Setup, bus: EventBus, flow: Flow, orders: int, at_once: int) -> dict[str, Totals]:
     """Place orders while nothing publishes and consumes; what publishing and consuming hold afterwards."""
     await asyncio.to_thread(setup.stop, *BEHIND)
-    await _placed(flow, orders, at_once)
+    await placed(flow, orders, at_once)
     await asyncio.to_thread(setup.start, *BEHIND)
     await _published(setup)
     await _consumed(bus)
     await asyncio.sleep(_TOTALS_SECONDS)
     return {role: totals for role, totals in setup.totals().items() if role in BEHIND}
-
-
-async def _placed(flow: Flow, orders: int, at_once: int) -> list[float]:
-    """Seconds of each order."""
-    left = iter(range(orders))
-    latencies: list[float] = []
-
-    async def customer() -> None:
-        for _ in left:
-            began = time.perf_counter()
-            await flow()
-            latencies.append(time.perf_counter() - began)
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(at_once):
-            group.create_task(customer())
-    return latencies
 
 
 async def _published(setup: Setup) -> None:

@@ -16,7 +16,7 @@ from tests.messaging.conftest import events, ids, read_all
 from tests.messaging.fates import Fate, SqlFate
 from tests.messaging.listening import Listener, until
 from tests.messaging.nats_fate import NatsFate
-from tests.messaging.test_bus import append_in_spite_of_outages
+from tests.messaging.test_nats_log import append_in_spite_of_outages
 
 ORDER = "order-1"
 PARTITION = partition_of(ORDER)
