@@ -70,8 +70,9 @@ class Tail:
         self._asked_at = time.monotonic()
         self._changes.found()
         if len(events) == _BATCH:  # too many to keep: go on at the end, and let each reader query what it needs
+            head = await self._log.head()  # meanwhile others read from memory, so it changes as a whole afterwards
             self._recent.clear()
-            self.start = self.end = await self._log.head()
+            self.start = self.end = head
         else:
             self._recent += events
             self.end = events[-1].position

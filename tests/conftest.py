@@ -39,6 +39,7 @@ NAMESPACES = (
     "roles",
     "late",
     "nobody",
+    "own",
     "stuck",
     "private",
     "unserved",

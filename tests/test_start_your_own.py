@@ -207,7 +207,7 @@ async def test_an_order_runs_from_the_cores_lock_alone(
     """Without the laboratory and the tests, too, and with nothing of the virtual environment but what is locked."""
     tree = tmp_path / "shipped"
     shutil.copytree(core, tree, ignore=shutil.ignore_patterns("lab", "tests", ".*"))
-    environment = environment_of(server.model_copy(update={"data_dir": tmp_path}), "nobody")
+    environment = environment_of(server.model_copy(update={"data_dir": tmp_path}), "own")
     environment |= {"PYTHONPATH": str(installed)}
 
     async def starter(*arguments: str) -> tuple[int, str]:

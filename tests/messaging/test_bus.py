@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from kernel.envelope import CloudEvent
+from messaging import sql_reader
 from messaging.bus import PARTITIONS, Bus, BusDown, Reader, Recorded, partition_of, readable
 from messaging.sql_log import SqlLog
 from tests.databases import Databases
@@ -267,6 +268,38 @@ async def test_a_reader_skips_nothing_while_many_processes_append(log: Log) -> N
         assert seen_in_partition == await read_all(bus, 0)
         assert by_order(seen) == {order: [f"{order}:{number}" for number in range(1, 31)] for order in by_order(seen)}
         assert set(by_order(seen)) == set(orders)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_a_reader_skips_nothing_while_the_newest_are_too_many_to_keep_in_memory(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    log: Log = request.getfixturevalue(f"{kind}_log")
+    async with log.opened() as bus, log.opened() as elsewhere:
+        newest = await bus.read(None, 0)
+        assert await newest.next(1, wait=0.1) == []  # from here on it reads from memory
+        await bus.append(events("order-1", range(10)))
+        positions = [one.position for one in await read(newest, 10)]
+        head, is_asked, go_on = bus.head, asyncio.Event(), asyncio.Event()
+
+        async def slow_head() -> int:
+            is_asked.set()
+            await go_on.wait()
+            return await head()
+
+        monkeypatch.setattr(bus, "head", slow_head)
+        monkeypatch.setattr(sql_reader, "_BATCH", 6)
+        waiting = asyncio.create_task(read(newest, 6))
+        await elsewhere.append(events("order-2", range(6)))
+        async with asyncio.timeout(SECONDS):
+            await is_asked.wait()
+        behind = await bus.read(None, positions[4])
+        meanwhile = await behind.next(1_000, wait=0.1)
+        go_on.set()
+        await waiting
+        assert ids([*meanwhile, *await read(behind, 11 - len(meanwhile))]) == ids(
+            await read_all(bus, after=positions[4])
+        )
 
 
 async def test_a_log_that_cannot_be_used_says_so_to_all_who_use_it(databases: Databases) -> None:
