@@ -15,7 +15,6 @@ from kernel.envelope import new_event
 from lab.settings import LabSettings
 from services.fraud.contracts import Decision
 from services.orders.contracts import OrderStatus
-from services.payments.events import PaymentFailed
 from tests.choreographed import ChoreographedShop, clients_of, open_shop
 from tests.choreography.conftest import IMPATIENT, PATIENT
 from tests.choreography.test_orders import TOTAL, nothing_is_left
@@ -236,7 +235,7 @@ async def test_a_missing_compensation_is_found_by_the_deadline_and_reported_to_a
     async with open_shop(settings, but_for=("inventory.release",)) as shop:
         await shop.client.place(order)
         state = await shop.until(order, lambda state: state.status is OrderStatus.NEEDS_ATTENTION)
-        assert f"after {PaymentFailed.type()}" in state.problems[0]
+        assert state.problems[0].startswith("nothing happened for 0:00:01 after ")  # fraud may answer after payments
         assert shop.books(order).held == {"mug": 2, "tea-sampler": 1}
         with pytest.raises(NotNow, match="no service has failed"):
             await shop.client.resolve(order.order_id, RETRY)

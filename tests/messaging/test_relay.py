@@ -20,6 +20,7 @@ from messaging.progress import Progress
 from messaging.quarantine import Quarantine
 from messaging.relay import Outbox, Relay
 from tests.databases import Databases, rows
+from tests.logs import lines_of
 from tests.messaging.conftest import SECONDS, Log, ids, read_all
 from tests.messaging.fates import SqlFate
 
@@ -208,13 +209,13 @@ async def test_a_relay_says_at_its_start_that_the_bus_lacks_what_was_published(
     for _ in range(2):
         async with fate.log.opened() as bus, outboxes.relayed(bus):
             await outboxes.is_empty()
-        assert not caplog.records
+        assert lines_of(caplog, "messaging.relay") == []
     await fate.lose()
     async with fate.log.opened() as bus, outboxes.relayed(bus):
         outboxes.write(2)
         await outboxes.is_empty()
-    (found,) = caplog.records
-    assert "the bus lacks event-1, which orders has published" in found.getMessage()
+    (found,) = lines_of(caplog, "messaging.relay")
+    assert "the bus lacks event-1, which orders has published" in found
 
 
 async def test_a_damaged_row_stops_no_relay_that_comes_later(outboxes: Outboxes, sqlite_bus: Bus) -> None:
@@ -330,7 +331,7 @@ async def test_after_a_restart_what_was_set_aside_is_still_in_nobody_s_way(
         async with outboxes.relayed(taking):
             outboxes.write(len(data))
             await outboxes.is_empty()
-        assert caplog.messages == []
+        assert lines_of(caplog, "messaging.relay") == []
     assert len(await read_all(sqlite_bus)) == 2
 
 
